@@ -1,0 +1,41 @@
+package access
+
+// A Need is the right that an operation asks for. The zero Need is none that
+// anybody has: a route must name one.
+type Need struct {
+	scope  scope
+	Action // for needs of a project or the system
+}
+
+type scope uint8
+
+const (
+	_ scope = iota
+	anyone
+	loggedIn
+	ofProject
+	ofSystem
+)
+
+// Anyone needs nothing; LoggedIn needs an identity.
+var (
+	Anyone   = Need{scope: anyone}
+	LoggedIn = Need{scope: loggedIn}
+)
+
+// OfProject needs a permission in the project that the request names. The
+// resource "project" is the project itself.
+func OfProject(resource, action string) Need {
+	return Need{ofProject, Action{resource, action}}
+}
+
+// OfSystem needs a permission of the system.
+func OfSystem(resource, action string) Need {
+	return Need{ofSystem, Action{resource, action}}
+}
+
+// InProject reports whether the need is judged in a project.
+func (n Need) InProject() bool { return n.scope == ofProject }
+
+// Declared reports whether the need is one at all.
+func (n Need) Declared() bool { return n.scope != 0 }
