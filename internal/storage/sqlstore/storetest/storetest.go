@@ -1,0 +1,63 @@
+// Package storetest gives tests real databases, each fresh. SQLite is always
+// there; PostgreSQL is where BERTH_TEST_POSTGRES names a database, in a URL whose
+// user may create others.
+package storetest
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/berth-registry/berth/internal/storage/db"
+)
+
+// Each runs f on a migrated database of each kind, in subtests named for them.
+// Without BERTH_TEST_POSTGRES, the one of PostgreSQL is skipped.
+func Each(t *testing.T, f func(t *testing.T, d *db.DB)) {
+	t.Helper()
+	t.Run(string(db.SQLite), func(t *testing.T) { f(t, SQLite(t)) })
+	t.Run(string(db.PostgreSQL), func(t *testing.T) { f(t, PostgreSQL(t)) })
+}
+
+// EachURL runs f as Each does, with the URL of a database that is empty: nothing
+// is open, and nothing is migrated.
+func EachURL(t *testing.T, f func(t *testing.T, url string)) {
+	t.Helper()
+	t.Run(string(db.SQLite), func(t *testing.T) { f(t, sqliteURL(t)) })
+	t.Run(string(db.PostgreSQL), func(t *testing.T) { f(t, server(t).create(t, empty)) })
+}
+
+// SQLite returns a migrated database, which is gone after the test.
+func SQLite(t testing.TB) *db.DB {
+	t.Helper()
+	d := open(t, sqliteURL(t))
+	if err := d.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// PostgreSQL returns a migrated database, which is gone after the test. Without
+// BERTH_TEST_POSTGRES it skips the test.
+func PostgreSQL(t testing.TB) *db.DB {
+	t.Helper()
+	s := server(t)
+	return open(t, s.create(t, s.template(t)))
+}
+
+func sqliteURL(t testing.TB) string {
+	return "sqlite://" + filepath.Join(t.TempDir(), "test.db")
+}
+
+func open(t testing.TB, url string) *db.DB {
+	t.Helper()
+	d, err := db.Open(t.Context(), url, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
