@@ -1,0 +1,105 @@
+// Package artifact holds repositories and what is in them: artifacts, their
+// manifests, tags and references. It says what a store must keep of them and
+// which of it changes together; moving bytes and deciding what may be pushed is
+// registry's.
+package artifact
+
+import (
+	"context"
+	"time"
+
+	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/oci"
+)
+
+// Faults of artifacts, with the codes of the distribution specification.
+var (
+	ErrRepositoryUnknown = fault.New(fault.NotFound, "NAME_UNKNOWN", "repository not known to this registry")
+	ErrUnknown           = fault.New(fault.NotFound, "MANIFEST_UNKNOWN", "manifest not known to this registry")
+	ErrBlobUnknown       = fault.New(fault.NotFound, "MANIFEST_BLOB_UNKNOWN", "the manifest references a blob that is not in this repository")
+	ErrReferenced        = fault.New(fault.Precondition, "DENIED", "the artifact is referenced by an index, which must be deleted first")
+)
+
+// A Repo names a repository, which need not exist yet.
+type Repo struct {
+	ProjectID int64
+	Name      string // full: "library/app"
+}
+
+// Where returns the repository as facts name it.
+func (r Repo) Where() event.Where {
+	project, _ := oci.SplitRepository(r.Name)
+	return event.Where{ProjectID: r.ProjectID, Project: project, Repository: r.Name}
+}
+
+// An Artifact is a manifest as it is stored, without its bytes.
+type Artifact struct {
+	ID        int64
+	Digest    oci.Digest
+	MediaType string
+	Size      int64 // of the manifest, in bytes
+}
+
+// A Referrer is an artifact that has a subject.
+type Referrer struct {
+	ID         int64
+	Descriptor []byte // JSON, as an index of referrers holds it
+}
+
+// A Push is a manifest to be stored, and the tags that shall point at it.
+type Push struct {
+	Repo
+	Digest   oci.Digest
+	Manifest oci.Manifest
+	Body     []byte // exactly as received
+	Tags     []string
+	At       time.Time
+	// AllowMissing accepts references to blobs that the repository lacks.
+	AllowMissing bool
+}
+
+// A Pull is one manifest sent to a client.
+type Pull struct {
+	ArtifactID int64
+	Event      event.Event // its fact is an event.ArtifactPulled
+}
+
+// A Store keeps artifacts. Each method is one transaction, and those that
+// change something write their event in it.
+type Store interface {
+	// Record stores a pushed manifest: repository, artifact, references, subject,
+	// tags and event together. Storing the same again changes only the tags. It
+	// returns ErrBlobUnknown where a blob is missing, whose digest is its detail,
+	// and ErrRepositoryUnknown where the project is gone.
+	Record(ctx context.Context, p Push, e event.Event) error
+
+	// Find returns what a tag or a digest refers to, with the manifest's bytes
+	// where withBody is set. It returns ErrUnknown or ErrRepositoryUnknown.
+	Find(ctx context.Context, repository string, ref oci.Reference, withBody bool) (Artifact, []byte, error)
+
+	// Delete removes an artifact with its tags. It returns ErrUnknown, and
+	// ErrReferenced where an index of the repository has it as a child.
+	Delete(ctx context.Context, repo Repo, d oci.Digest, actor event.Actor) error
+
+	// DeleteTag removes a tag; its artifact stays. It returns ErrUnknown.
+	DeleteTag(ctx context.Context, repo Repo, tag string, actor event.Actor) error
+
+	// Tags returns at most n names of tags in byte order, beginning behind last.
+	// It returns ErrRepositoryUnknown.
+	Tags(ctx context.Context, repository, last string, n int) ([]string, error)
+
+	// Repositories returns at most n full names of repositories that hold an
+	// artifact, in byte order, beginning behind last.
+	Repositories(ctx context.Context, last string, n int) ([]string, error)
+
+	// Referrers returns at most n artifacts whose subject is d, in the order of
+	// their arrival, beginning behind the id after; only those of artifactType
+	// where it is given. It ends early, but with more than fit, where they do not
+	// fit into an index of oci.MaxManifest bytes. An unknown repository or digest
+	// has none.
+	Referrers(ctx context.Context, repository string, d oci.Digest, artifactType string, after int64, n int) ([]Referrer, error)
+
+	// Pulled writes the events of pulls, their times and their counts.
+	Pulled(ctx context.Context, pulls []Pull) error
+}

@@ -1,0 +1,115 @@
+package audit
+
+import (
+	"strings"
+
+	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/robot"
+)
+
+// describe returns the row of an event.
+func describe(e event.Event) Row {
+	r := Row{
+		EventID: e.ID, At: e.At, Username: clean(e.Actor.Name), Address: clean(e.Actor.Address), Request: clean(e.Actor.Request),
+		Success: true,
+	}
+	switch f := e.Fact.(type) {
+	case event.ArtifactPushed:
+		r.artifact("create", f.Where, f.Digest, f.Tags)
+	case event.ArtifactPulled:
+		r.artifact("pull", f.Where, f.Digest, tags(f.Tag))
+	case event.ArtifactDeleted:
+		r.artifact("delete", f.Where, f.Digest, f.Tags)
+	case event.TagDeleted:
+		r.is("delete", "tag", f.Where, f.Repository+":"+f.Tag)
+	case event.BlobDeleted:
+		r.is("delete", "blob", f.Where, f.Repository+"@"+f.Digest)
+	case event.LoggedIn:
+		r.login(f)
+	default:
+		r.administration(e.Fact)
+	}
+	return r
+}
+
+// administration fills in a fact about a project, a member, a user or a robot.
+func (r *Row) administration(fact event.Fact) {
+	switch f := fact.(type) {
+	case event.ProjectCreated:
+		r.is("create", "project", f.Where, f.Project)
+	case event.ProjectUpdated:
+		r.is("update", "project", f.Where, f.Project, f.Changed...)
+	case event.ProjectDeleted:
+		r.is("delete", "project", f.Where, f.Project)
+	case event.MemberAdded:
+		r.member("create", f.Member)
+	case event.MemberUpdated:
+		r.member("update", f.Member)
+	case event.MemberRemoved:
+		r.member("delete", f.Member)
+	case event.UserCreated:
+		r.is("create", "user", event.Where{}, f.Name)
+	case event.UserUpdated:
+		r.is("update", "user", event.Where{}, f.Name, f.Changed...)
+	case event.UserDeleted:
+		r.is("delete", "user", event.Where{}, f.Name)
+	case event.RobotCreated:
+		r.is("create", "robot", f.Where, stored(f.Robot))
+	case event.RobotUpdated:
+		r.is("update", "robot", f.Where, stored(f.Robot), f.Changed...)
+	case event.RobotDeleted:
+		r.is("delete", "robot", f.Where, stored(f.Robot))
+	default:
+		// A fact that this table does not know is still remembered by its name.
+		r.is("other", fact.Kind(), event.Where{}, "")
+	}
+}
+
+// is fills in what was done to what. The fields that were changed, if they are
+// known, are named in the description.
+func (r *Row) is(operation, kind string, where event.Where, resource string, changed ...string) {
+	r.Operation, r.ResourceType, r.ProjectID, r.Resource = operation, kind, where.ProjectID, clean(resource)
+	r.Description = strings.TrimSpace(operation + " " + kind + " " + r.Resource)
+	if len(changed) > 0 {
+		r.Description += ": " + clean(strings.Join(changed, ", "))
+	}
+}
+
+// artifact names an artifact as its first tag does, or by its digest. The
+// description has all of them.
+func (r *Row) artifact(operation string, where event.Where, digest string, tags []string) {
+	resource := where.Repository + "@" + digest
+	if len(tags) == 0 {
+		r.is(operation, "artifact", where, resource)
+		return
+	}
+	r.is(operation, "artifact", where, where.Repository+":"+tags[0])
+	r.Description = operation + " artifact " + resource + ": " + clean(strings.Join(tags, ", "))
+}
+
+func (r *Row) member(operation string, m event.Member) {
+	r.is(operation, "member", m.Where, m.Name)
+	r.Description += " of project " + m.Project
+	if m.Role != "" {
+		r.Description += " as " + m.Role
+	}
+}
+
+// login names who signed in, or whom somebody pretended to be.
+func (r *Row) login(f event.LoggedIn) {
+	r.is("login", "user", event.Where{}, f.Name)
+	r.Username, r.Success = r.Resource, f.Granted
+	if f.Reason != "" {
+		r.Description += ": " + clean(f.Reason)
+	}
+}
+
+// stored returns a robot's name without what all robots' login names begin with.
+func stored(f event.Robot) string { return strings.TrimPrefix(f.Name, robot.Prefix) }
+
+func tags(tag string) []string {
+	if tag == "" {
+		return nil
+	}
+	return []string{tag}
+}

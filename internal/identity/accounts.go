@@ -1,0 +1,46 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/account"
+	"github.com/berth-registry/berth/internal/robot"
+)
+
+// Accounts is the provider of users with a local account and password. It knows
+// every name but those of robots: what it refuses, no later provider is asked.
+func Accounts(s *account.Service) Provider { return accounts{s} }
+
+type accounts struct{ accounts *account.Service }
+
+func (p accounts) Identify(ctx context.Context, c Credentials) (access.Caller, error) {
+	if strings.HasPrefix(c.Name, robot.Prefix) {
+		return access.Caller{}, ErrUnknown
+	}
+	u, err := p.accounts.Authenticate(ctx, c.Name, c.Secret)
+	if err != nil {
+		return access.Caller{}, err
+	}
+	return user(u), nil
+}
+
+func (p accounts) Holder(ctx context.Context, kind access.Kind, id int64) (Holder, error) {
+	if kind != access.User {
+		return Holder{}, ErrUnknown
+	}
+	u, err := p.accounts.ByID(ctx, id)
+	if errors.Is(err, account.ErrNotFound) {
+		return Holder{}, ErrUnknown
+	}
+	if err != nil {
+		return Holder{}, err
+	}
+	return Holder{Caller: user(u)}, nil
+}
+
+func user(u account.User) access.Caller {
+	return access.Caller{Kind: access.User, ID: u.ID, Name: u.Name, Admin: u.Admin}
+}

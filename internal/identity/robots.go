@@ -1,0 +1,49 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/robot"
+)
+
+// Robots is the provider of robot accounts. It knows every name that begins like
+// a robot's.
+func Robots(s *robot.Service) Provider { return robots{s} }
+
+type robots struct{ robots *robot.Service }
+
+func (p robots) Identify(ctx context.Context, c Credentials) (access.Caller, error) {
+	if !strings.HasPrefix(c.Name, robot.Prefix) {
+		return access.Caller{}, ErrUnknown
+	}
+	r, err := p.robots.Authenticate(ctx, c.Name, c.Secret)
+	if err != nil {
+		return access.Caller{}, err
+	}
+	return program(r), nil
+}
+
+func (p robots) Holder(ctx context.Context, kind access.Kind, id int64) (Holder, error) {
+	if kind != access.Robot {
+		return Holder{}, ErrUnknown
+	}
+	r, err := p.robots.ByID(ctx, id)
+	if errors.Is(err, robot.ErrNotFound) || err == nil && r.Usable(time.Now()) != nil {
+		return Holder{}, ErrUnknown
+	}
+	if err != nil {
+		return Holder{}, err
+	}
+	return Holder{Caller: program(r), Until: r.Expires}, nil
+}
+
+func program(r robot.Robot) access.Caller {
+	return access.Caller{
+		Kind: access.Robot, ID: r.ID, Name: r.Login(),
+		ProjectID: r.ProjectID, Permissions: r.Permissions,
+	}
+}

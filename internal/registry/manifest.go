@@ -1,0 +1,140 @@
+package registry
+
+import (
+	"context"
+	"time"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/oci"
+)
+
+// maxTags is how many tags one push may set.
+const maxTags = 100
+
+// A Manifest is one as it was pushed.
+type Manifest struct {
+	Digest    oci.Digest
+	MediaType string
+	Size      int64
+	Body      []byte // nil where only its facts were asked for
+}
+
+// A PushRequest is a manifest as a client sent it.
+type PushRequest struct {
+	Ref       oci.Reference
+	Tags      []string // further tags of a push by digest
+	MediaType string   // as the request's Content-Type says
+	Body      []byte   // at most oci.MaxManifest bytes
+}
+
+// A Pushed says what came of a push.
+type Pushed struct {
+	Digest  oci.Digest
+	Subject oci.Digest // empty where the manifest has none
+}
+
+// PushManifest stores a manifest and moves its tags in one step. Content whose
+// digest is not the one that was given is refused with ErrDigest, one that
+// cannot be understood with oci.ErrManifestInvalid, and one whose blobs are not
+// in the repository with artifact.ErrBlobUnknown.
+func (s *Service) PushManifest(ctx context.Context, repo artifact.Repo, req PushRequest) (Pushed, error) {
+	m, err := oci.ParseManifest(req.MediaType, req.Body)
+	if err != nil {
+		return Pushed{}, err
+	}
+	tags, err := tagsOf(req)
+	if err != nil {
+		return Pushed{}, err
+	}
+	d, err := digestOf(req)
+	if err != nil {
+		return Pushed{}, err
+	}
+	push := artifact.Push{
+		Repo: repo, Digest: d, Manifest: m, Body: req.Body, Tags: tags,
+		At: time.Now(), AllowMissing: s.cfg.AllowMissingBlobs,
+	}
+	fact := event.ArtifactPushed{Where: repo.Where(), Digest: string(d), MediaType: m.MediaType, Tags: tags}
+	if err := s.artifacts.Record(ctx, push, event.New(access.From(ctx).Actor(), fact)); err != nil {
+		return Pushed{}, err
+	}
+	done := Pushed{Digest: d}
+	if m.Subject != nil {
+		done.Subject = m.Subject.Digest
+	}
+	return done, nil
+}
+
+func digestOf(req PushRequest) (oci.Digest, error) {
+	want := req.Ref.Digest
+	if want == "" {
+		return oci.Sum(oci.SHA256, req.Body), nil
+	}
+	got := oci.Sum(want.Algorithm(), req.Body)
+	if got != want {
+		return "", ErrDigest.With("given %s, found %s", want, got)
+	}
+	return got, nil
+}
+
+func tagsOf(req PushRequest) ([]string, error) {
+	if req.Ref.Tag != "" {
+		return []string{req.Ref.Tag}, nil
+	}
+	if len(req.Tags) > maxTags {
+		return nil, ErrTooManyTags.With("%d, at most %d are allowed", len(req.Tags), maxTags)
+	}
+	for _, t := range req.Tags {
+		if err := oci.CheckTag(t); err != nil {
+			return nil, err
+		}
+	}
+	return req.Tags, nil
+}
+
+// Manifest returns a manifest for a pull and notes the pull. It returns
+// artifact.ErrUnknown or artifact.ErrRepositoryUnknown.
+func (s *Service) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) (Manifest, error) {
+	a, body, err := s.artifacts.Find(ctx, repo.Name, ref, true)
+	if err != nil {
+		return Manifest{}, err
+	}
+	fact := event.ArtifactPulled{Where: repo.Where(), Digest: string(a.Digest), Tag: ref.Tag}
+	err = s.pulls.note(ctx, artifact.Pull{ArtifactID: a.ID, Event: event.New(access.From(ctx).Actor(), fact)})
+	if err != nil {
+		return Manifest{}, err
+	}
+	return Manifest{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size, Body: body}, nil
+}
+
+// StatManifest returns a manifest's facts without its bytes. It is no pull.
+func (s *Service) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) (Manifest, error) {
+	a, _, err := s.artifacts.Find(ctx, repo.Name, ref, false)
+	return Manifest{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size}, err
+}
+
+// DeleteManifest removes a tag, or an artifact with all its tags.
+func (s *Service) DeleteManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) error {
+	actor := access.From(ctx).Actor()
+	if ref.Tag != "" {
+		return s.artifacts.DeleteTag(ctx, repo, ref.Tag, actor)
+	}
+	return s.artifacts.Delete(ctx, repo, ref.Digest, actor)
+}
+
+// Tags returns at most n names of tags behind last.
+func (s *Service) Tags(ctx context.Context, repo artifact.Repo, last string, n int) ([]string, error) {
+	return s.artifacts.Tags(ctx, repo.Name, last, n)
+}
+
+// Repositories returns at most n full names of repositories behind last.
+func (s *Service) Repositories(ctx context.Context, last string, n int) ([]string, error) {
+	return s.artifacts.Repositories(ctx, last, n)
+}
+
+// Referrers returns at most n artifacts whose subject is d, behind the id after.
+func (s *Service) Referrers(ctx context.Context, repo artifact.Repo, d oci.Digest, artifactType string, after int64, n int) ([]artifact.Referrer, error) {
+	return s.artifacts.Referrers(ctx, repo.Name, d, artifactType, after, n)
+}

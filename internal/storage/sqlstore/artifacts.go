@@ -1,0 +1,517 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/storage/db"
+)
+
+// Artifacts keeps repositories, artifacts and tags. It meets artifact.Store.
+//
+// Whoever adds a reference to a blob, or takes a blob from a repository, first
+// writes the repository's row: that row is the lock that keeps the two apart.
+// Whoever needs several writes them in the order of their names.
+type Artifacts struct{ db *db.DB }
+
+// NewArtifacts returns the store of artifacts in d.
+func NewArtifacts(d *db.DB) *Artifacts { return &Artifacts{d} }
+
+// Record implements artifact.Store.
+func (s *Artifacts) Record(ctx context.Context, p artifact.Push, e event.Event) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		repo, err := ensureRepository(tx, p.Repo, p.At.UnixMicro())
+		if err != nil {
+			return err
+		}
+		id, err := recordArtifact(tx, repo, p)
+		if err != nil {
+			return err
+		}
+		for _, tag := range p.Tags {
+			_, err := tx.Exec(`INSERT INTO tag (repository_id, name, artifact_id, pushed, pulled) VALUES (?, ?, ?, ?, 0)
+				ON CONFLICT (repository_id, name) DO UPDATE SET artifact_id = excluded.artifact_id, pushed = excluded.pushed`,
+				repo, tag, id, p.At.UnixMicro())
+			if err != nil {
+				return fmt.Errorf("tag %s: %w", tag, err)
+			}
+		}
+		return record(tx, e)
+	})
+}
+
+// ensureRepository returns the id of a repository, making it where needed, and
+// holds its row until the transaction ends.
+func ensureRepository(tx *db.Tx, repo artifact.Repo, now int64) (int64, error) {
+	var id, project int64
+	err := tx.QueryRow(`INSERT INTO repository (project_id, name, description, artifact_count, pull_count, created, updated)
+		SELECT id, ?, '', 0, 0, ?, ? FROM project WHERE id = ? AND NOT deleted
+		ON CONFLICT (name) DO UPDATE SET updated = excluded.updated WHERE repository.project_id = excluded.project_id RETURNING id`,
+		repo.Name, now, now, repo.ProjectID).Scan(&id)
+	if err == nil {
+		// The insert may have waited for the deletion of the project. From now on
+		// its foreign key holds the project.
+		err = tx.QueryRow(`SELECT id FROM project WHERE id = ? AND NOT deleted`, repo.ProjectID).Scan(&project)
+	}
+	if errors.Is(err, db.ErrNotFound) {
+		return 0, artifact.ErrRepositoryUnknown.Because(errors.New("its project is gone"))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("repository %s: %w", repo.Name, err)
+	}
+	return id, nil
+}
+
+// recordArtifact returns the id of the artifact, which is stored with all its
+// references where it is new.
+func recordArtifact(tx *db.Tx, repo int64, p artifact.Push) (int64, error) {
+	var id int64
+	err := tx.QueryRow(`SELECT id FROM artifact WHERE repository_id = ? AND digest = ?`, repo, p.Digest).Scan(&id)
+	if err == nil || !errors.Is(err, db.ErrNotFound) {
+		return id, err
+	}
+	sizes, err := blobSizes(tx, repo, p)
+	if err != nil {
+		return 0, err
+	}
+	size, err := totalSize(tx, repo, p, sizes)
+	if err != nil {
+		return 0, err
+	}
+	annotations, err := json.Marshal(p.Manifest.Annotations)
+	if err != nil {
+		return 0, err
+	}
+	subject, descriptor, err := subjectOf(p)
+	if err != nil {
+		return 0, err
+	}
+	err = tx.QueryRow(`INSERT INTO artifact (repository_id, digest, media_type, artifact_type, config_media_type, size, manifest_size, subject, annotations, descriptor, pushed, pulled, body)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?) RETURNING id`,
+		repo, p.Digest, p.Manifest.MediaType, p.Manifest.ArtifactType, p.Manifest.ConfigMediaType, size, len(p.Body),
+		subject, string(annotations), descriptor, p.At.UnixMicro(), p.Body).Scan(&id)
+	if err != nil {
+		return 0, fmt.Errorf("artifact %s: %w", p.Digest, err)
+	}
+	if err := recordBlobs(tx, repo, id, p.Manifest.Blobs, sizes); err != nil {
+		return 0, err
+	}
+	if err := recordChildren(tx, repo, id, p.Manifest.Children); err != nil {
+		return 0, err
+	}
+	return id, countArtifact(tx, repo, p.ProjectID, +1)
+}
+
+// subjectOf returns the digest of a manifest's subject and the descriptor under
+// which the subject's referrers are to list the manifest; both are empty where it
+// has none. The list is read often and in whole, so its parts are made ready.
+func subjectOf(p artifact.Push) (subject oci.Digest, descriptor string, err error) {
+	if p.Manifest.Subject == nil {
+		return "", "", nil
+	}
+	text, err := json.Marshal(oci.Descriptor{
+		MediaType: p.Manifest.MediaType, Digest: p.Digest, Size: int64(len(p.Body)),
+		ArtifactType: p.Manifest.ArtifactType, Annotations: p.Manifest.Annotations,
+	})
+	return p.Manifest.Subject.Digest, string(text), err
+}
+
+// blobsHere asks for n blobs, one by one: in a join, PostgreSQL takes all
+// repositories for equally large, and reads through all blobs of a large one.
+func blobsHere(n int) string {
+	return `SELECT b.digest, b.size FROM blob b WHERE b.digest IN (` + db.In(n) + `)
+		AND (SELECT r.digest FROM repository_blob r WHERE r.repository_id = ? AND r.digest = b.digest) IS NOT NULL`
+}
+
+// blobSizes returns the true sizes of the blobs that the repository has, and
+// refuses the push where it lacks one that it needs.
+func blobSizes(tx *db.Tx, repo int64, p artifact.Push) (map[oci.Digest]int64, error) {
+	blobs := p.Manifest.Blobs
+	if len(blobs) == 0 {
+		return nil, nil
+	}
+	args := make([]any, 0, len(blobs)+1)
+	for _, b := range blobs {
+		args = append(args, b.Digest)
+	}
+	args = append(args, repo)
+	rows, err := tx.Query(blobsHere(len(blobs)), args...)
+	if err != nil {
+		return nil, fmt.Errorf("blobs of %s: %w", p.Digest, err)
+	}
+	defer rows.Close()
+	sizes := make(map[oci.Digest]int64, len(blobs))
+	for rows.Next() {
+		var d oci.Digest
+		var size int64
+		if err := rows.Scan(&d, &size); err != nil {
+			return nil, err
+		}
+		sizes[d] = size
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for _, b := range blobs {
+		if _, here := sizes[b.Digest]; !here && !b.Foreign && !p.AllowMissing {
+			return nil, artifact.ErrBlobUnknown.Detailed(map[string]string{"digest": string(b.Digest)}).With("%s", b.Digest)
+		}
+	}
+	return sizes, nil
+}
+
+// totalSize is what the artifact takes here with all it refers to. What a
+// manifest says of content that is elsewhere is not counted.
+func totalSize(tx *db.Tx, repo int64, p artifact.Push, sizes map[oci.Digest]int64) (int64, error) {
+	size := int64(len(p.Body))
+	for _, s := range sizes {
+		size += s
+	}
+	if len(p.Manifest.Children) == 0 {
+		return size, nil
+	}
+	args := []any{repo}
+	for _, c := range p.Manifest.Children {
+		args = append(args, c.Digest)
+	}
+	var children int64
+	err := tx.QueryRow(`SELECT COALESCE(SUM(size), 0) FROM artifact WHERE repository_id = ? AND digest IN (`+
+		db.In(len(p.Manifest.Children))+`)`, args...).Scan(&children)
+	return size + children, err
+}
+
+func recordBlobs(tx *db.Tx, repo, id int64, blobs []oci.Blob, sizes map[oci.Digest]int64) error {
+	args := make([]any, 0, 5*len(blobs))
+	for _, b := range blobs {
+		size, here := sizes[b.Digest]
+		if !here {
+			size = b.Size
+		}
+		args = append(args, id, b.Digest, repo, b.Foreign, size)
+	}
+	return insertRows(tx, `INSERT INTO artifact_blob (artifact_id, digest, repository_id, foreign_layer, size) VALUES `, 5, args)
+}
+
+func recordChildren(tx *db.Tx, repo, id int64, children []oci.Descriptor) error {
+	args := make([]any, 0, 5*len(children))
+	for i, c := range children {
+		platform := ""
+		if c.Platform != nil {
+			text, err := json.Marshal(c.Platform)
+			if err != nil {
+				return err
+			}
+			platform = string(text)
+		}
+		args = append(args, id, i, c.Digest, repo, platform)
+	}
+	return insertRows(tx, `INSERT INTO artifact_reference (parent_id, position, child_digest, repository_id, platform) VALUES `, 5, args)
+}
+
+// maxArgs bounds the parameters of one statement; both databases allow more.
+const maxArgs = 10_000
+
+// insertRows inserts rows of the given width, many in one statement, since each
+// statement is a round trip to PostgreSQL.
+func insertRows(tx *db.Tx, insert string, width int, args []any) error {
+	row := "(" + db.In(width) + ")"
+	for len(args) > 0 {
+		n := min(len(args), maxArgs/width*width)
+		if _, err := tx.Exec(insert+strings.Repeat(row+", ", n/width-1)+row, args[:n]...); err != nil {
+			return fmt.Errorf("insert rows: %w", err)
+		}
+		args = args[n:]
+	}
+	return nil
+}
+
+// countArtifact keeps the number of a repository's artifacts, and with its
+// first and last one that of the project's repositories.
+func countArtifact(tx *db.Tx, repo, project, by int64) error {
+	var count int64
+	err := tx.QueryRow(`UPDATE repository SET artifact_count = artifact_count + ? WHERE id = ? RETURNING artifact_count`, by, repo).Scan(&count)
+	if err != nil {
+		return fmt.Errorf("count artifacts: %w", err)
+	}
+	if before := count - by; before != 0 && count != 0 {
+		return nil
+	}
+	n, err := tx.Exec(`UPDATE project SET repo_count = repo_count + ? WHERE id = ? AND NOT deleted`, by, project)
+	if err == nil && n == 0 {
+		return artifact.ErrRepositoryUnknown.Because(errors.New("its project is gone"))
+	}
+	return err
+}
+
+// Find implements artifact.Store. It is one indexed read unless nothing is
+// found.
+func (s *Artifacts) Find(ctx context.Context, repository string, ref oci.Reference, withBody bool) (artifact.Artifact, []byte, error) {
+	var a artifact.Artifact
+	var body []byte
+	var row db.Row
+	switch {
+	case ref.Tag != "" && withBody:
+		row = s.db.QueryRow(ctx, `SELECT a.id, a.digest, a.media_type, a.manifest_size, a.body FROM repository r
+			JOIN tag t ON t.repository_id = r.id JOIN artifact a ON a.id = t.artifact_id WHERE r.name = ? AND t.name = ?`, repository, ref.Tag)
+	case ref.Tag != "":
+		row = s.db.QueryRow(ctx, `SELECT a.id, a.digest, a.media_type, a.manifest_size, NULL FROM repository r
+			JOIN tag t ON t.repository_id = r.id JOIN artifact a ON a.id = t.artifact_id WHERE r.name = ? AND t.name = ?`, repository, ref.Tag)
+	case withBody:
+		row = s.db.QueryRow(ctx, `SELECT a.id, a.digest, a.media_type, a.manifest_size, a.body FROM repository r
+			JOIN artifact a ON a.repository_id = r.id WHERE r.name = ? AND a.digest = ?`, repository, ref.Digest)
+	default:
+		row = s.db.QueryRow(ctx, `SELECT a.id, a.digest, a.media_type, a.manifest_size, NULL FROM repository r
+			JOIN artifact a ON a.repository_id = r.id WHERE r.name = ? AND a.digest = ?`, repository, ref.Digest)
+	}
+	err := row.Scan(&a.ID, &a.Digest, &a.MediaType, &a.Size, &body)
+	if errors.Is(err, db.ErrNotFound) {
+		return a, nil, s.unknown(ctx, repository, ref)
+	}
+	if err != nil {
+		return a, nil, fmt.Errorf("find manifest: %w", err)
+	}
+	return a, body, nil
+}
+
+// unknown says whether the manifest or all of the repository is missing.
+func (s *Artifacts) unknown(ctx context.Context, repository string, ref oci.Reference) error {
+	if _, err := s.repositoryID(ctx, repository); err != nil {
+		return err
+	}
+	return artifact.ErrUnknown.With("%s", ref)
+}
+
+func (s *Artifacts) repositoryID(ctx context.Context, name string) (int64, error) {
+	var id int64
+	err := s.db.QueryRow(ctx, `SELECT id FROM repository WHERE name = ?`, name).Scan(&id)
+	if errors.Is(err, db.ErrNotFound) {
+		return 0, artifact.ErrRepositoryUnknown.With("%s", name)
+	}
+	return id, err
+}
+
+// Delete implements artifact.Store.
+func (s *Artifacts) Delete(ctx context.Context, repo artifact.Repo, d oci.Digest, actor event.Actor) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		repoID, err := lockRepository(tx, repo)
+		if err != nil {
+			return err
+		}
+		var id int64
+		err = tx.QueryRow(`SELECT id FROM artifact WHERE repository_id = ? AND digest = ?`, repoID, d).Scan(&id)
+		if errors.Is(err, db.ErrNotFound) {
+			return artifact.ErrUnknown.With("%s", d)
+		}
+		if err != nil {
+			return err
+		}
+		if err := refuseReferenced(tx, repoID, d); err != nil {
+			return err
+		}
+		tags, err := stringsOf(tx.Query(`DELETE FROM tag WHERE artifact_id = ? RETURNING name`, id))
+		if err != nil {
+			return err
+		}
+		for _, q := range []string{
+			`DELETE FROM artifact_blob WHERE artifact_id = ?`,
+			`DELETE FROM artifact_reference WHERE parent_id = ?`,
+			`DELETE FROM artifact WHERE id = ?`,
+		} {
+			if _, err := tx.Exec(q, id); err != nil {
+				return fmt.Errorf("delete artifact: %w", err)
+			}
+		}
+		if err := countArtifact(tx, repoID, repo.ProjectID, -1); err != nil {
+			return err
+		}
+		return record(tx, event.New(actor, event.ArtifactDeleted{Where: repo.Where(), Digest: string(d), Tags: tags}))
+	})
+}
+
+// lockRepository returns the id of a repository whose row it holds until the
+// transaction ends. One of the same name in another project, which has come to
+// the project's name since the caller's rights were judged, is not meant.
+func lockRepository(tx *db.Tx, repo artifact.Repo) (int64, error) {
+	var id int64
+	err := tx.QueryRow(`UPDATE repository SET updated = updated WHERE name = ? AND project_id = ? RETURNING id`, repo.Name, repo.ProjectID).Scan(&id)
+	if errors.Is(err, db.ErrNotFound) {
+		return 0, artifact.ErrRepositoryUnknown.With("%s", repo.Name)
+	}
+	return id, err
+}
+
+func refuseReferenced(tx *db.Tx, repoID int64, d oci.Digest) error {
+	var parent string
+	err := tx.QueryRow(`SELECT p.digest FROM artifact_reference r JOIN artifact p ON p.id = r.parent_id
+		WHERE r.child_digest = ? AND r.repository_id = ? LIMIT 1`, d, repoID).Scan(&parent)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return artifact.ErrReferenced.With("%s", parent).Detailed(map[string]string{"index": parent})
+}
+
+// DeleteTag implements artifact.Store.
+func (s *Artifacts) DeleteTag(ctx context.Context, repo artifact.Repo, tag string, actor event.Actor) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		repoID, err := lockRepository(tx, repo)
+		if err != nil {
+			return err
+		}
+		var artifactID int64
+		err = tx.QueryRow(`DELETE FROM tag WHERE repository_id = ? AND name = ? RETURNING artifact_id`, repoID, tag).Scan(&artifactID)
+		if errors.Is(err, db.ErrNotFound) {
+			return artifact.ErrUnknown.With("%s", tag)
+		}
+		if err != nil {
+			return fmt.Errorf("delete tag: %w", err)
+		}
+		var digest string
+		if err := tx.QueryRow(`SELECT digest FROM artifact WHERE id = ?`, artifactID).Scan(&digest); err != nil {
+			return err
+		}
+		return record(tx, event.New(actor, event.TagDeleted{Where: repo.Where(), Tag: tag, Digest: digest}))
+	})
+}
+
+// Tags implements artifact.Store.
+func (s *Artifacts) Tags(ctx context.Context, repository, last string, n int) ([]string, error) {
+	id, err := s.repositoryID(ctx, repository)
+	if err != nil {
+		return nil, err
+	}
+	return stringsOf(s.db.Query(ctx, `SELECT name FROM tag WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?`, id, last, n))
+}
+
+// Repositories implements artifact.Store.
+func (s *Artifacts) Repositories(ctx context.Context, last string, n int) ([]string, error) {
+	return stringsOf(s.db.Query(ctx, `SELECT name FROM repository WHERE artifact_count > 0 AND name > ? ORDER BY name LIMIT ?`, last, n))
+}
+
+// Referrers implements artifact.Store.
+func (s *Artifacts) Referrers(ctx context.Context, repository string, d oci.Digest, artifactType string, after int64, n int) ([]artifact.Referrer, error) {
+	q := `SELECT a.id, a.descriptor FROM repository r
+		JOIN artifact a ON a.repository_id = r.id WHERE r.name = ? AND a.subject = ? AND a.id > ?`
+	args := []any{repository, d, after}
+	if artifactType != "" {
+		q += ` AND a.artifact_type = ?`
+		args = append(args, artifactType)
+	}
+	rows, err := s.db.Query(ctx, q+` ORDER BY a.id LIMIT ?`, append(args, n)...)
+	if err != nil {
+		return nil, fmt.Errorf("referrers: %w", err)
+	}
+	defer rows.Close()
+	var found []artifact.Referrer
+	for room := oci.MaxManifest; rows.Next(); {
+		var r artifact.Referrer
+		if err := rows.Scan(&r.ID, &r.Descriptor); err != nil {
+			return nil, err
+		}
+		found = append(found, r)
+		if room < 0 {
+			break // the annotations of all of them could fill the memory
+		}
+		room -= len(r.Descriptor)
+	}
+	return found, rows.Err()
+}
+
+// Pulled implements artifact.Store.
+func (s *Artifacts) Pulled(ctx context.Context, pulls []artifact.Pull) error {
+	tallies := map[string]*tally{} // by repository
+	events := make([]event.Event, 0, len(pulls))
+	for _, p := range pulls {
+		fact := p.Event.Fact.(event.ArtifactPulled)
+		t := tallies[fact.Repository]
+		if t == nil {
+			t = &tally{artifacts: map[int64]int64{}, tags: map[pulledTag]int64{}}
+			tallies[fact.Repository] = t
+		}
+		t.add(p, fact.Tag)
+		events = append(events, p.Event)
+	}
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		for _, repository := range slices.Sorted(maps.Keys(tallies)) {
+			if err := tallies[repository].write(tx, repository); err != nil {
+				return fmt.Errorf("pulls from %s: %w", repository, err)
+			}
+		}
+		return record(tx, events...)
+	})
+}
+
+// A tally is what the pulls from one repository come to: their number, and when
+// each artifact and each tag was pulled last.
+type tally struct {
+	count     int64
+	artifacts map[int64]int64
+	tags      map[pulledTag]int64
+}
+
+type pulledTag struct {
+	name     string
+	artifact int64 // that it pointed at
+}
+
+func (t *tally) add(p artifact.Pull, tag string) {
+	at := p.Event.At.UnixMicro()
+	t.count++
+	t.artifacts[p.ArtifactID] = max(t.artifacts[p.ArtifactID], at)
+	if tag != "" {
+		key := pulledTag{tag, p.ArtifactID}
+		t.tags[key] = max(t.tags[key], at)
+	}
+}
+
+// updatePulledTag finds the tag by its name, since an artifact may have many.
+const updatePulledTag = `UPDATE tag SET pulled = ? WHERE repository_id = ? AND name = ? AND artifact_id = ? AND pulled < ?`
+
+func (t *tally) write(tx *db.Tx, repository string) error {
+	var repo int64
+	err := tx.QueryRow(`UPDATE repository SET pull_count = pull_count + ? WHERE name = ? RETURNING id`, t.count, repository).Scan(&repo)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil // it was deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	for id, at := range t.artifacts {
+		if _, err := tx.Exec(`UPDATE artifact SET pulled = ? WHERE id = ? AND pulled < ?`, at, id, at); err != nil {
+			return err
+		}
+	}
+	for tag, at := range t.tags {
+		if _, err := tx.Exec(updatePulledTag, at, repo, tag.name, tag.artifact, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stringsOf gathers a query's only column.
+func stringsOf(rows *db.Rows, err error) ([]string, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, rows.Err()
+}

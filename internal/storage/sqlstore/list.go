@@ -1,0 +1,287 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/berth-registry/berth/internal/query"
+	"github.com/berth-registry/berth/internal/storage/db"
+)
+
+// A listing is what can be listed of one resource, and how. All of its texts are
+// constants of this program: of a request, only parameters reach the database.
+type listing struct {
+	fields  string            // what to select: "p.id, p.name"
+	from    string            // "project p JOIN account a ON a.id = p.owner_id"
+	columns map[string]column // what may filter and sort; no other field does
+	order   []query.Sort      // where the query has none
+	id      string            // decides between equals: "p.id"
+}
+
+// A column is a field of the API that may filter and sort. What is never to be
+// found by guessing, such as hashes, must not be one.
+type column struct {
+	expr string // of SQL, never NULL; "p.name"
+	kind columnKind
+}
+
+type columnKind uint8
+
+const (
+	text   columnKind = iota
+	number            // BIGINT; narrower ones need a CAST, lest a large parameter fail
+	flag              // BOOLEAN
+	moment            // BIGINT of microseconds
+)
+
+// A condition is SQL with the values of its placeholders. Where a listing's from
+// has placeholders, their values come before those of the condition.
+type condition struct {
+	sql  string
+	args []any
+}
+
+// list returns one page of what meets both the base and the query's filters, in
+// the query's order, and how many there are on all pages. It returns
+// query.ErrInvalid for a value that its column cannot have.
+func list[T any](ctx context.Context, d *db.DB, l listing, base condition, q query.Query, scan func(*db.Rows) (T, error)) ([]T, int64, error) {
+	where, err := l.where(base, q.Filters)
+	if err != nil {
+		return nil, 0, err
+	}
+	limit, offset := q.Limit()
+	rows, err := d.Query(ctx, "SELECT "+l.fields+" FROM "+l.from+" WHERE "+where.sql+
+		" ORDER BY "+l.orderBy(q.Sorts)+" LIMIT ? OFFSET ?", append(slices.Clone(where.args), limit, offset)...)
+	if err != nil {
+		return nil, 0, fmt.Errorf("list of %s: %w", l.from, err)
+	}
+	found, err := gather(rows, scan)
+	if err != nil {
+		return nil, 0, fmt.Errorf("list of %s: %w", l.from, err)
+	}
+	// A page that is not full is the last one, and tells how many there are.
+	if n := len(found); n < limit && (n > 0 || offset == 0) {
+		return found, int64(offset + n), nil
+	}
+	var total int64
+	if err := d.QueryRow(ctx, "SELECT count(*) FROM "+l.from+" WHERE "+where.sql, where.args...).Scan(&total); err != nil {
+		return nil, 0, fmt.Errorf("count of %s: %w", l.from, err)
+	}
+	return found, total, nil
+}
+
+// gather reads all rows and closes them.
+func gather[T any](rows *db.Rows, scan func(*db.Rows) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+// where returns the base with the filters. Those of other fields than the
+// columns are ignored, as the API has it.
+func (l listing) where(base condition, filters []query.Filter) (condition, error) {
+	parts := []string{"(" + base.sql + ")"}
+	args := slices.Clone(base.args)
+	for _, f := range filters {
+		c, ok := l.columns[f.Field]
+		if !ok {
+			continue
+		}
+		one, err := c.condition(f)
+		if err != nil {
+			return condition{}, err
+		}
+		parts = append(parts, one.sql)
+		args = append(args, one.args...)
+	}
+	return condition{strings.Join(parts, " AND "), args}, nil
+}
+
+// orderBy ends with the id, in the direction of what comes before it, so that
+// pages neither overlap nor leave gaps.
+func (l listing) orderBy(sorts []query.Sort) string {
+	by := l.known(sorts)
+	if len(by) == 0 {
+		by = l.known(l.order)
+	}
+	var b strings.Builder
+	desc := false
+	for _, s := range by {
+		b.WriteString(l.columns[s.Field].expr)
+		if desc = s.Desc; desc {
+			b.WriteString(" DESC")
+		}
+		b.WriteString(", ")
+	}
+	b.WriteString(l.id)
+	if desc {
+		b.WriteString(" DESC")
+	}
+	return b.String()
+}
+
+// known returns the sorts by columns, each once.
+func (l listing) known(sorts []query.Sort) []query.Sort {
+	var by []query.Sort
+	seen := map[string]bool{}
+	for _, s := range sorts {
+		if _, ok := l.columns[s.Field]; ok && !seen[s.Field] {
+			by = append(by, s)
+			seen[s.Field] = true
+		}
+	}
+	return by
+}
+
+func (c column) condition(f query.Filter) (condition, error) {
+	switch f.Op {
+	case query.Fuzzy:
+		return c.contains(f)
+	case query.Range:
+		return c.between(f)
+	case query.Any:
+		args, err := c.values(f.Field, f.Values)
+		return condition{c.expr + " IN (" + db.In(len(args)) + ")", args}, err
+	case query.All:
+		args, err := c.values(f.Field, f.Values)
+		return condition{strings.Join(slices.Repeat([]string{c.expr + " = ?"}, len(args)), " AND "), args}, err
+	}
+	args, err := c.values(f.Field, []any{f.Value})
+	return condition{c.expr + " = ?", args}, err
+}
+
+func (c column) between(f query.Filter) (condition, error) {
+	if c.kind == flag {
+		return condition{}, query.ErrInvalid.With("%s has no order", f.Field)
+	}
+	var parts []string
+	var bounds []any
+	if f.Min != nil {
+		parts, bounds = append(parts, c.expr+" >= ?"), append(bounds, f.Min)
+	}
+	if f.Max != nil {
+		parts, bounds = append(parts, c.expr+" <= ?"), append(bounds, f.Max)
+	}
+	args, err := c.values(f.Field, bounds)
+	return condition{strings.Join(parts, " AND "), args}, err
+}
+
+// contains lowers the letters of ASCII on both sides, and no others: that is
+// what both databases do.
+func (c column) contains(f query.Filter) (condition, error) {
+	if c.kind != text {
+		return condition{}, query.ErrInvalid.With("%s is no text to search in", f.Field)
+	}
+	args, err := c.values(f.Field, []any{f.Value})
+	if err != nil {
+		return condition{}, err
+	}
+	pattern := "%" + likeEscaper.Replace(lowerASCII(args[0].(string))) + "%"
+	return condition{"LOWER(" + c.expr + ") LIKE ? ESCAPE '!'", []any{pattern}}, nil
+}
+
+var likeEscaper = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
+
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
+// values returns what to give to the database for values of the column.
+func (c column) values(field string, given []any) ([]any, error) {
+	if len(given) == 0 {
+		return nil, query.ErrInvalid.With("%s is compared with nothing", field)
+	}
+	args := make([]any, len(given))
+	for i, v := range given {
+		arg, ok := c.kind.value(v)
+		if !ok {
+			return nil, query.ErrInvalid.With("%s cannot have such a value", field)
+		}
+		args[i] = arg
+	}
+	return args, nil
+}
+
+// value converts what a query says to what a column of the kind holds.
+func (k columnKind) value(v any) (any, bool) {
+	switch k {
+	case number:
+		return numberOf(v)
+	case flag:
+		return flagOf(v)
+	case moment:
+		return momentOf(v)
+	}
+	return textOf(v)
+}
+
+const plainTime = "2006-01-02T15:04:05"
+
+// textOf also undoes what query made of a text that looks like something else.
+func textOf(v any) (any, bool) {
+	switch v := v.(type) {
+	case string:
+		// PostgreSQL takes neither of these, and no text has them.
+		return v, utf8.ValidString(v) && !strings.Contains(v, "\x00")
+	case int64:
+		return strconv.FormatInt(v, 10), true
+	case time.Time:
+		return v.Format(plainTime), true
+	}
+	return nil, false
+}
+
+func numberOf(v any) (any, bool) {
+	switch v := v.(type) {
+	case int64:
+		return v, true
+	case string:
+		n, err := strconv.ParseInt(v, 10, 64)
+		return n, err == nil
+	}
+	return nil, false
+}
+
+func flagOf(v any) (any, bool) {
+	switch v := v.(type) {
+	case bool:
+		return v, true
+	case int64:
+		return v == 1, v == 0 || v == 1
+	case string:
+		b, err := strconv.ParseBool(v)
+		return b, err == nil
+	}
+	return nil, false
+}
+
+func momentOf(v any) (any, bool) {
+	switch v := v.(type) {
+	case time.Time:
+		return v.UnixMicro(), true
+	case string:
+		for _, layout := range []string{plainTime, time.DateTime, time.RFC3339} {
+			if t, err := time.Parse(layout, v); err == nil {
+				return t.UnixMicro(), true
+			}
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,288 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/query"
+	"github.com/berth-registry/berth/internal/storage/db"
+)
+
+// Projects keeps projects and their members. It is a project.Store.
+type Projects struct{ db *db.DB }
+
+// NewProjects returns the store of projects in d.
+func NewProjects(d *db.DB) *Projects { return &Projects{d} }
+
+// Create implements project.Store.
+func (s *Projects) Create(ctx context.Context, p project.Project, by event.Actor) (int64, error) {
+	public, rest, err := metadataColumns(p.Metadata)
+	if err != nil {
+		return 0, err
+	}
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		if err := touchRights(tx); err != nil {
+			return err
+		}
+		owner, err := ownerOf(tx, p.OwnerID)
+		if err != nil {
+			return err
+		}
+		now := p.Created.UnixMicro()
+		err = tx.QueryRow(`INSERT INTO project (name, owner_id, public, metadata, repo_count, created, updated, deleted)
+			VALUES (?, ?, ?, ?, 0, ?, ?, FALSE) RETURNING id`, p.Name, owner, public, rest, now, now).Scan(&p.ID)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`INSERT INTO member (project_id, kind, entity_id, role, created, updated) VALUES (?, ?, ?, ?, ?, ?)`,
+			p.ID, project.KindUser, owner, access.ProjectAdmin, now, now)
+		if err != nil {
+			return err
+		}
+		return record(tx, event.New(by, event.ProjectCreated{Where: p.Where()}))
+	})
+	if errors.Is(err, db.ErrDuplicate) {
+		return 0, project.ErrExists
+	}
+	if err != nil {
+		return 0, fmt.Errorf("create project %s: %w", p.Name, err)
+	}
+	return p.ID, nil
+}
+
+// ownerOf returns the id of the user that is to own a project: for 0, the first
+// administrator.
+func ownerOf(tx *db.Tx, id int64) (int64, error) {
+	q, args := `SELECT id FROM account WHERE id = ? AND NOT deleted`, []any{id}
+	if id == 0 {
+		q, args = `SELECT id FROM account WHERE admin AND NOT deleted ORDER BY id LIMIT 1`, nil
+	}
+	err := tx.QueryRow(q, args...).Scan(&id)
+	if errors.Is(err, db.ErrNotFound) {
+		return 0, project.ErrInvalid.With("its owner does not exist")
+	}
+	return id, err
+}
+
+// metadataColumns returns what the columns public and metadata hold. Each key is
+// in one of them only.
+func metadataColumns(m map[string]string) (public bool, rest string, err error) {
+	others := maps.Clone(m)
+	delete(others, project.MetaPublic)
+	if others == nil {
+		others = map[string]string{}
+	}
+	text, err := json.Marshal(others)
+	return m[project.MetaPublic] == "true", string(text), err
+}
+
+// metadata undoes metadataColumns.
+func metadata(public bool, rest string) (map[string]string, error) {
+	var m map[string]string
+	if err := json.Unmarshal([]byte(rest), &m); err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
+	}
+	if m == nil {
+		m = map[string]string{}
+	}
+	m[project.MetaPublic] = strconv.FormatBool(public)
+	return m, nil
+}
+
+// projectListing is how projects are listed and found. The placeholder is the id of
+// the user whose role is asked for.
+var projectListing = listing{
+	fields: `p.id, p.name, p.owner_id, a.name, p.public, p.metadata, p.repo_count, p.created, p.updated, COALESCE(m.role, 0)`,
+	from: `project p JOIN account a ON a.id = p.owner_id
+		LEFT JOIN member m ON m.project_id = p.id AND m.kind = 'u' AND m.entity_id = ?`,
+	columns: map[string]column{
+		"name":          {"p.name", text},
+		"project_id":    {"p.id", number},
+		"owner":         {"a.name", text},
+		"owner_name":    {"a.name", text},
+		"owner_id":      {"p.owner_id", number},
+		"public":        {"p.public", flag},
+		"repo_count":    {"p.repo_count", number},
+		"creation_time": {"p.created", moment},
+		"update_time":   {"p.updated", moment},
+	},
+	order: []query.Sort{{Field: "name"}},
+	id:    "p.id",
+}
+
+func scanProject(row interface{ Scan(...any) error }) (project.Project, error) {
+	var p project.Project
+	var rest string
+	var role access.Role
+	var created, updated int64
+	err := row.Scan(&p.ID, &p.Name, &p.OwnerID, &p.OwnerName, &p.Public, &rest, &p.RepoCount, &created, &updated, &role)
+	if err != nil {
+		return p, err
+	}
+	if role != 0 {
+		p.Roles = []access.Role{role}
+	}
+	p.Created, p.Updated = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
+	p.Metadata, err = metadata(p.Public, rest)
+	return p, err
+}
+
+// ByID implements project.Store.
+func (s *Projects) ByID(ctx context.Context, id int64) (project.Project, error) {
+	return foundProject(s.db.QueryRow(ctx, `SELECT `+projectListing.fields+` FROM `+projectListing.from+` WHERE p.id = ? AND NOT p.deleted`, 0, id), id)
+}
+
+// ByName implements project.Store.
+func (s *Projects) ByName(ctx context.Context, name string) (project.Project, error) {
+	return foundProject(s.db.QueryRow(ctx, `SELECT `+projectListing.fields+` FROM `+projectListing.from+` WHERE p.name = ? AND NOT p.deleted`, 0, name), name)
+}
+
+func foundProject(row db.Row, nameOrID any) (project.Project, error) {
+	p, err := scanProject(row)
+	if errors.Is(err, db.ErrNotFound) {
+		return p, noProject(nameOrID)
+	}
+	if err != nil {
+		return p, fmt.Errorf("find project %v: %w", nameOrID, err)
+	}
+	return p, nil
+}
+
+func noProject(nameOrID any) error {
+	return project.ErrNotFound.Saying("project %v not found", nameOrID)
+}
+
+// List implements project.Store.
+func (s *Projects) List(ctx context.Context, v project.Visible, q query.Query) ([]project.Project, int64, error) {
+	base := condition{"NOT p.deleted", []any{v.UserID}}
+	if !v.All {
+		base.sql += " AND (p.public OR m.id IS NOT NULL OR p.name IN (" + db.In(len(v.Names)) + "))"
+		for _, name := range v.Names {
+			base.args = append(base.args, name)
+		}
+	}
+	return list(ctx, s.db, projectListing, base, q, func(rows *db.Rows) (project.Project, error) { return scanProject(rows) })
+}
+
+// Update implements project.Store.
+func (s *Projects) Update(ctx context.Context, id int64, c project.Change, by event.Actor) error {
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		if err := touchRights(tx); err != nil {
+			return err
+		}
+		p := project.Project{ID: id}
+		var rest string
+		err := tx.QueryRow(`SELECT name, public, metadata FROM project WHERE id = ? AND NOT deleted`, id).Scan(&p.Name, &p.Public, &rest)
+		if errors.Is(err, db.ErrNotFound) {
+			return noProject(id)
+		}
+		if err != nil {
+			return err
+		}
+		old, err := metadata(p.Public, rest)
+		if err != nil {
+			return err
+		}
+		now, changed, err := c.Apply(old)
+		if err != nil || len(changed) == 0 {
+			return err
+		}
+		e := event.New(by, event.ProjectUpdated{Where: p.Where(), Changed: changed})
+		if err := setMetadata(tx, id, now, e.At); err != nil {
+			return err
+		}
+		return record(tx, e)
+	})
+	if err != nil {
+		return fmt.Errorf("update project %d: %w", id, err)
+	}
+	return nil
+}
+
+func setMetadata(tx *db.Tx, id int64, m map[string]string, at time.Time) error {
+	public, rest, err := metadataColumns(m)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`UPDATE project SET public = ?, metadata = ?, updated = ? WHERE id = ?`, public, rest, at.UnixMicro(), id)
+	return err
+}
+
+// Delete implements project.Store. Pushes count their repositories in the
+// project's row, under the condition that it is not deleted: so either they
+// come first and are seen here, or they fail.
+func (s *Projects) Delete(ctx context.Context, id int64, by event.Actor) error {
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		if err := touchRights(tx); err != nil {
+			return err
+		}
+		name, err := projectName(tx, id)
+		if err != nil {
+			return err
+		}
+		e := event.New(by, event.ProjectDeleted{Where: event.Where{ProjectID: id, Project: name}})
+		var repositories int64
+		err = tx.QueryRow(`UPDATE project SET name = name || '#' || CAST(id AS TEXT), deleted = TRUE, updated = ?
+			WHERE id = ? RETURNING repo_count`, e.At.UnixMicro(), id).Scan(&repositories)
+		if err != nil {
+			return err
+		}
+		if repositories > 0 {
+			return project.ErrNotEmpty
+		}
+		for _, q := range []string{
+			`DELETE FROM member WHERE project_id = ?`,
+			`DELETE FROM robot WHERE project_id = ?`,
+			// These are empty. What they may serve must not pass to a new project
+			// that comes to the same name.
+			`DELETE FROM repository WHERE project_id = ?`,
+		} {
+			if _, err := tx.Exec(q, id); err != nil {
+				return err
+			}
+		}
+		return record(tx, e)
+	})
+	if err != nil {
+		return fmt.Errorf("delete project %d: %w", id, err)
+	}
+	return nil
+}
+
+// projectName returns the name of a project that was not deleted. After
+// touchRights, it stays one until the transaction ends.
+func projectName(tx *db.Tx, id int64) (string, error) {
+	var name string
+	err := tx.QueryRow(`SELECT name FROM project WHERE id = ? AND NOT deleted`, id).Scan(&name)
+	if errors.Is(err, db.ErrNotFound) {
+		return "", noProject(id)
+	}
+	return name, err
+}
+
+// Rights implements project.Store. It is one indexed read.
+func (s *Projects) Rights(ctx context.Context, name string, userID int64) (access.Project, error) {
+	p := access.Project{Name: name}
+	var role access.Role
+	err := s.db.QueryRow(ctx, `SELECT p.id, p.public, COALESCE(m.role, 0) FROM project p
+		LEFT JOIN member m ON m.project_id = p.id AND m.kind = 'u' AND m.entity_id = ?
+		WHERE p.name = ? AND NOT p.deleted`, userID, name).Scan(&p.ID, &p.Public, &role)
+	if errors.Is(err, db.ErrNotFound) {
+		return access.Project{}, noProject(name)
+	}
+	if err != nil {
+		return access.Project{}, fmt.Errorf("rights in project %s: %w", name, err)
+	}
+	if role != 0 {
+		p.Roles = []access.Role{role}
+	}
+	return p, nil
+}
