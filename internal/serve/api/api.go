@@ -1,0 +1,153 @@
+// Package api is the REST API under /api/v2.0, in the form that clients of
+// Harbor's API expect, and its OpenAPI document, which is made of the same types
+// that read and write the bodies. routes.go is its table of contents and all of
+// its authorization; beside it is one file for each resource. What is odd on the
+// wire (booleans as strings, ids or names in one place) is known here and
+// nowhere else; what may be done, and when, is decided by the services below.
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/account"
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/serve/web"
+)
+
+var errOrigin = fault.New(fault.Denied, "FORBIDDEN", "the request was made by a page of another site")
+
+// Config is what the API is made of.
+type Config struct {
+	Accounts *account.Service
+	Projects *project.Service
+	Robots   *robot.Service
+
+	Components  []Component                            // what GET /health looks at
+	Volume      func() (total, free uint64, err error) // bytes of the storage; nil: it has no bounds
+	Certificate func() []byte                          // of the server's own authority, in PEM; nil or empty: there is none
+	Storage     string                                 // what the storage is: "filesystem", "s3"
+	Version     string                                 // of the program
+	Log         *slog.Logger                           // takes what is not told to clients; may be nil
+}
+
+// A Component is a part of the server that can fail by itself.
+type Component struct {
+	Name  string
+	Check func(context.Context) error // returns, within its context, why it does not work
+}
+
+// An API answers for everything under /api/. It is an http.Handler.
+type API struct {
+	huma     huma.API
+	handler  http.Handler
+	projects *project.Service
+	table    []row
+	wrong    []error
+	pages    http.CrossOriginProtection
+	document json.RawMessage
+}
+
+// New makes the API. It fails where a row of the table declares no need.
+func New(c Config) (*API, error) { return newAPI(c, (*API).routes) }
+
+func newAPI(c Config, routes func(*API, Config)) (*API, error) {
+	adoptErrors()
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	mux := http.NewServeMux()
+	config := huma.DefaultConfig("Berth", c.Version)
+	config.CreateHooks, config.OpenAPIPath, config.DocsPath, config.SchemasPath = nil, "", "", ""
+	config.Servers = []*huma.Server{{URL: base}}
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"basic": {Type: "http", Scheme: "basic"}}
+	config.Security = []map[string][]string{{"basic": {}}, {}}
+	config.FieldsOptionalByDefault, config.AllowAdditionalPropertiesByDefault = true, true
+	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
+	a := &API{projects: c.Projects, handler: web.Routes(mux)}
+	a.huma = huma.NewAPI(config, adapter{mux})
+	routes(a, c)
+	if len(a.wrong) > 0 {
+		return nil, errors.Join(a.wrong...)
+	}
+	var err error
+	if a.document, err = json.Marshal(a.huma.OpenAPI()); err != nil {
+		return nil, fmt.Errorf("api: document: %w", err)
+	}
+	return a, nil
+}
+
+// ServeHTTP answers a request, whose path begins with /api/.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if err := a.crossOrigin(r); err != nil {
+		web.Error(w, r, err)
+		return
+	}
+	a.handler.ServeHTTP(w, r)
+}
+
+// crossOrigin returns errOrigin for a change that a browser sends for a page of
+// another site: it sends the password along that its user gave us. What is no
+// browser says nothing of where it comes from, and passes.
+func (a *API) crossOrigin(r *http.Request) error {
+	// A proxy may have changed the Host, which is what is looked at below.
+	if r.Header.Get("Origin") == web.Base(r) || a.pages.Check(r) == nil {
+		return nil
+	}
+	return errOrigin
+}
+
+// Document returns the OpenAPI document, as JSON.
+func (a *API) Document() []byte { return a.document }
+
+// adapter hangs operations into a mux: below the server that one names, or else
+// below base.
+type adapter struct{ *http.ServeMux }
+
+// Handle adds an operation.
+func (m adapter) Handle(o *huma.Operation, handle func(huma.Context)) {
+	prefix := base
+	if len(o.Servers) > 0 {
+		prefix = o.Servers[0].URL
+	}
+	m.HandleFunc(o.Method+" "+prefix+o.Path, func(w http.ResponseWriter, r *http.Request) {
+		handle(humago.NewContext(o, r, w))
+	})
+}
+
+// resolve returns the project of a name or an id, with the caller's roles, or
+// project.ErrNotFound.
+func (a *API) resolve(ctx context.Context, caller access.Caller, at where) (access.Project, error) {
+	name := at.project
+	_, err := strconv.ParseInt(name, 10, 64)
+	if isID := err == nil && !at.isName; isID || strings.Contains(name, " ") {
+		p, err := a.projects.ByNameOrID(ctx, name, at.isName)
+		if err != nil {
+			return access.Project{}, at.named(err)
+		}
+		name = p.Name
+	}
+	p, err := a.projects.Access(ctx, caller, name)
+	return p, at.named(err)
+}
+
+// named says which project was not found.
+func (at where) named(err error) error {
+	if errors.Is(err, project.ErrNotFound) {
+		return project.ErrNotFound.Saying("project %.255s not found", at.project)
+	}
+	return err
+}

@@ -1,0 +1,402 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/storage/db"
+)
+
+// A step is a request and what comes of it: a status, and parts of the body.
+type step struct {
+	as, request string
+	status      int
+	has         string
+}
+
+func (w *world) walk(steps []step) {
+	w.t.Helper()
+	for _, s := range steps {
+		if a := w.want(s.status, s.as, s.request); !strings.Contains(a.Body.String(), s.has) {
+			w.t.Errorf("%s: no %s in %s", a.request, s.has, a.Body)
+		}
+	}
+}
+
+func TestUsers(t *testing.T) {
+	user := func(fields string) string { return "POST /users\n\n" + fields }
+	newWorld(t).walk([]step{
+		{"root", user(newUser), 201, ""},
+		{"root", user(newUser), 409, "CONFLICT"},
+		{"root", user(strings.Replace(newUser, `"eve"`, `"a~b"`, 1)), 400, "BAD_REQUEST"},
+		{"root", user(strings.Replace(newUser, canary, "short", 1)), 400, "BAD_REQUEST"},
+		{"root", user(strings.Replace(newUser, "eve@example.org", "eve", 1)), 400, "BAD_REQUEST"},
+		{"root", "GET /users/8", 200, `"sysadmin_flag":false,"admin_role_in_auth":false`},
+		{"root", "GET /users?sort=-username&page_size=1", 200, `"username":"root"`},
+		{"root", "GET /users?q=username%3D~AL", 200, `"username":"alice"`},
+		{"alice", "GET /users/search?username=E", 200, `{"user_id":2,"username":"alice"}`},
+		{"alice", "GET /users/search?username=", 422, "username in query is required"},
+		{"root", "GET /users/999", 404, "user 999 not found"},
+		{"root", "PUT /users/999\n\n" + profile, 404, "user 999 not found"},
+		{"root", "DELETE /users/999", 404, "user 999 not found"},
+		{"root", "DELETE /users/1", 403, "FORBIDDEN"},
+		{"alice", "PUT /users/2\n\n" + strings.Replace(profile, "alice@", "bob@", 1), 409, "CONFLICT"},
+		{"root", `PUT /users/1/sysadmin` + "\n\n" + `{"sysadmin_flag":false}`, 403, "FORBIDDEN"},
+		{"alice", "GET /users/current", 200, `"username":"alice","email":"alice@example.org","realname":"R. alice","comment":"","sysadmin_flag":false`},
+	})
+}
+
+func TestPasswords(t *testing.T) {
+	change := func(user int, old, new string) string {
+		return fmt.Sprintf("PUT /users/%d/password\n\n"+`{"old_password":%q,"new_password":%q}`, user, old, new)
+	}
+	newWorld(t).walk([]step{
+		{"alice", change(2, password, password), 400, "BAD_REQUEST"},
+		{"alice", change(2, password, "weak"), 400, "BAD_REQUEST"},
+		{"root", change(1, "", canary), 403, "FORBIDDEN"}, // their own takes the old one, of administrators too
+		{"root", change(2, "", canary), 200, ""},
+		{"root", change(999, "", canary), 404, "user 999 not found"},
+		{"alice", change(2, canary, password), 200, ""},
+		{"bob", change(7, "Wrong-Passw0rd", canary), 403, "FORBIDDEN"},
+	})
+}
+
+func TestOwnPermissions(t *testing.T) {
+	w := newWorld(t)
+	ask := func(as, query string) string {
+		return w.want(200, as, "GET /users/current/permissions"+query).Body.String()
+	}
+	for _, tt := range []struct{ as, query, has, hasNot string }{
+		{"alice", "?scope=/project/1&relative=true", `{"resource":".","action":"update"}`, "/project/1"},
+		{"alice", "?scope=/project/1", `{"resource":"/project/1","action":"update"}`, `"."`},
+		{"alice", "?scope=/project/1/", `{"resource":"/project/1/member","action":"create"}`, "//"},
+		{"mia", "?scope=/project/1&relative=true", `{"resource":"repository","action":"delete"}`, `{"resource":"member","action":"create"}`},
+		{"bob", "?scope=/project/3&relative=true", `{"resource":"member","action":"create"}`, "system"},
+		{"alice", "?scope=/project/3&relative=true", `{"resource":"repository","action":"pull"}`, "push"},
+		{"root", "?scope=/system", `{"resource":"/system/user","action":"create"}`, "project/"},
+		{"robot:3", "?scope=/system&relative=true", `{"resource":"project","action":"list"}`, "create"},
+		{"root", "?scope=/project/1&relative=true", `{"resource":"metadata","action":"list"}`, "/"},
+	} {
+		got := ask(tt.as, tt.query)
+		if !strings.Contains(got, tt.has) || strings.Contains(got, tt.hasNot) {
+			t.Errorf("%s %s: %s", tt.as, tt.query, got)
+		}
+	}
+	for _, query := range []string{"", "?scope=", "?scope=/", "?scope=/project", "?scope=/project/x", "?scope=/project/999", "?scope=/project/alpha", "?scope=/nothing/1", "?scope=/project/1/member"} {
+		for _, as := range []string{"root", "bob"} {
+			if got := ask(as, query); got != "[]\n" {
+				t.Errorf("%s %s: %s", as, query, got)
+			}
+		}
+	}
+	for _, query := range []string{"?scope=/project/1", "?scope=/system"} {
+		if got := ask("bob", query); got != "[]\n" {
+			t.Errorf("bob %s: %s", query, got)
+		}
+	}
+}
+
+func TestProjects(t *testing.T) {
+	w := newWorld(t)
+	project := func(fields string) string { return "POST /projects\n\n{" + fields + "}" }
+	w.walk([]step{
+		{"bob", project(`"project_name":"alpha"`), 409, "CONFLICT"},
+		{"bob", project(`"project_name":"Alpha"`), 400, "BAD_REQUEST"},
+		{"bob", project(`"project_name":"a__b"`), 400, "BAD_REQUEST"},
+		{"bob", project(`"metadata":{}`), 400, "BAD_REQUEST"},
+		{"bob", project(`"project_name":"p","metadata":{"public":"yes"}`), 400, "BAD_REQUEST"},
+		{"bob", project(`"project_name":"p","storage_limit":-2`), 400, "storage_limit"},
+		{"bob", project(`"project_name":"p","storage_limit":1125899906842625`), 400, "storage_limit"},
+		{"bob", project(`"project_name":"p","cve_allowlist":{"project_id":1}`), 400, "cve_allowlist"},
+		{"bob", project(`"project_name":"p","cve_allowlist":{"items":[{"cve_id":"CVE-1"}]}`), 400, "cve_allowlist"},
+		{"bob", project(`"project_name":"p","registry_id":1`), 403, "FORBIDDEN"},
+		{"root", project(`"project_name":"p","registry_id":1`), 400, "there is no registry 1"},
+		{"bob", project(`"project_name":"p","public":true,"storage_limit":-1`), 201, ""},
+		{"", "GET /projects/p", 200, `"metadata":{"public":"true"}`},
+		{"bob", "GET /projects/p", 200, `"owner_name":"bob"`},
+		{"bob", "PUT /projects/p\n\n" + `{"metadata":{"public":"false","severity":"High"}}`, 200, ""},
+		{"bob", "GET /projects/p", 200, `"metadata":{"public":"false","severity":"high"}`},
+		{"bob", "PUT /projects/p\n\n" + `{"metadata":{"severity":"enormous"}}`, 400, "BAD_REQUEST"},
+		{"bob", "PUT /projects/p\n\n" + `{"metadata":{"retention_id":"7"}}`, 400, "BAD_REQUEST"},
+		{"bob", "PUT /projects/p\n\n" + `{"cve_allowlist":{"project_id":1,"items":[]}}`, 400, "another project"},
+		{"bob", "PUT /projects/p\n\n" + `{"cve_allowlist":{"project_id":4,"items":[]}}`, 200, ""},
+		{"", "GET /projects/p", 401, "UNAUTHORIZED"},
+		{"alice", "HEAD /projects?project_name=beta", 200, ""},
+		{"alice", "HEAD /projects?project_name=none", 404, ""},
+		{"bob", "DELETE /projects/p", 200, ""},
+		{"bob", "GET /projects/p", 403, "FORBIDDEN"},
+		{"root", "GET /projects/p", 404, "project p not found"},
+	})
+}
+
+func TestProjectsThatAreListed(t *testing.T) {
+	w := newWorld(t)
+	for _, tt := range []struct{ as, query, names string }{
+		{"", "", "open"},
+		{"", "?public=false", ""},
+		{"lim", "", "alpha open"},
+		{"bob", "", "beta open"},
+		{"bob", "?public=false", "beta"},
+		{"bob", "?sort=-name", "open beta"},
+		{"root", "", "alpha beta open"},
+		{"root", "?owner=bob", "beta open"},
+		{"root", "?q=owner%3Dalice", "alpha"},
+		{"root", "?name=A&q=public%3Dfalse", "alpha beta"},
+		{"robot:1", "", "alpha open"},
+		{"robot:3", "", "alpha beta open"},
+	} {
+		var names []string
+		for _, p := range into[[]projectBody](t, w.want(200, tt.as, "GET /projects"+tt.query)) {
+			names = append(names, p.Name)
+		}
+		if got := strings.Join(names, " "); got != tt.names {
+			t.Errorf("%s %s: %s, want %s", tt.as, tt.query, got, tt.names)
+		}
+	}
+	for query, shown := range map[string]bool{"": true, "?with_detail=true": true, "?with_detail=false": false} {
+		body := w.want(200, "lim", "GET /projects"+query).Body.String()
+		for _, field := range []string{"metadata", "owner_name", "cve_allowlist"} {
+			if strings.Contains(body, `"`+field+`"`) != shown {
+				t.Errorf("%s: %s", query, body)
+			}
+		}
+		if !strings.Contains(body, `"current_user_role_id":5,"current_user_role_ids":[5]`) {
+			t.Errorf("no role in %s", body)
+		}
+	}
+}
+
+func TestProjectNamesAndIDs(t *testing.T) {
+	w := newWorld(t)
+	w.walk([]step{
+		{"bob", "POST /projects\nX-Resource-Name-In-Location: true\n\n" + `{"project_name":"1"}`, 201, ""},
+		{"root", "GET /projects/1", 200, `"name":"alpha"`},
+		{"root", "GET /projects/1\nX-Is-Resource-Name: true", 200, `"project_id":4`},
+		{"root", "GET /projects/1\nX-Is-Resource-Name: false", 200, `"name":"alpha"`},
+		{"root", "GET /projects/4", 200, `"name":"1"`},
+		{"alice", "GET /projects/1\nX-Is-Resource-Name: true", 403, ""},
+		{"alice", "GET /projects/4", 403, ""},
+		{"root", "GET /projects/alpha\nX-Is-Resource-Name: maybe", 422, "X-Is-Resource-Name in header"},
+	})
+	a := w.want(201, "bob", "POST /projects\nX-Resource-Name-In-Location: true\n\n"+`{"project_name":"by-name"}`)
+	location("/api/v2.0/projects/by-name")(t, w, a)
+	a = w.want(201, "alice", "POST /projects/1/members\n\n"+`{"role_id":2,"member_user":{"user_id":7}}`)
+	if got := a.Header().Get("Location"); !strings.HasPrefix(got, "/api/v2.0/projects/1/members/") {
+		t.Errorf("Location %q", got)
+	}
+}
+
+func TestProjectsWithRepositories(t *testing.T) {
+	w := newWorld(t)
+	err := w.db.Write(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec("UPDATE project SET repo_count = 2 WHERE id = 1")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.walk([]step{
+		{"alice", "GET /projects/alpha/_deletable", 200, `{"deletable":false,"message":"`},
+		{"alice", "DELETE /projects/alpha", 412, "PRECONDITION"},
+		{"lim", "GET /projects/alpha/summary", 200, `{"repo_count":2}`},
+		{"gus", "GET /projects/alpha/summary", 200, `{"repo_count":2,"project_admin_count":1,"maintainer_count":1,"developer_count":1,"guest_count":1,"limited_guest_count":1}`},
+		{"root", "GET /projects/1", 200, `"repo_count":2`},
+	})
+}
+
+func TestMembers(t *testing.T) {
+	add := func(fields string) string { return "POST /projects/alpha/members\n\n{" + fields + "}" }
+	newWorld(t).walk([]step{
+		{"alice", "POST /projects/alpha/members", 400, "BAD_REQUEST"},
+		{"alice", add(`"role_id":2`), 400, "BAD_REQUEST"},
+		{"alice", add(`"role_id":2,"member_user":null,"member_group":null`), 400, "BAD_REQUEST"},
+		{"alice", add(`"role_id":2,"member_user":{}`), 400, "BAD_REQUEST"},
+		{"alice", add(`"role_id":2,"member_group":{"id":1}`), 400, "BAD_REQUEST"},
+		{"alice", add(`"role_id":2,"member_group":{"group_name":"x","group_type":1}`), 400, "BAD_REQUEST"},
+		{"alice", add(`"role_id":2,"member_user":{"user_id":999}`), 400, "BAD_REQUEST"},
+		{"alice", add(`"role_id":2,"member_user":{"username":"nobody"}`), 404, "NOT_FOUND"},
+		{"alice", add(`"role_id":2,"member_user":{"username":"dev"}`), 409, "CONFLICT"},
+		{"alice", add(`"role_id":0,"member_user":{"username":"bob"}`), 400, "BAD_REQUEST"},
+		{"alice", add(`"role_id":6,"member_user":{"username":"bob"}`), 400, "BAD_REQUEST"},
+		{"alice", add(`"role_id":65537,"member_user":{"username":"bob"}`), 400, "BAD_REQUEST"}, // 1, in 16 bits
+		{"alice", add(`"role_id":-65535,"member_user":{"username":"bob"}`), 400, "BAD_REQUEST"},
+		{"alice", add(`"role_id":4,"member_user":{"username":"bob"}`), 201, ""},
+		{"bob", "GET /projects/alpha/members?entityname=O", 200, `[{"id":8,"project_id":1,"entity_name":"bob","role_name":"maintainer","role_id":4,"entity_id":7,"entity_type":"u"}]`},
+		{"alice", "PUT /projects/alpha/members/8\n\n" + `{"role_id":65539}`, 400, "BAD_REQUEST"},
+		{"alice", "PUT /projects/alpha/members/8", 400, "BAD_REQUEST"},
+		{"alice", "PUT /projects/alpha/members/8\n\n" + `{"role_id":3}`, 200, ""},
+		{"bob", "GET /projects/alpha", 200, `"current_user_role_id":3`},
+		{"alice", "DELETE /projects/alpha/members/8", 200, ""},
+		{"alice", "DELETE /projects/alpha/members/8", 404, "NOT_FOUND"},
+		{"bob", "GET /projects/alpha", 403, "FORBIDDEN"},
+		{"alice", "GET /projects/alpha/members?page_size=2", 200, `"entity_name":"alice"`},
+	})
+}
+
+func TestRobots(t *testing.T) {
+	w := newWorld(t)
+	project := func(name, namespace, resource, action string, duration int) string {
+		return fmt.Sprintf("POST /robots\n\n"+`{"name":%q,"level":"project","duration":%d,"permissions":[{"kind":"project","namespace":%q,"access":[{"resource":%q,"action":%q}]}]}`,
+			name, duration, namespace, resource, action)
+	}
+	system := "POST /robots\n\n" + `{"name":"global","level":"system","duration":-1,"disable":true,"permissions":[{"kind":"system","namespace":"/","access":[{"resource":"user","action":"list","effect":"allow"}]},{"kind":"project","namespace":"*","access":[{"resource":"repository","action":"pull"}]}]}`
+	w.walk([]step{
+		{"alice", project("a+b", "alpha", "repository", "pull", 1), 400, "BAD_REQUEST"},
+		{"alice", project("ok", "alpha", "repository", "pull", 0), 400, "BAD_REQUEST"},
+		{"alice", project("ok", "alpha", "repository", "fly", 1), 400, "BAD_REQUEST"},
+		{"alice", project("ci", "alpha", "repository", "pull", 1), 409, "CONFLICT"},
+		{"alice", project("ok", "beta", "repository", "pull", 1), 403, "FORBIDDEN"},
+		{"alice", project("ok", "none", "repository", "pull", 1), 403, "FORBIDDEN"},
+		{"root", project("ok", "none", "repository", "pull", 1), 404, "NOT_FOUND"},
+		{"alice", "POST /robots\n\n" + `{"name":"x","level":"project"}`, 400, "BAD_REQUEST"},
+		{"root", "POST /robots\n\n" + `{"name":"x","level":"both"}`, 400, "BAD_REQUEST"},
+		{"root", "POST /robots\n\n" + strings.Replace(newRobot, `"pull"`, `"pull","effect":"deny"`, 1), 400, "effect"},
+		{"alice", system, 403, "FORBIDDEN"},
+		{"root", system, 201, `"name":"robot$global"`},
+		{"root", "GET /robots/4", 200, `"level":"system","duration":-1,"editable":true,"disable":true,"expires_at":-1`},
+		{"root", "GET /robots/4", 200, `"creator_type":"local","creator_ref":1`},
+		{"root", "GET /robots", 200, `"name":"robot$sys"`},
+		{"root", "GET /robots?q=Level%3Dproject", 400, "BAD_REQUEST"},
+		{"root", "GET /robots?q=Level%3Dproject,ProjectID%3D999", 404, "NOT_FOUND"},
+		{"bob", "GET /robots?q=Level%3Dproject,ProjectID%3D1", 403, "FORBIDDEN"},
+		{"bob", "GET /robots?q=Level%3Dproject,ProjectID%3D1,project_id%3D2", 200, `"name":"robot$beta+ci"`},
+		{"alice", "GET /robots?q=Level%3Dsystem", 403, "FORBIDDEN"},
+		{"root", "GET /robots/999", 404, "NOT_FOUND"},
+		{"root", "PUT /robots/999\n\n" + changedRobot, 404, "NOT_FOUND"},
+		{"root", "PATCH /robots/999\n\n{}", 404, "NOT_FOUND"},
+		{"root", "DELETE /robots/999", 404, "NOT_FOUND"},
+		{"alice", "PUT /robots/1\n\n" + strings.Replace(changedRobot, "alpha+ci", "other", 1), 400, "name"},
+		{"alice", "PUT /robots/1\n\n" + strings.Replace(changedRobot, `"level":"project"`, `"level":"system"`, 1), 400, "level"},
+		{"alice", "PUT /robots/1\n\n" + strings.Replace(changedRobot, `"namespace":"alpha"`, `"namespace":"beta"`, 1), 400, "project"},
+		{"alice", "PUT /robots/1\n\n" + strings.Replace(changedRobot, `"duration":30`, `"duration":0`, 1), 400, "duration"},
+		{"alice", "PUT /robots/1\n\n" + strings.Replace(changedRobot, `"duration":30,`, ``, 1), 200, ""},
+		{"alice", "GET /robots/1", 200, `"duration":-1`},
+		{"alice", `PATCH /robots/1` + "\n\n" + `{"secret":"weak"}`, 400, "BAD_REQUEST"},
+		{"alice", `PATCH /robots/1` + "\n\n" + `{"secret":"` + canary + `"}`, 200, `{"secret":""}`},
+	})
+}
+
+// TestRobotsGiveNoMoreThanTheyHave lets a robot that may create robots create
+// one, and one that could do more.
+func TestRobotsGiveNoMoreThanTheyHave(t *testing.T) {
+	w := newWorld(t)
+	root := access.With(t.Context(), access.Caller{Kind: access.User, ID: 1, Name: "root", Admin: true})
+	maker, _, err := w.robots.Create(root, robot.NewRobot{Name: "maker", Level: "project", Duration: -1, Permissions: []access.Permission{
+		{Kind: "project", Namespace: "alpha", Access: []access.Action{{Resource: "robot", Action: "create"}, {Resource: "repository", Action: "pull"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := fmt.Sprintf("robot:%d", maker.ID)
+	w.walk([]step{
+		{as, "POST /robots\n\n" + newRobot, 201, `"name":"robot$alpha+new"`},
+		{as, "POST /robots\n\n" + strings.Replace(newRobot, `"pull"`, `"push"`, 1), 403, "DENIED"},
+		{as, "POST /robots\n\n" + strings.Replace(newRobot, `"namespace":"alpha"`, `"namespace":"beta"`, 1), 403, "FORBIDDEN"},
+		{"root", fmt.Sprintf("GET /robots/%d", maker.ID+1), 200, fmt.Sprintf(`"creator_type":"robot","creator_ref":%d`, maker.ID)},
+	})
+}
+
+// TestRobotsMakeNoAdministrators lets a robot that may change users try to
+// become one who may do everything.
+func TestRobotsMakeNoAdministrators(t *testing.T) {
+	w := newWorld(t)
+	root := access.With(t.Context(), access.Caller{Kind: access.User, ID: 1, Name: "root", Admin: true})
+	keeper, _, err := w.robots.Create(root, robot.NewRobot{Name: "keeper", Level: "system", Duration: -1, Permissions: []access.Permission{
+		{Kind: "system", Namespace: "/", Access: []access.Action{{Resource: "user", Action: "create"}, {Resource: "user", Action: "update"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := fmt.Sprintf("robot:%d", keeper.ID)
+	w.walk([]step{
+		{as, "POST /users\n\n" + newUser, 201, ""},
+		{as, "PUT /users/8/sysadmin\n\n" + `{"sysadmin_flag":true}`, 403, "FORBIDDEN"},
+		{as, "PUT /users/1/sysadmin\n\n" + `{"sysadmin_flag":false}`, 403, "FORBIDDEN"},
+		{as, "PUT /users/1/password\n\n" + newPassword, 403, "FORBIDDEN"},
+		{as, "PUT /users/2/password\n\n" + newPassword, 200, ""},
+		{as, "PUT /users/99/password\n\n" + newPassword, 404, "NOT_FOUND"},
+		{"root", "GET /users/8", 200, `"sysadmin_flag":false`},
+		{"robot:3", "PUT /users/2/password\n\n" + newPassword, 403, "FORBIDDEN"},
+	})
+}
+
+func TestSystemInfo(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Certificate = func() []byte { return []byte("PEM") } })
+	anonymous := into[map[string]any](t, w.want(200, "", "GET /systeminfo"))
+	known := into[map[string]any](t, w.want(200, "lim", "GET /systeminfo"))
+	for field, value := range map[string]any{
+		"registry_url": "berth.test", "external_url": "http://berth.test", "harbor_version": apiLevel + "-1.2.3", "has_ca_root": true,
+		"project_creation_restriction": "everyone", "read_only": false, "registry_storage_provider_name": "filesystem", "notification_enable": false,
+	} {
+		if known[field] != value {
+			t.Errorf("%s is %v, want %v", field, known[field], value)
+		}
+		if v, told := anonymous[field]; told {
+			t.Errorf("nobody is told %s: %v", field, v)
+		}
+	}
+	if now, err := time.Parse("2006-01-02T15:04:05.000Z", fmt.Sprint(known["current_time"])); err != nil || time.Since(now).Abs() > time.Minute {
+		t.Errorf("current_time %v: %v", known["current_time"], err)
+	}
+	for _, field := range []string{"auth_mode", "primary_auth_mode", "self_registration", "banner_message", "oidc_provider_name"} {
+		if _, told := anonymous[field]; !told {
+			t.Errorf("nobody is told %s", field)
+		}
+	}
+	a := w.want(200, "", "GET /systeminfo/getcert")
+	if a.Body.String() != "PEM" || a.Header().Get("Content-Type") != "application/octet-stream" || a.Header().Get("Content-Disposition") != "attachment; filename=ca.crt" {
+		t.Errorf("%v %s", a.Header(), a.Body)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	asked := 0
+	w := newWorld(t, func(c *Config) {
+		c.Components = []Component{
+			{"fine", func(context.Context) error { return nil }},
+			{"broken", func(context.Context) error { asked++; return errors.New("/secret/path is full") }},
+		}
+	})
+	want := `{"status":"unhealthy","components":[{"name":"fine","status":"healthy"},{"name":"broken","status":"unhealthy","error":"it does not answer as it should; the log says why"}]}` + "\n"
+	for range 3 {
+		if got := w.want(http.StatusOK, "", "GET /health").Body.String(); got != want {
+			t.Errorf("%s", got)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the component was asked %d times", asked)
+	}
+	if !strings.Contains(w.log.String(), "/secret/path is full") {
+		t.Errorf("the log does not say why: %s", &w.log)
+	}
+}
+
+func TestFailuresAreNotTold(t *testing.T) {
+	w := newWorld(t, func(c *Config) {
+		c.Volume = func() (total, free uint64, err error) { return 0, 0, errors.New("/secret/path is gone") }
+	})
+	a := w.want(500, "root", "GET /systeminfo/volumes\nX-Request-Id: r-1")
+	if got := a.Body.String(); got != `{"errors":[{"code":"UNKNOWN","message":"internal server error","detail":{"request_id":"r-1"}}]}`+"\n" {
+		t.Errorf("%s", got)
+	}
+	if !strings.Contains(w.log.String(), "/secret/path is gone") || !strings.Contains(w.log.String(), `"operation":"getVolumes"`) {
+		t.Errorf("the log: %s", &w.log)
+	}
+}
+
+func TestGrantable(t *testing.T) {
+	w := newWorld(t)
+	if got := w.want(200, "root", "GET /permissions").Body.String(); !strings.Contains(got, `"system":[{"resource":"audit-log","action":"list"}`) {
+		t.Errorf("%s", got)
+	}
+	if got := w.want(200, "alice", "GET /permissions").Body.String(); strings.Contains(got, "audit-log") || !strings.Contains(got, `{"resource":"repository","action":"push"}`) {
+		t.Errorf("%s", got)
+	}
+}

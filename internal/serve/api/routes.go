@@ -1,0 +1,68 @@
+package api
+
+import (
+	"encoding/json"
+
+	"github.com/berth-registry/berth/internal/access"
+)
+
+// routes is the table of contents, and who may do what.
+func (a *API) routes(c Config) {
+	anyone, loggedIn, project, theSystem := access.Anyone, access.LoggedIn, access.OfProject, access.OfSystem
+
+	s := &system{config: c, document: func() json.RawMessage { return a.document }}
+	op(a.group("ping"), "getPing", "GET /ping", anyone, s.ping)
+	op(a.group("health"), "getHealth", "GET /health", anyone, s.look)
+	op(a.outside("version"), "getVersion", "GET /version", anyone, s.version)
+	op(a.group("document"), "getDocument", "GET /openapi.json", anyone, s.describe)
+	op(a.group("systeminfo"), "getSystemInfo", "GET /systeminfo", anyone, s.info)
+	op(a.group("systeminfo"), "getVolumes", "GET /systeminfo/volumes", theSystem("system-volumes", "read"), s.volumes)
+	op(a.group("systeminfo"), "getCert", "GET /systeminfo/getcert", anyone, s.cert)
+
+	g, u := a.group("user"), users{c.Accounts, a.resolve}
+	op(g, "listUsers", "GET /users", theSystem("user", "list"), u.list)
+	op(g, "createUser", "POST /users", theSystem("user", "create"), u.create)
+	op(g, "searchUsers", "GET /users/search", loggedIn, u.search)
+	op(g, "getCurrentUserInfo", "GET /users/current", loggedIn, u.current)
+	op(g, "getCurrentUserPermissions", "GET /users/current/permissions", loggedIn, u.permissions)
+	opBy(g, "getUser", "GET /users/{user_id}", selfOr[getUser]("read"), u.get)
+	opBy(g, "updateUserProfile", "PUT /users/{user_id}", selfOr[updateUser]("update"), u.update)
+	op(g, "deleteUser", "DELETE /users/{user_id}", theSystem("user", "delete"), u.delete)
+	op(g, "setUserSysAdmin", "PUT /users/{user_id}/sysadmin", appoint, u.setAdmin)
+	opBy(g, "updateUserPassword", "PUT /users/{user_id}/password", u.needToSetPassword, u.setPassword)
+	opBy(g, "setCliSecret", "PUT /users/{user_id}/cli_secret", selfOr[setCLISecret]("update"), u.setCLISecret)
+
+	g, p := a.group("project"), projects{c.Projects}
+	op(g, "listProjects", "GET /projects", anyone, p.list)
+	op(g, "headProject", "HEAD /projects", loggedIn, p.head)
+	opBy(g, "createProject", "POST /projects", p.needToCreate, p.create)
+	op(g, "getProject", "GET /projects/{project_name_or_id}", project("project", "read"), p.get)
+	op(g, "updateProject", "PUT /projects/{project_name_or_id}", project("project", "update"), p.update)
+	op(g, "deleteProject", "DELETE /projects/{project_name_or_id}", project("project", "delete"), p.delete)
+	op(g, "getProjectDeletable", "GET /projects/{project_name_or_id}/_deletable", project("project", "delete"), p.deletable)
+	op(g, "getProjectSummary", "GET /projects/{project_name_or_id}/summary", project("project", "read"), p.summary)
+
+	g, m := a.group("member"), members{c.Projects}
+	op(g, "listProjectMembers", "GET /projects/{project_name_or_id}/members", project("member", "list"), m.list)
+	op(g, "createProjectMember", "POST /projects/{project_name_or_id}/members", project("member", "create"), m.create)
+	op(g, "getProjectMember", "GET /projects/{project_name_or_id}/members/{mid}", project("member", "read"), m.get)
+	op(g, "updateProjectMember", "PUT /projects/{project_name_or_id}/members/{mid}", project("member", "update"), m.update)
+	op(g, "deleteProjectMember", "DELETE /projects/{project_name_or_id}/members/{mid}", project("member", "delete"), m.delete)
+
+	g, r := a.group("robot"), robots{c.Robots}
+	opBy(g, "ListRobot", "GET /robots", r.needToList, r.list)
+	opBy(g, "CreateRobot", "POST /robots", r.needToCreate, r.create)
+	opBy(g, "GetRobotByID", "GET /robots/{robot_id}", needOn[getRobot](c.Robots, "read"), r.get)
+	opBy(g, "UpdateRobot", "PUT /robots/{robot_id}", needOn[updateRobot](c.Robots, "update"), r.update)
+	opBy(g, "RefreshSec", "PATCH /robots/{robot_id}", needOn[refreshRobot](c.Robots, "update"), r.refresh)
+	opBy(g, "DeleteRobot", "DELETE /robots/{robot_id}", needOn[getRobot](c.Robots, "delete"), r.delete)
+
+	gr := grantable{c.Projects}
+	opBy(a.group("permissions"), "getPermissions", "GET /permissions", gr.need, gr.list)
+}
+
+// group returns where the operations of one tag go.
+func (a *API) group(tag string) group { return group{api: a, tag: tag} }
+
+// outside returns where operations go that are not below the base.
+func (a *API) outside(tag string) group { return group{api: a, tag: tag, server: "/api"} }

@@ -1,0 +1,236 @@
+package api
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/berth-registry/berth/internal/access"
+)
+
+// A scenario is a row of the table as it is lived: without an identity, by one
+// who may not, and done.
+type scenario struct {
+	request string // as world.do takes it
+	open    bool   // anybody may; then nobody is denied
+	denied  string // one who may not; empty where everybody with an identity may
+	done    string // one who may
+	status  int    // when it is done
+	check   func(t *testing.T, w *world, a answer)
+}
+
+// scenarios has one for every row of the table, by the operation's id.
+var scenarios = map[string]scenario{
+	"getPing":       {request: "GET /ping", open: true, status: 200, check: bodyIs("Pong")},
+	"getHealth":     {request: "GET /health", open: true, status: 200, check: bodyHas(`"status":"healthy"`, `"name":"database"`)},
+	"getVersion":    {request: "GET /api/version", open: true, status: 200, check: bodyIs(`{"version":"v2.0"}` + "\n")},
+	"getDocument":   {request: "GET /openapi.json", open: true, status: 200, check: bodyHas(`"openapi":"3.1.0"`)},
+	"getSystemInfo": {request: "GET /systeminfo", open: true, status: 200, check: bodyHas(`"auth_mode":"db_auth"`)},
+	"getVolumes":    {request: "GET /systeminfo/volumes", denied: "alice", done: "root", status: 200, check: bodyHas(`"total":1099511627776,"free":549755813888`)},
+	"getCert":       {request: "GET /systeminfo/getcert", open: true, status: 404},
+
+	"listUsers":                 {request: "GET /users", denied: "alice", done: "root", status: 200, check: bodyHas(`"username":"alice"`)},
+	"createUser":                {request: "POST /users\n\n" + newUser, denied: "alice", done: "root", status: 201, check: location("/api/v2.0/users/8")},
+	"searchUsers":               {request: "GET /users/search?username=ali", done: "lim", status: 200, check: bodyIs(`[{"user_id":2,"username":"alice"}]` + "\n")},
+	"getCurrentUserInfo":        {request: "GET /users/current", denied: "robot:1 412", done: "alice", status: 200, check: bodyHas(`"user_id":2`)},
+	"getCurrentUserPermissions": {request: "GET /users/current/permissions?scope=/project/1&relative=true", done: "lim", status: 200, check: bodyHas(`{"resource":"repository","action":"pull"}`)},
+	"getUser":                   {request: "GET /users/2", denied: "bob", done: "alice", status: 200, check: bodyHas(`"username":"alice"`)},
+	"updateUserProfile":         {request: "PUT /users/2\n\n" + profile, denied: "bob", done: "alice", status: 200, check: then("GET /users/2", "root", `"comment":"changed"`)},
+	"deleteUser":                {request: "DELETE /users/7", denied: "bob", done: "root", status: 200, check: gone("GET /users/7")},
+	"setUserSysAdmin":           {request: `PUT /users/2/sysadmin` + "\n\n" + `{"sysadmin_flag":true}`, denied: "alice", done: "root", status: 200, check: then("GET /users/2", "root", `"sysadmin_flag":true`)},
+	"updateUserPassword":        {request: "PUT /users/2/password\n\n" + newPassword, denied: "bob", done: "alice", status: 200},
+	"setCliSecret":              {request: `PUT /users/2/cli_secret` + "\n\n" + `{"secret":"Passw0rd1"}`, denied: "bob", done: "alice", status: 412},
+
+	"listProjects":        {request: "GET /projects", open: true, status: 200, check: bodyHas(`"name":"open"`)},
+	"headProject":         {request: "HEAD /projects?project_name=alpha", done: "bob", status: 200},
+	"createProject":       {request: `POST /projects` + "\n\n" + `{"project_name":"gamma"}`, denied: "robot:3", done: "bob", status: 201, check: location("/api/v2.0/projects/4")},
+	"getProject":          {request: "GET /projects/alpha", denied: "bob", done: "lim", status: 200, check: bodyHas(`"name":"alpha"`, `"current_user_role_id":5`)},
+	"updateProject":       {request: `PUT /projects/alpha` + "\n\n" + `{"metadata":{"auto_scan":"true"}}`, denied: "mia", done: "alice", status: 200, check: then("GET /projects/1", "root", `"auto_scan":"true"`)},
+	"deleteProject":       {request: "DELETE /projects/alpha", denied: "mia", done: "alice", status: 200, check: gone("GET /projects/alpha")},
+	"getProjectDeletable": {request: "GET /projects/alpha/_deletable", denied: "mia", done: "alice", status: 200, check: bodyHas(`"deletable":true`)},
+	"getProjectSummary":   {request: "GET /projects/alpha/summary", denied: "bob", done: "gus", status: 200, check: bodyHas(`"project_admin_count":1`, `"limited_guest_count":1`)},
+
+	"listProjectMembers":  {request: "GET /projects/alpha/members", denied: "lim", done: "gus", status: 200, check: bodyHas(`"role_name":"limitedGuest"`)},
+	"createProjectMember": {request: `POST /projects/alpha/members` + "\n\n" + `{"role_id":2,"member_user":{"username":"bob"}}`, denied: "mia", done: "alice", status: 201, check: location("/api/v2.0/projects/alpha/members/8")},
+	"getProjectMember":    {request: "GET /projects/1/members/1", denied: "lim", done: "gus", status: 200, check: bodyHas(`"entity_name":"alice"`, `"role_id":1`, `"entity_type":"u"`)},
+	"updateProjectMember": {request: `PUT /projects/alpha/members/1` + "\n\n" + `{"role_id":3}`, denied: "mia", done: "alice", status: 200, check: then("GET /projects/1/members/1", "root", `"role_name":"guest"`)},
+	"deleteProjectMember": {request: "DELETE /projects/alpha/members/1", denied: "mia", done: "alice", status: 200, check: gone("GET /projects/alpha/members/1")},
+
+	"ListRobot":    {request: "GET /robots?q=Level%3Dproject,ProjectID%3D1", denied: "lim", done: "gus", status: 200, check: bodyHas(`"name":"robot$alpha+ci"`)},
+	"CreateRobot":  {request: "POST /robots\n\n" + newRobot, denied: "mia", done: "alice", status: 201, check: location("/api/v2.0/robots/4")},
+	"GetRobotByID": {request: "GET /robots/1", denied: "lim", done: "gus", status: 200, check: bodyHas(`"name":"robot$alpha+ci"`, `"expires_at":-1`)},
+	"UpdateRobot":  {request: "PUT /robots/1\n\n" + changedRobot, denied: "mia", done: "alice", status: 200, check: then("GET /robots/1", "root", `"description":"changed"`)},
+	"RefreshSec":   {request: `PATCH /robots/1` + "\n\n" + `{"secret":""}`, denied: "mia", done: "alice", status: 200, check: bodyHas(`"secret":"`)},
+	"DeleteRobot":  {request: "DELETE /robots/1", denied: "mia", done: "alice", status: 200, check: gone("GET /robots/1")},
+
+	"getPermissions": {request: "GET /permissions", denied: "mia", done: "alice", status: 200, check: bodyHas(`"project":[`)},
+}
+
+const (
+	newUser      = `{"username":"eve","email":"eve@example.org","realname":"E","password":"` + canary + `"}`
+	profile      = `{"email":"alice@example.org","realname":"A","comment":"changed"}`
+	newPassword  = `{"old_password":"` + password + `","new_password":"` + canary + `"}`
+	robotRights  = `[{"kind":"project","namespace":"alpha","access":[{"resource":"repository","action":"pull"}]}]`
+	newRobot     = `{"name":"new","level":"project","duration":30,"permissions":` + robotRights + `}`
+	changedRobot = `{"name":"robot$alpha+ci","level":"project","description":"changed","duration":30,"permissions":` + robotRights + `}`
+)
+
+func bodyIs(want string) func(*testing.T, *world, answer) {
+	return func(t *testing.T, _ *world, a answer) {
+		if got := a.Body.String(); got != want {
+			t.Errorf("%s: %q, want %q", a.request, got, want)
+		}
+	}
+}
+
+func bodyHas(parts ...string) func(*testing.T, *world, answer) {
+	return func(t *testing.T, _ *world, a answer) {
+		for _, part := range parts {
+			if !strings.Contains(a.Body.String(), part) {
+				t.Errorf("%s: no %s in %s", a.request, part, a.Body)
+			}
+		}
+	}
+}
+
+func location(want string) func(*testing.T, *world, answer) {
+	return func(t *testing.T, _ *world, a answer) {
+		if got := a.Header().Get("Location"); got != want {
+			t.Errorf("%s: Location %q, want %q", a.request, got, want)
+		}
+	}
+}
+
+func then(request, as string, parts ...string) func(*testing.T, *world, answer) {
+	return func(t *testing.T, w *world, _ answer) { bodyHas(parts...)(t, w, w.want(200, as, request)) }
+}
+
+func gone(request string) func(*testing.T, *world, answer) {
+	return func(_ *testing.T, w *world, _ answer) { w.want(404, "root", request) }
+}
+
+func TestEveryRouteHasItsScenarios(t *testing.T) {
+	known := newWorld(t).api.table
+	for id := range scenarios {
+		if !slices.ContainsFunc(known, func(r row) bool { return r.id == id }) {
+			t.Errorf("there is a scenario for %s, and no such route", id)
+		}
+	}
+	for _, r := range known {
+		s, ok := scenarios[r.id]
+		if !ok {
+			t.Errorf("%s has no scenario", r.id)
+			continue
+		}
+		t.Run(r.id, func(t *testing.T) { s.live(t, r) })
+	}
+}
+
+func (s scenario) live(t *testing.T, r row) {
+	method, _, _ := strings.Cut(s.request, " ")
+	switch {
+	case method != r.method:
+		t.Fatalf("the scenario is of %s, the route of %s", method, r.method)
+	case s.open != (r.need == access.Anyone):
+		t.Fatalf("open is %v, and the need %v", s.open, r.need)
+	case s.open && s.denied != "", !s.open && s.denied == "" && r.need != access.LoggedIn:
+		t.Fatalf("denied is %q, and the need %v", s.denied, r.need)
+	}
+	w := newWorld(t)
+	before := w.rows("account")
+	anonymous := s.status
+	if !s.open {
+		anonymous = http.StatusUnauthorized
+	}
+	a := w.want(anonymous, "", s.request)
+	if s.open {
+		s.checked(t, w, a)
+		return
+	}
+	if s.denied != "" {
+		who, status := s.denied, 403
+		if _, err := fmt.Sscanf(s.denied, "%s %d", &who, &status); err != nil {
+			who = s.denied
+		}
+		w.want(status, who, s.request)
+	}
+	for key, value := range w.rows("account") {
+		if before[key] != value {
+			t.Errorf("%s changed although it was refused", key)
+		}
+	}
+	s.checked(t, w, w.want(s.status, s.done, s.request))
+}
+
+func (s scenario) checked(t *testing.T, w *world, a answer) {
+	if s.check != nil {
+		s.check(t, w, a)
+	}
+}
+
+func TestARouteWithoutNeedDoesNotStart(t *testing.T) {
+	ping, read := (&system{}).ping, access.OfProject("project", "read")
+	get := func(context.Context, *getProject) (*nothing, error) { return nil, nil }
+	for name, add := range map[string]func(group){
+		"no need":            func(g group) { op(g, "x", "GET /x", access.Need{}, ping) },
+		"no rule":            func(g group) { opBy[struct{}](g, "x", "GET /x", nil, ping) },
+		"no project in path": func(g group) { op(g, "x", "GET /x", read, get) },
+		"project not read":   func(g group) { op(g, "x", "GET /projects/{project_name_or_id}/x", read, ping) },
+	} {
+		if _, err := newAPI(Config{}, func(a *API, c Config) { a.routes(c); add(a.group("test")) }); err == nil {
+			t.Errorf("%s: it started", name)
+		}
+	}
+	if _, err := New(Config{}); err != nil {
+		t.Error(err)
+	}
+}
+
+var update = flag.Bool("update", false, "write testdata/roles.golden")
+
+// callers are those whose rights the golden file shows.
+var callers = []struct{ title, as string }{
+	{"nobody", ""}, {"other", "bob"}, {"limited", "lim"}, {"guest", "gus"}, {"develop", "dev"}, {"maintain", "mia"},
+	{"padmin", "alice"}, {"root", "root"}, {"robot", "robot:1"}, {"foreign", "robot:2"}, {"sysbot", "robot:3"},
+}
+
+// TestRoles holds what each kind of caller is answered for each route against
+// testdata/roles.golden. Its requests are those of the scenarios, for those of a
+// user about alice.
+func TestRoles(t *testing.T) {
+	const file = "testdata/roles.golden"
+	var out strings.Builder
+	fmt.Fprintf(&out, "%-26s", "")
+	for _, c := range callers {
+		fmt.Fprintf(&out, "%9s", c.title)
+	}
+	readers := newWorld(t)
+	for _, r := range readers.api.table {
+		fmt.Fprintf(&out, "\n%-26s", r.id)
+		for _, c := range callers {
+			w := readers
+			if r.method != "GET" && r.method != "HEAD" {
+				w = newWorld(t)
+			}
+			fmt.Fprintf(&out, "%9d", w.do(c.as, scenarios[r.id].request).Code)
+		}
+	}
+	out.WriteString("\n")
+	if *update {
+		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); got != string(want) {
+		t.Errorf("who may do what has changed; -update writes %s\n%s", file, got)
+	}
+}

@@ -1,0 +1,318 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/account"
+	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/identity"
+	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/secret"
+	"github.com/berth-registry/berth/internal/serve/web"
+	"github.com/berth-registry/berth/internal/storage/db"
+	"github.com/berth-registry/berth/internal/storage/sqlstore"
+)
+
+// A world is an API over real services and a database of its own, in which
+// there are always the same people, projects and robots:
+//
+//	users     root (1), an administrator; alice, mia, dev, gus, lim; bob
+//	alpha     (1) of alice, private; mia is its maintainer, dev a developer, gus
+//	          a guest, lim a limited guest
+//	beta      (2) of bob, private
+//	open      (3) of bob, public
+//	robots    robot$alpha+ci (1) and robot$beta+ci (2), which may push and read
+//	          members; robot$sys (3), which may list users and projects and read
+//	          alpha
+type world struct {
+	t     testing.TB
+	db    *db.DB
+	api   *API
+	who   *identity.Service
+	chain http.Handler
+	log   bytes.Buffer
+
+	accounts *account.Service
+	projects *project.Service
+	robots   *robot.Service
+}
+
+// password is everybody's; canary is what tests set, and look for where it must
+// not be.
+const (
+	password = "Old-Passw0rd"
+	canary   = "Canary-Passw0rd"
+)
+
+// people are the users in the order of their ids.
+var people = []string{"root", "alice", "mia", "dev", "gus", "lim", "bob"}
+
+func idOf(name string) int64 {
+	for i, n := range people {
+		if n == name {
+			return int64(i + 1)
+		}
+	}
+	return 0
+}
+
+// original makes the database that all worlds are copies of.
+var original = sync.OnceValues(func() ([]byte, error) {
+	folder, err := os.MkdirTemp("", "berth-api-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	path := filepath.Join(folder, "original.db")
+	d, err := db.Open(context.Background(), "sqlite://"+path, db.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(populate(d), d.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+func populate(d *db.DB) error {
+	ctx := context.Background()
+	if err := d.Migrate(ctx); err != nil {
+		return err
+	}
+	accounts, projects, robots := services(d)
+	hash, err := secret.NewHasher(1).Hash(ctx, secret.New(password))
+	if err != nil {
+		return err
+	}
+	for _, name := range people {
+		u := account.User{Name: name, Email: name + "@example.org", RealName: "R. " + name, Admin: name == "root", Created: time.Now()}
+		u.Updated = u.Created
+		if _, err := sqlstore.NewAccounts(d).Create(ctx, u, hash, event.Actor{Name: "test"}); err != nil {
+			return err
+		}
+	}
+	if _, err := accounts.ByID(ctx, idOf("root")); err != nil {
+		return err
+	}
+	for i, p := range []struct{ name, owner, public string }{{"alpha", "alice", "false"}, {"beta", "bob", "false"}, {"open", "bob", "true"}} {
+		owner := access.With(ctx, access.Caller{Kind: access.User, ID: idOf(p.owner), Name: p.owner})
+		id, err := projects.Create(owner, project.NewProject{Name: p.name, Metadata: map[string]string{"public": p.public}})
+		if err != nil || id != int64(i+1) {
+			return fmt.Errorf("project %s has the id %d: %w", p.name, id, err)
+		}
+	}
+	// Their memberships have the ids 4 to 7; 1 to 3 are those of the owners.
+	for i, role := range []access.Role{access.Maintainer, access.Developer, access.Guest, access.LimitedGuest} {
+		if _, err := projects.AddMember(ctx, 1, project.NewMember{UserName: people[i+2], Role: role}); err != nil {
+			return err
+		}
+	}
+	push := []access.Action{{Resource: "repository", Action: "push"}, {Resource: "member", Action: "read"}, {Resource: "member", Action: "list"}}
+	for _, n := range []robot.NewRobot{
+		{Name: "ci", Level: "project", Permissions: []access.Permission{{Kind: "project", Namespace: "alpha", Access: push}}},
+		{Name: "ci", Level: "project", Permissions: []access.Permission{{Kind: "project", Namespace: "beta", Access: push}}},
+		{Name: "sys", Level: "system", Permissions: []access.Permission{
+			{Kind: "system", Namespace: "/", Access: []access.Action{{Resource: "user", Action: "list"}, {Resource: "project", Action: "list"}}},
+			{Kind: "project", Namespace: "alpha", Access: []access.Action{{Resource: "project", Action: "read"}}},
+		}},
+	} {
+		n.Duration = -1
+		if _, _, err := robots.Create(access.With(ctx, access.Caller{Kind: access.User, ID: 1, Name: "root", Admin: true}), n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func services(d *db.DB) (*account.Service, *project.Service, *robot.Service) {
+	epoch, hasher := new(access.Epoch), secret.NewHasher(2)
+	accounts := account.New(sqlstore.NewAccounts(d), hasher, epoch)
+	return accounts, project.New(sqlstore.NewProjects(d), lookup{accounts}, epoch), robot.New(sqlstore.NewRobots(d), hasher, epoch)
+}
+
+// lookup is project.Users, as the program has it.
+type lookup struct{ accounts *account.Service }
+
+func (l lookup) Lookup(ctx context.Context, id int64, name string) (int64, string, error) {
+	find := func() (account.User, error) { return l.accounts.ByName(ctx, name) }
+	if id != 0 {
+		find = func() (account.User, error) { return l.accounts.ByID(ctx, id) }
+	}
+	u, err := find()
+	return u.ID, u.Name, err
+}
+
+// newWorld makes a world. change may alter the configuration.
+func newWorld(t testing.TB, change ...func(*Config)) *world {
+	t.Helper()
+	data, err := original()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "world.db")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t}
+	if w.db, err = db.Open(t.Context(), "sqlite://"+path, db.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.db.Close() })
+	w.accounts, w.projects, w.robots = services(w.db)
+	w.who = identity.New(new(access.Epoch), identity.Robots(w.robots), identity.Accounts(w.accounts))
+	log := slog.New(slog.NewJSONHandler(&w.log, nil))
+	c := Config{
+		Accounts: w.accounts, Projects: w.projects, Robots: w.robots, Storage: "filesystem", Version: "1.2.3", Log: log,
+		Components: []Component{{"database", w.db.Ping}},
+		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	if w.api, err = New(c); err != nil {
+		t.Fatal(err)
+	}
+	w.chain = web.Chain(log, nil, nil)(w.identify(w.api))
+	return w
+}
+
+// identify takes the caller from the header As: a user's name, or robot:1.
+func (w *world) identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		principal := r.Header.Get("As")
+		if id := idOf(principal); id != 0 {
+			principal = fmt.Sprintf("user:%d", id)
+		}
+		c, err := w.who.ByPrincipal(r.Context(), principal)
+		if err != nil {
+			web.Error(rw, r, err)
+			return
+		}
+		c.Request = web.RequestID(r.Context())
+		next.ServeHTTP(rw, r.WithContext(access.With(r.Context(), c)))
+	})
+}
+
+// An answer is what came back.
+type answer struct {
+	*httptest.ResponseRecorder
+	request string
+}
+
+// do makes a request: "PUT /users/2". Lines behind the first are headers, and
+// behind an empty one the body. A path that begins with /api is taken as it is.
+func (w *world) do(as, request string) answer {
+	w.t.Helper()
+	head, body, _ := strings.Cut(request, "\n\n")
+	lines := strings.Split(head, "\n")
+	method, path, _ := strings.Cut(lines[0], " ")
+	if !strings.HasPrefix(path, "/api") {
+		path = base + path
+	}
+	var content io.Reader
+	if body != "" {
+		content = strings.NewReader(body)
+	}
+	r := httptest.NewRequest(method, "http://berth.test"+path, content)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, line := range lines[1:] {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, value)
+	}
+	r.Header.Set("As", as)
+	out := answer{httptest.NewRecorder(), as + " " + request}
+	w.chain.ServeHTTP(out, r)
+	return out
+}
+
+// want makes a request and complains of another status.
+func (w *world) want(status int, as, request string) answer {
+	w.t.Helper()
+	got := w.do(as, request)
+	if got.Code != status {
+		w.t.Errorf("%s: %d, want %d\n%s", got.request, got.Code, status, got.Body)
+	}
+	return got
+}
+
+// into reads the body of an answer.
+func into[T any](t testing.TB, a answer) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal(a.Body.Bytes(), &v); err != nil {
+		t.Fatalf("%s: %v\n%s", a.request, err, a.Body)
+	}
+	return v
+}
+
+// problemOf returns the code and the message of an error.
+func problemOf(t testing.TB, a answer) (code, message string) {
+	t.Helper()
+	p := into[web.Problems](t, a)
+	if len(p.Errors) != 1 {
+		t.Fatalf("%s: %s", a.request, a.Body)
+	}
+	return p.Errors[0].Code, p.Errors[0].Message
+}
+
+// rows returns what a table holds, as text by column and id.
+func (w *world) rows(table string) map[string]string {
+	w.t.Helper()
+	out := map[string]string{}
+	for _, column := range w.columns(table) {
+		rows, err := w.db.Query(w.t.Context(), "SELECT id, COALESCE(CAST("+column+" AS TEXT), '') FROM "+table)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for rows.Next() {
+			var id int64
+			var value string
+			if err := rows.Scan(&id, &value); err != nil {
+				w.t.Fatal(err)
+			}
+			out[fmt.Sprintf("%s.%s of %d", table, column, id)] = value
+		}
+		rows.Close()
+	}
+	return out
+}
+
+// columns returns the names of a table's columns.
+func (w *world) columns(table string) []string {
+	w.t.Helper()
+	rows, err := w.db.Query(w.t.Context(), "SELECT name FROM pragma_table_info(?)", table)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			w.t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		w.t.Fatalf("no table %s", table)
+	}
+	return names
+}

@@ -1,0 +1,205 @@
+// Package dist serves /v2/: the OCI distribution specification 1.1 with what
+// its main branch adds, and Docker's registry API v2 before it. It translates
+// between HTTP and registry; what is stored and how is not its affair.
+package dist
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/serve/web"
+)
+
+// Faults of the protocol, with the codes of the distribution specification.
+var (
+	errUnauthorized = fault.New(fault.Unauthenticated, "UNAUTHORIZED", "authentication required")
+	errDenied       = fault.New(fault.Denied, "DENIED", "access denied")
+	errNotFound     = fault.New(fault.NotFound, "NOT_FOUND", "no such resource")
+	errMethod       = fault.New(fault.Unsupported, "UNSUPPORTED", "the method is not supported here")
+	errPage         = fault.New(fault.Invalid, "PAGINATION_NUMBER_INVALID", "n must be a number from 0 on")
+	errText         = fault.New(fault.Invalid, "BAD_REQUEST", "a parameter of the URL is not text")
+	errRange        = fault.New(fault.Invalid, "BLOB_UPLOAD_INVALID", "Content-Range must be START-END")
+)
+
+// Projects answers what a caller is in a project; project.Service does.
+type Projects interface {
+	Access(ctx context.Context, c access.Caller, name string) (access.Project, error)
+}
+
+// A Handler serves /v2/ and everything below it.
+type Handler struct {
+	registry *registry.Service
+	projects Projects
+	// challenge makes the WWW-Authenticate header of a refusal that asks for the
+	// given scopes of the registry token protocol.
+	challenge func(r *http.Request, scopes ...string) string
+}
+
+// New returns a handler. The caller of each request is expected in its context.
+func New(reg *registry.Service, projects Projects, challenge func(r *http.Request, scopes ...string) string) *Handler {
+	return &Handler{registry: reg, projects: projects, challenge: challenge}
+}
+
+// A request is one below /v2/<name>/, after it was found to be allowed.
+type request struct {
+	*http.Request
+	repo artifact.Repo
+	ref  string // what the path names: a tag, digest or upload id
+}
+
+type handler func(h *Handler, w http.ResponseWriter, r *request) error
+
+// A route says what a method on a kind of resource needs and does.
+type route struct {
+	action string // on the repository: pull, push or delete
+	serve  handler
+}
+
+// routes is all that can be done below /v2/<name>/.
+var routes = map[kind]map[string]route{
+	manifests: {
+		http.MethodGet:    {"pull", (*Handler).getManifest},
+		http.MethodHead:   {"pull", (*Handler).headManifest},
+		http.MethodPut:    {"push", (*Handler).putManifest},
+		http.MethodDelete: {"delete", (*Handler).deleteManifest},
+	},
+	blobs: {
+		http.MethodGet:    {"pull", (*Handler).getBlob},
+		http.MethodHead:   {"pull", (*Handler).headBlob},
+		http.MethodDelete: {"delete", (*Handler).deleteBlob},
+	},
+	uploads: {
+		http.MethodPost: {"push", (*Handler).beginUpload},
+	},
+	upload: {
+		http.MethodGet:    {"push", (*Handler).getUpload},
+		http.MethodHead:   {"push", (*Handler).getUpload},
+		http.MethodPatch:  {"push", (*Handler).patchUpload},
+		http.MethodPut:    {"push", (*Handler).putUpload},
+		http.MethodDelete: {"push", (*Handler).cancelUpload},
+	},
+	tags:      {http.MethodGet: {"pull", (*Handler).listTags}},
+	referrers: {http.MethodGet: {"pull", (*Handler).listReferrers}},
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+	if err := h.serve(w, r); err != nil {
+		web.Error(w, r, err)
+	}
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
+	t := parsePath(r.URL)
+	web.SetOperation(r, operations[t.kind])
+	switch t.kind {
+	case root:
+		return h.ping(w, r)
+	case catalog:
+		return h.listCatalog(w, r)
+	case nowhere:
+		return errNotFound
+	}
+	methods := routes[t.kind]
+	rt, ok := methods[r.Method]
+	if !ok {
+		w.Header().Set("Allow", allowed(methods))
+		return errMethod
+	}
+	if err := oci.CheckRepository(t.name); err != nil {
+		return err
+	}
+	repo, err := h.authorize(w, r, t.name, rt.action)
+	if err != nil {
+		return err
+	}
+	return rt.serve(h, w, &request{Request: r, repo: repo, ref: t.ref})
+}
+
+// authorize answers whether the caller may do the action in a repository. That
+// a project does not exist looks the same as that it is closed.
+func (h *Handler) authorize(w http.ResponseWriter, r *http.Request, name, action string) (artifact.Repo, error) {
+	caller := access.From(r.Context())
+	if caller.Anonymous() && !caller.Bearer {
+		// Even for a public project: a client that has credentials shows them
+		// only when asked, and its pull would be nobody's in the audit log.
+		return artifact.Repo{}, h.refuse(w, r, name, action)
+	}
+	project, _ := oci.SplitRepository(name)
+	p, err := h.projects.Access(r.Context(), caller, project)
+	if isNotFound(err) {
+		return artifact.Repo{}, h.refuse(w, r, name, action)
+	}
+	if err != nil {
+		return artifact.Repo{}, err
+	}
+	if !access.AllowedRepository(caller, &p, name, action) {
+		return artifact.Repo{}, h.refuse(w, r, name, action)
+	}
+	return artifact.Repo{ProjectID: p.ID, Name: name}, nil
+}
+
+// mayPull reports whether the caller may pull from a repository, and whether it
+// may do so with the token that it shows, if it shows one.
+func (h *Handler) mayPull(ctx context.Context, name string) (holder, token bool) {
+	caller := access.From(ctx)
+	project, _ := oci.SplitRepository(name)
+	p, err := h.projects.Access(ctx, caller, project)
+	if err != nil {
+		return false, false
+	}
+	token = access.AllowedRepository(caller, &p, name, "pull")
+	caller.Bearer, caller.Grants = false, nil
+	return access.AllowedRepository(caller, &p, name, "pull"), token
+}
+
+// refuse asks for better credentials where they could help: a token can be had
+// for more, a password cannot.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, name, action string) error {
+	caller := access.From(r.Context())
+	text := "unauthorized to access repository: " + name + ", action: " + action
+	if !caller.Anonymous() && !caller.Bearer {
+		return errDenied.Saying("%s", text)
+	}
+	h.ask(w, r, name, action)
+	// Said twice, since people's scripts look for what Harbor says.
+	return errUnauthorized.Saying("%s: %s", text, text)
+}
+
+// ask tells the client for what to ask a token: for an action on a repository,
+// and for what it wants to mount.
+func (h *Handler) ask(w http.ResponseWriter, r *http.Request, name, action string) {
+	scopes := []string{"repository:" + name + ":" + scopeActions(action)}
+	if from := r.URL.Query().Get("from"); from != "" && r.Method == http.MethodPost && oci.CheckRepository(from) == nil {
+		scopes = append(scopes, "repository:"+from+":pull")
+	}
+	w.Header().Set("WWW-Authenticate", h.challenge(r, scopes...))
+}
+
+func scopeActions(action string) string {
+	if action == "push" {
+		return "pull,push"
+	}
+	return action
+}
+
+// ping answers /v2/, where clients find out how to sign in.
+func (h *Handler) ping(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		return errMethod
+	}
+	if access.From(r.Context()).Anonymous() {
+		w.Header().Set("WWW-Authenticate", h.challenge(r))
+		return errUnauthorized
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, err := w.Write([]byte("{}"))
+	return err
+}
