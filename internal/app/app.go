@@ -1,0 +1,220 @@
+// Package app wires everything: it opens what is stored, makes each service of
+// its parts, and runs them until it is told to stop. It is imported by cmd and
+// by tests only, and decides nothing that another package could.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/account"
+	"github.com/berth-registry/berth/internal/audit"
+	"github.com/berth-registry/berth/internal/blob/disk"
+	"github.com/berth-registry/berth/internal/identity"
+	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/secret"
+	"github.com/berth-registry/berth/internal/serve/api"
+	"github.com/berth-registry/berth/internal/serve/auth"
+	"github.com/berth-registry/berth/internal/serve/dist"
+	"github.com/berth-registry/berth/internal/serve/metrics"
+	"github.com/berth-registry/berth/internal/serve/web"
+	"github.com/berth-registry/berth/internal/storage/db"
+	"github.com/berth-registry/berth/internal/storage/sqlstore"
+)
+
+// An App is the whole server. New makes it, Run runs it; one that is not run is
+// closed.
+type App struct {
+	cfg   Config
+	began time.Time
+
+	unlock func() error // nil where no lock is needed
+	db     *db.DB
+
+	system   *sqlstore.System
+	epoch    *access.Epoch
+	accounts *account.Service
+	projects *project.Service
+	rights   *sqlstore.Rights
+	content  *registry.Service
+	pulls    *registry.Pulls
+	audit    *audit.Service
+	events   *dispatcher
+	metrics  *metrics.Metrics
+
+	certificate *certificate // nil without TLS
+	handler     http.Handler
+	running     running
+}
+
+// New opens what is stored, brings it up to date, and wires all parts together.
+// Nothing runs yet. ctx bounds New alone.
+func New(ctx context.Context, cfg Config) (a *App, err error) {
+	a = &App{began: time.Now()}
+	if a.cfg, err = cfg.Complete(); err != nil {
+		return nil, err
+	}
+	if err = a.open(ctx); err == nil {
+		err = a.wire(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// open takes the data folder and opens the database.
+func (a *App) open(ctx context.Context) (err error) {
+	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	if a.cfg.TLS.Certificate != "" {
+		if a.certificate, err = loadCertificate(a.cfg.TLS.Certificate, a.cfg.TLS.Key, a.cfg.Log); err != nil {
+			return err
+		}
+	}
+	if strings.HasPrefix(a.cfg.Database, "sqlite:") {
+		if a.unlock, err = lock(a.cfg.Data); err != nil {
+			return err
+		}
+	}
+	if a.db, err = openDB(ctx, a.cfg); err != nil {
+		return err
+	}
+	return a.db.Migrate(ctx)
+}
+
+func openDB(ctx context.Context, cfg Config) (*db.DB, error) {
+	return db.Open(ctx, cfg.Database, db.Options{Readers: cfg.Connections, Pool: cfg.Connections})
+}
+
+// wire makes each part of those before it, in the order of LAYERS.
+func (a *App) wire(ctx context.Context) error {
+	cfg, log, d := a.cfg, a.cfg.Log, a.db
+	key, err := secret.LoadKey(cfg.SecretKeyFile)
+	if err != nil {
+		return fmt.Errorf("secret key: %w", err)
+	}
+	blobs, err := disk.New(cfg.blobs())
+	if err != nil {
+		return fmt.Errorf("blob store: %w", err)
+	}
+	external, err := cfg.external()
+	if err != nil {
+		return err
+	}
+	hasher, artifacts := secret.NewHasher(runtime.GOMAXPROCS(0)), sqlstore.NewArtifacts(d)
+	a.system, a.rights, a.epoch = sqlstore.NewSystem(d), sqlstore.NewRights(d), new(access.Epoch)
+
+	a.accounts = account.New(sqlstore.NewAccounts(d), hasher, a.epoch)
+	robots := robot.New(sqlstore.NewRobots(d), hasher, a.epoch)
+	a.projects = project.New(sqlstore.NewProjects(d), people{a.accounts}, a.epoch)
+
+	a.pulls = registry.NewPulls(artifacts, log)
+	a.content = registry.New(registry.Config{AllowMissingBlobs: cfg.AllowMissingBlobs}, artifacts, sqlstore.NewBlobs(d), blobs, a.pulls)
+	a.audit = audit.New(sqlstore.NewAudit(d), time.Duration(cfg.AuditDays)*24*time.Hour, log)
+	who := identity.New(a.epoch, identity.Robots(robots), identity.Accounts(a.accounts))
+	tokens, err := newTokens(ctx, cfg, d, key, a.projects)
+	if err != nil {
+		return err
+	}
+	a.events = &dispatcher{outbox: sqlstore.NewEvents(d), log: log, subscribers: []subscriber{{"audit", a.audit.Deliver}}}
+
+	a.metrics = metrics.New(metrics.Build{Version: cfg.Version.Number, Commit: cfg.Version.Commit, Go: cfg.Version.Go}, log)
+	for name, stats := range d.Pools() {
+		a.metrics.Pool(name, stats)
+	}
+	guard := auth.New(who, tokens, a.audit)
+	rest, err := api.New(api.Config{
+		Accounts: a.accounts, Projects: a.projects, Robots: robots, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
+		Components: []api.Component{
+			{Name: "core", Check: func(context.Context) error { return nil }},
+			{Name: "database", Check: d.Ping},
+			{Name: "registry", Check: blobs.Check},
+		},
+		Volume: func() (total, free uint64, err error) { return volume(cfg.Data) },
+	})
+	if err != nil {
+		return err
+	}
+	doors := doors{
+		registry: guard.Identify(dist.New(a.content, a.projects, guard.Challenge)),
+		api:      guard.Identify(rest),
+		token:    guard.Token(),
+	}
+	if cfg.MetricsListen == "" {
+		doors.metrics = a.metrics
+	}
+	a.handler = unstall(web.Chain(log, a.metrics, cfg.TrustedProxies)(web.At(external)(doors)), cfg.HTTP.StallTimeout, a.metrics.Received)
+	return nil
+}
+
+// doors are the handlers of the server, by the beginning of the path.
+type doors struct {
+	registry, api, token http.Handler
+	metrics              http.Handler // nil where it has a listener of its own, or none
+}
+
+// ServeHTTP does without a ServeMux, which redirects where clients of a registry
+// expect an answer.
+func (d doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch path := r.URL.Path; {
+	case strings.HasPrefix(path, "/v2/"), path == "/v2":
+		d.registry.ServeHTTP(w, r)
+	case strings.HasPrefix(path, "/api/"):
+		d.api.ServeHTTP(w, r)
+	case path == "/service/token":
+		d.token.ServeHTTP(w, r)
+	case path == "/metrics" && d.metrics != nil:
+		d.metrics.ServeHTTP(w, r)
+	default:
+		web.Error(w, r, web.ErrNoRoute)
+	}
+}
+
+// people answers project's questions about users.
+type people struct{ accounts *account.Service }
+
+// Lookup implements project.Users.
+func (p people) Lookup(ctx context.Context, id int64, name string) (int64, string, error) {
+	var u account.User
+	var err error
+	if id != 0 {
+		u, err = p.accounts.ByID(ctx, id)
+	} else if u, err = p.accounts.ByName(ctx, name); err == nil && u.Name != name {
+		err = account.ErrNotFound // by an e-mail address, whose owner is not to be learned this way
+	}
+	return u.ID, u.Name, err
+}
+
+// Handler returns what answers all requests.
+func (a *App) Handler() http.Handler { return a.handler }
+
+// ReloadCertificate reads the files of the TLS certificate again, where there
+// are any.
+func (a *App) ReloadCertificate() {
+	if a.certificate != nil {
+		a.certificate.reload()
+	}
+}
+
+// Close closes what New opened, for an App that does not run.
+func (a *App) Close() error {
+	var errs []error
+	if a.db != nil {
+		errs = append(errs, a.db.Close())
+	}
+	if a.unlock != nil {
+		errs = append(errs, a.unlock())
+	}
+	return errors.Join(errs...)
+}

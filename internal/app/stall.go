@@ -1,0 +1,91 @@
+package app
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// unstall ends requests that stand still for the time of stall, in either
+// direction. A long upload or download goes on as long as bytes move; received
+// is told how many arrive.
+func unstall(next http.Handler, stall time.Duration, received func(n int)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		if r.ContentLength != 0 && r.Body != nil {
+			r.Body = &body{ReadCloser: r.Body, control: control, stall: stall, received: received}
+		}
+		if r.ProtoMajor > 1 {
+			w = &answer{ResponseWriter: w, control: control, stall: stall}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// An answer extends the write deadline of its stream while bytes go out. Where a
+// connection has one answer at a time, the connection sees to that; where it has
+// many, a client can stop taking one of them and leave the connection moving.
+type answer struct {
+	http.ResponseWriter
+	control  *http.ResponseController
+	stall    time.Duration
+	deadline time.Time
+}
+
+// Write sends p in pieces, each of which has the time of stall.
+func (a *answer) Write(p []byte) (n int, err error) {
+	for {
+		if now := time.Now(); a.deadline.Sub(now) <= a.stall*3/4 {
+			a.deadline = now.Add(a.stall)
+			if err := a.control.SetWriteDeadline(a.deadline); err != nil {
+				return n, err
+			}
+		}
+		sent, err := a.ResponseWriter.Write(p[n:min(len(p), n+chunk)])
+		n += sent
+		if err != nil || n == len(p) {
+			return n, err
+		}
+	}
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// A body extends the read deadline while bytes arrive. Once it has ended there
+// is no deadline: the server watches the connection for the client's leaving,
+// and the answer may take its time.
+type body struct {
+	io.ReadCloser
+	control  *http.ResponseController
+	stall    time.Duration
+	received func(n int)
+	deadline time.Time
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if now := time.Now(); b.deadline.Sub(now) <= b.stall*3/4 {
+		b.deadline = now.Add(b.stall)
+		if err := b.set(b.deadline); err != nil {
+			return 0, err
+		}
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.received(n)
+	if errors.Is(err, io.EOF) {
+		if cerr := b.set(time.Time{}); cerr != nil {
+			err = cerr
+		}
+	}
+	return n, err
+}
+
+// set sets the deadline where there is a connection that has one.
+func (b *body) set(t time.Time) error {
+	err := b.control.SetReadDeadline(t)
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,145 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/account"
+	"github.com/berth-registry/berth/internal/query"
+	"github.com/berth-registry/berth/internal/secret"
+	"github.com/berth-registry/berth/internal/storage/db"
+	"github.com/berth-registry/berth/internal/storage/sqlstore"
+	"github.com/berth-registry/berth/internal/token"
+)
+
+// errUnused is the answer where no server has kept anything so far.
+var errUnused = errors.New(`nothing is stored there yet: start "berth serve" once, or name another place with --data or --database`)
+
+// operator is the name under which the command line's changes are remembered.
+const operator = "berth"
+
+// usersAtOnce is the size of the pages in which users are read.
+const usersAtOnce = 500
+
+// Tools do single things to what a server has stored, whether one is running or
+// not. A running one sees changes of rights within a second.
+type Tools struct {
+	cfg      Config
+	db       *db.DB
+	accounts *account.Service
+}
+
+// Open returns tools for what a config names. It creates nothing. The caller
+// closes them.
+func Open(ctx context.Context, cfg Config) (*Tools, error) {
+	cfg, err := cfg.Complete()
+	if err != nil {
+		return nil, err
+	}
+	if file := cfg.databaseFile(); file != "" {
+		if _, err := os.Stat(file); err != nil {
+			return nil, fmt.Errorf("%w (%s)", errUnused, file)
+		}
+	}
+	d, err := openDB(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := sqlstore.NewSystem(d).Get(ctx, firstStart); err != nil {
+		return nil, errors.Join(errUnused, err, d.Close())
+	}
+	accounts := account.New(sqlstore.NewAccounts(d), secret.NewHasher(runtime.GOMAXPROCS(0)), new(access.Epoch))
+	return &Tools{cfg, d, accounts}, nil
+}
+
+// databaseFile returns the path of a database that is a file, else "".
+func (c Config) databaseFile() string {
+	escaped, ok := strings.CutPrefix(c.Database, "sqlite://")
+	if !ok {
+		return ""
+	}
+	path, err := url.PathUnescape(escaped)
+	if err != nil {
+		return escaped
+	}
+	return path
+}
+
+// Close closes the database.
+func (t *Tools) Close() error { return t.db.Close() }
+
+// Users returns all users, by name.
+func (t *Tools) Users(ctx context.Context) (all []account.User, err error) {
+	for page := 1; ; page++ {
+		users, total, err := t.accounts.List(ctx, query.Query{Page: page, Size: usersAtOnce})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, users...)
+		if len(users) == 0 || int64(len(all)) >= total {
+			return all, nil
+		}
+	}
+}
+
+// ResetPassword gives a user another password, without asking for the present
+// one. It returns account.ErrNotFound, secret.ErrWeak or
+// account.ErrSamePassword.
+func (t *Tools) ResetPassword(ctx context.Context, name string, password secret.Text) error {
+	u, err := t.accounts.ByName(ctx, name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return t.accounts.ResetPassword(access.With(ctx, access.Caller{Kind: access.User, Name: operator}), u.ID, password)
+}
+
+// Bundle returns the certificates that registry tokens are verified with, in
+// PEM.
+func (t *Tools) Bundle(ctx context.Context) ([]byte, error) {
+	tokens, err := t.tokens(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return tokens.Bundle(ctx)
+}
+
+// Rotate makes a new key that tokens are signed with.
+func (t *Tools) Rotate(ctx context.Context) error {
+	tokens, err := t.tokens(ctx)
+	if err != nil {
+		return err
+	}
+	return tokens.Rotate(ctx)
+}
+
+// tokens returns a token service that grants nothing to anybody.
+func (t *Tools) tokens(ctx context.Context) (*token.Service, error) {
+	if _, err := os.Stat(t.cfg.SecretKeyFile); err != nil {
+		return nil, fmt.Errorf("secret key: %w", err)
+	}
+	key, err := secret.LoadKey(t.cfg.SecretKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("secret key: %w", err)
+	}
+	return newTokens(ctx, t.cfg, t.db, key, nil)
+}
+
+// newTokens returns the token service over what is stored.
+func newTokens(ctx context.Context, cfg Config, d *db.DB, key [32]byte, projects token.Projects) (*token.Service, error) {
+	tokens, err := token.New(ctx, sqlstore.NewKeys(d), secret.NewSealer(key), projects, token.Config{
+		Issuer: cfg.Token.Issuer, Services: cfg.Token.Services, Lifetime: cfg.Token.Lifetime, KeyLife: cfg.Token.KeyLife, Log: cfg.Log,
+	})
+	if errors.Is(err, secret.ErrSealed) {
+		err = fmt.Errorf("%s is not the key that this database was used with: %w", cfg.SecretKeyFile, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("token keys: %w", err)
+	}
+	return tokens, nil
+}
