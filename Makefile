@@ -1,0 +1,74 @@
+# Everything that is built, tested and measured here. "make help" lists it.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+KILLS   ?= 200
+FUZZ    ?= 30s
+
+# Programs that are built once, at the versions in tools/.
+TOOLS   := $(CURDIR)/.cache/tools
+CLIENTS := crane regctl oras helm conformance registry
+
+POSTGRES := postgresql:postgres
+ENGINES  := docker.io:dockerd docker.io:docker docker-registry:docker-registry podman:podman skopeo:skopeo buildah:buildah
+
+.PHONY: help build run test check e2e soak bench fuzz vuln clean
+.DELETE_ON_ERROR:
+
+help: ## list these targets
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+build: ## build bin/berth
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.number=$(VERSION) -X main.commit=$(COMMIT)' -o bin/berth ./cmd/berth
+
+run: build ## build and start a server: make run ARGS="--listen 127.0.0.1:9000"
+	bin/berth serve $(ARGS)
+
+test: ## vet, and run all Go tests on SQLite and PostgreSQL
+	tools/debian $(POSTGRES)
+	go vet ./...
+	tools/postgres go test -timeout 10m ./...
+
+check: $(TOOLS)/golangci-lint ## formatting, vet, lint, and all Go tests under the race detector
+	@unformatted=$$(gofmt -l cmd internal test); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
+	go vet -tags e2e ./...
+	$(TOOLS)/golangci-lint run
+	tools/debian gcc:gcc libc6-dev:gcc
+	CGO_ENABLED=1 go test -race -timeout 15m ./...
+
+e2e: build $(CLIENTS:%=$(TOOLS)/%) ## real clients, conformance, another registry, crashes, a full disk
+	tools/debian $(ENGINES) $(POSTGRES)
+	tools/postgres go test -tags e2e -count 1 -p 1 -timeout 15m ./test/...
+
+soak: build ## kill the server KILLS times
+	tools/debian $(POSTGRES)
+	BERTH_TEST_KILLS=$(KILLS) tools/postgres go test -tags e2e -count 1 -v -timeout 2h ./test/crash
+
+bench: build $(TOOLS)/benchstat ## measure speed beside Debian's docker-registry
+	tools/debian docker-registry:docker-registry
+	go run ./test/bench -raw .cache/bench.txt $(BENCH)
+	$(TOOLS)/benchstat -col /server .cache/bench.txt
+
+fuzz: ## run each fuzz target for FUZZ
+	@for file in $$(git ls-files -co --exclude-standard '*_test.go' | xargs grep -l '^func Fuzz'); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' $$file); do \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ) ./$$(dirname $$file) || exit 1; \
+		done; \
+	done
+
+vuln: $(TOOLS)/govulncheck ## known vulnerabilities in what we depend on; needs vuln.go.dev
+	$(TOOLS)/govulncheck ./...
+
+clean: ## remove what was built; data stays
+	rm -rf bin .cache
+
+# The linter and benchstat have their versions in tools/go.mod, clients in
+# tools/clients. Go's own caches make a second build quick.
+$(TOOLS)/golangci-lint: PKG := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(TOOLS)/benchstat:     PKG := golang.org/x/perf/cmd/benchstat
+$(TOOLS)/govulncheck:   PKG := golang.org/x/vuln/cmd/govulncheck
+$(TOOLS)/golangci-lint $(TOOLS)/benchstat $(TOOLS)/govulncheck: tools/go.mod
+	cd tools && CGO_ENABLED=0 GOBIN=$(TOOLS) go install $(PKG)
+
+$(CLIENTS:%=$(TOOLS)/%): $(TOOLS)/%: tools/clients
+	CGO_ENABLED=0 GOBIN=$(TOOLS) go install $$(awk '$$1 == "$*" { print $$2 }' tools/clients)

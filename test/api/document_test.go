@@ -1,0 +1,62 @@
+//go:build e2e
+
+package api
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/berth-registry/berth/test/berth"
+)
+
+// groups are the parts of Harbor's API that are here, whole but for later.
+var groups = []string{"health", "member", "permissions", "ping", "project", "robot", "systeminfo", "user"}
+
+// later are operations of these groups that belong to features to come.
+var later = map[string]bool{
+	"GET /projects/{project_name_or_id}/artifacts":          true,
+	"GET /projects/{project_name_or_id}/scanner":            true,
+	"PUT /projects/{project_name_or_id}/scanner":            true,
+	"GET /projects/{project_name_or_id}/scanner/candidates": true,
+	"GET /projects/{project_name}/logs":                     true,
+	"GET /projects/{project_name}/auditlog-exts":            true,
+}
+
+// TestDocumentHoldsWhatHarborHas compares each path, parameter and field. The
+// folder BERTH_TEST_FACTS has Harbor's and the program that compares them.
+func TestDocumentHoldsWhatHarborHas(t *testing.T) {
+	facts := os.Getenv("BERTH_TEST_FACTS")
+	if facts == "" {
+		t.Skip("not run: BERTH_TEST_FACTS names no folder with a description of Harbor's API")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s := berth.Run(t, berth.Options{})
+	args := []string{filepath.Join(facts, "wire", "coverage.py"), s.URL + "/api/v2.0/openapi.json", "--all"}
+	for _, g := range groups {
+		args = append(args, "--tag", g)
+	}
+	out, err := exec.CommandContext(ctx, "python3", args...).Output()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) { // 1: there are differences
+		t.Fatalf("%v: %s", err, out)
+	}
+	if !strings.Contains(string(out), " passed, ") {
+		t.Fatalf("it compared nothing: %s", out)
+	}
+	for line := range strings.Lines(string(out)) {
+		operation, difference, found := strings.Cut(strings.TrimSpace(line), ": ")
+		if !found || !strings.Contains(operation, " /") {
+			continue // counts
+		}
+		if difference != "missing" || !later[operation] {
+			t.Errorf("%s: %s", operation, difference)
+		}
+	}
+}
