@@ -121,7 +121,7 @@ func TestRoles(t *testing.T) {
 		}
 	}
 	sorted := []Role{5, 2, 1, 3, 4}
-	slices.SortFunc(sorted, ByPower)
+	slices.SortFunc(sorted, func(a, b Role) int { return b.Power() - a.Power() })
 	if !slices.Equal(sorted, []Role{1, 4, 2, 3, 5}) || !slices.Equal(sorted, Roles()) {
 		t.Errorf("by power: %v", sorted)
 	}

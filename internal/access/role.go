@@ -56,7 +56,3 @@ func (r Role) String() string {
 	}
 	return "role " + strconv.Itoa(int(r))
 }
-
-// ByPower compares two roles for sorting, strongest first, which is the order
-// of Project.Roles.
-func ByPower(a, b Role) int { return b.Power() - a.Power() }

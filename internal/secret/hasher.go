@@ -96,8 +96,8 @@ func (h *Hasher) Verify(ctx context.Context, hash string, given Text) (bool, err
 	return ok, err
 }
 
-// Computed returns how many hashes were computed since the start, for metrics,
-// and for tests to prove that two questions cost the same.
+// Computed returns how many hashes were computed since the start, by which
+// two questions can be shown to cost the same.
 func (h *Hasher) Computed() int64 { return h.computed.Load() }
 
 func (h *Hasher) compute(hash string, given Text) (bool, error) {

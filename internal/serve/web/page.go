@@ -1,21 +1,12 @@
 package web
 
 import (
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/berth-registry/berth/internal/query"
 )
-
-// PageLinks sets X-Total-Count and Link for a page of a list.
-func PageLinks(w http.ResponseWriter, r *http.Request, total int64, page, size int) {
-	w.Header().Set("X-Total-Count", strconv.FormatInt(total, 10))
-	if link := Links(r.URL, total, page, size); link != "" {
-		w.Header().Set("Link", link)
-	}
-}
 
 // Links returns the value of the header Link for a page of a list of total
 // rows, or "": the paths of the pages before and after this one, with the
