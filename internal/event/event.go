@@ -57,7 +57,13 @@ var kinds = table(
 	as[MemberAdded], as[MemberUpdated], as[MemberRemoved],
 	as[UserCreated], as[UserUpdated], as[UserDeleted],
 	as[RobotCreated], as[RobotUpdated], as[RobotDeleted],
-	as[LoggedIn],
+	as[RepositoryUpdated], as[RepositoryDeleted], as[TagCreated],
+	as[LabelCreated], as[LabelUpdated], as[LabelDeleted], as[LabelAdded], as[LabelRemoved],
+	as[ImmutableRuleCreated], as[ImmutableRuleUpdated], as[ImmutableRuleDeleted],
+	as[QuotaUpdated], as[QuotaWarned], as[QuotaExceeded],
+	as[GroupCreated], as[GroupUpdated], as[GroupDeleted],
+	as[SettingsUpdated], as[AuditPurged],
+	as[LoggedIn], as[LoggedOut],
 )
 
 func table(decoders ...func([]byte) (Fact, error)) map[string]func([]byte) (Fact, error) {

@@ -108,6 +108,107 @@ type LoggedIn struct {
 	Reason  string `json:"reason,omitempty"` // why not
 }
 
+// LoggedOut says that somebody ended a session.
+type LoggedOut struct {
+	Name string `json:"name"`
+}
+
+// RepositoryUpdated says that a repository has another description, and
+// RepositoryDeleted that it is gone, after all its artifacts.
+type (
+	RepositoryUpdated struct{ Where }
+	RepositoryDeleted struct{ Where }
+)
+
+// TagCreated says that a tag was made for an artifact that was there already.
+type TagCreated struct {
+	Where
+	Tag    string `json:"tag"`
+	Digest string `json:"digest"`
+}
+
+// Label names a label. Where is empty for one of all projects.
+type Label struct {
+	Where
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+// LabelCreated, LabelUpdated and LabelDeleted tell of a label; LabelAdded and
+// LabelRemoved of one on an artifact, where Where is the artifact's.
+type (
+	LabelCreated struct{ Label }
+	LabelUpdated struct{ Label }
+	LabelDeleted struct{ Label }
+	LabelAdded   struct {
+		Label
+		Digest string `json:"digest"`
+	}
+	LabelRemoved struct {
+		Label
+		Digest string `json:"digest"`
+	}
+)
+
+// ImmutableRule names a rule about tags that may not move.
+type ImmutableRule struct {
+	Where
+	ID int64 `json:"id"`
+}
+
+// ImmutableRuleCreated, ImmutableRuleUpdated and ImmutableRuleDeleted tell of a
+// rule about tags that may not move.
+type (
+	ImmutableRuleCreated struct{ ImmutableRule }
+	ImmutableRuleUpdated struct{ ImmutableRule }
+	ImmutableRuleDeleted struct{ ImmutableRule }
+)
+
+// Quota says how much a project uses and may use, in bytes. Hard is below 0
+// where nothing limits it.
+type Quota struct {
+	Where
+	Used int64 `json:"used"`
+	Hard int64 `json:"hard"`
+}
+
+// QuotaUpdated says that a project may use another amount. QuotaWarned says that
+// a push made a project use more than 85 % of what it may, and QuotaExceeded that
+// one was refused.
+type (
+	QuotaUpdated  struct{ Quota }
+	QuotaWarned   struct{ Quota }
+	QuotaExceeded struct {
+		Quota
+		Needed int64 `json:"needed"` // bytes beyond Used
+	}
+)
+
+// Group names a group of users.
+type Group struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+// GroupCreated, GroupUpdated and GroupDeleted tell of a group of users.
+type (
+	GroupCreated struct{ Group }
+	GroupUpdated struct{ Group }
+	GroupDeleted struct{ Group }
+)
+
+// SettingsUpdated says that an administrator changed settings.
+type SettingsUpdated struct {
+	Changed []string `json:"changed"` // their keys, never their values
+}
+
+// AuditPurged says that audit rows were removed on somebody's request.
+type AuditPurged struct {
+	Before string   `json:"before"`          // RFC 3339: rows from before this time
+	Kinds  []string `json:"kinds,omitempty"` // "pull_artifact"; all where empty
+	Rows   int64    `json:"rows"`
+}
+
 // Kind returns the stored name of each fact. These never change.
 func (ArtifactPushed) Kind() string  { return "artifact.pushed" }
 func (ArtifactPulled) Kind() string  { return "artifact.pulled" }
@@ -127,3 +228,26 @@ func (RobotCreated) Kind() string    { return "robot.created" }
 func (RobotUpdated) Kind() string    { return "robot.updated" }
 func (RobotDeleted) Kind() string    { return "robot.deleted" }
 func (LoggedIn) Kind() string        { return "user.logged_in" }
+func (LoggedOut) Kind() string       { return "user.logged_out" }
+
+func (RepositoryUpdated) Kind() string { return "repository.updated" }
+func (RepositoryDeleted) Kind() string { return "repository.deleted" }
+func (TagCreated) Kind() string        { return "tag.created" }
+func (LabelCreated) Kind() string      { return "label.created" }
+func (LabelUpdated) Kind() string      { return "label.updated" }
+func (LabelDeleted) Kind() string      { return "label.deleted" }
+func (LabelAdded) Kind() string        { return "artifact.label_added" }
+func (LabelRemoved) Kind() string      { return "artifact.label_removed" }
+
+func (ImmutableRuleCreated) Kind() string { return "immutable_rule.created" }
+func (ImmutableRuleUpdated) Kind() string { return "immutable_rule.updated" }
+func (ImmutableRuleDeleted) Kind() string { return "immutable_rule.deleted" }
+
+func (QuotaUpdated) Kind() string    { return "quota.updated" }
+func (QuotaWarned) Kind() string     { return "quota.warned" }
+func (QuotaExceeded) Kind() string   { return "quota.exceeded" }
+func (GroupCreated) Kind() string    { return "group.created" }
+func (GroupUpdated) Kind() string    { return "group.updated" }
+func (GroupDeleted) Kind() string    { return "group.deleted" }
+func (SettingsUpdated) Kind() string { return "settings.updated" }
+func (AuditPurged) Kind() string     { return "audit.purged" }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -15,13 +16,18 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/blob/disk"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/identity"
+	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/web"
@@ -51,6 +57,7 @@ type world struct {
 	accounts *account.Service
 	projects *project.Service
 	robots   *robot.Service
+	content  *registry.Service
 }
 
 // password is everybody's; canary is what tests set, and look for where it must
@@ -72,23 +79,91 @@ func idOf(name string) int64 {
 	return 0
 }
 
-// original makes the database that all worlds are copies of.
-var original = sync.OnceValues(func() ([]byte, error) {
+// original makes the folder that all worlds are copies of: a database and blobs.
+var original = sync.OnceValues(func() (fstest.MapFS, error) {
 	folder, err := os.MkdirTemp("", "berth-api-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(folder)
-	path := filepath.Join(folder, "original.db")
-	d, err := db.Open(context.Background(), "sqlite://"+path, db.Options{})
+	d, err := db.Open(context.Background(), "sqlite://"+filepath.Join(folder, "world.db"), db.Options{})
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(populate(d), d.Close()); err != nil {
+	if err := errors.Join(populate(d), fill(d, folder), d.Close()); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(path)
+	return remember(os.DirFS(folder))
 })
+
+// remember reads a folder into memory.
+func remember(folder fs.FS) (fstest.MapFS, error) {
+	files := fstest.MapFS{}
+	return files, fs.WalkDir(folder, ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(folder, path)
+		files[path] = &fstest.MapFile{Data: data, Mode: 0o600}
+		return err
+	})
+}
+
+// dataPlane returns the data plane over a database and the blobs of a folder.
+func dataPlane(d *db.DB, folder string) (*registry.Service, error) {
+	blobs, err := disk.New(filepath.Join(folder, "blobs"))
+	if err != nil {
+		return nil, err
+	}
+	artifacts := sqlstore.NewArtifacts(d)
+	return registry.New(registry.Config{}, artifacts, sqlstore.NewBlobs(d), blobs, registry.NewPulls(artifacts, slog.New(slog.DiscardHandler))), nil
+}
+
+// fill pushes what is in the projects: alpha/app:1 and alpha/lib/base:1, which
+// are images, the same to beta and open.
+func fill(d *db.DB, folder string) error {
+	content, err := dataPlane(d, folder)
+	if err != nil {
+		return err
+	}
+	ctx := access.With(context.Background(), access.Caller{Kind: access.User, ID: idOf("root"), Name: "root", Admin: true})
+	for i, name := range []string{"alpha", "beta", "open"} {
+		for _, repository := range []string{"app", "lib/base"} {
+			repo := artifact.Repo{ProjectID: int64(i + 1), Name: name + "/" + repository}
+			if _, err := pushImage(ctx, content, repo, "1", name+" "+repository); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pushBlob puts a blob into a repository.
+func pushBlob(ctx context.Context, content *registry.Service, repo artifact.Repo, data []byte) (oci.Descriptor, error) {
+	d := oci.Sum(oci.SHA256, data)
+	_, err := content.PushBlob(ctx, repo, d, registry.Chunk{Body: bytes.NewReader(data), Size: int64(len(data))})
+	return oci.Descriptor{Digest: d, Size: int64(len(data))}, err
+}
+
+// pushImage pushes an image of one layer, which holds a text, under a tag.
+func pushImage(ctx context.Context, content *registry.Service, repo artifact.Repo, tag, text string) (oci.Digest, error) {
+	config, err := pushBlob(ctx, content, repo, []byte(`{"architecture":"amd64","os":"linux","author":"`+text+`","created":"2026-01-02T03:04:05Z",`+
+		`"config":{"Cmd":["/app"]},"history":[{"created":"2026-01-02T03:04:05Z","created_by":"COPY app /"}],"rootfs":{"type":"layers","diff_ids":[]}}`))
+	if err != nil {
+		return "", err
+	}
+	layer, err := pushBlob(ctx, content, repo, []byte("a layer with "+text))
+	if err != nil {
+		return "", err
+	}
+	config.MediaType, layer.MediaType = "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar"
+	body, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": oci.MediaTypeImageManifest, "config": config, "layers": []any{layer}})
+	if err != nil {
+		return "", err
+	}
+	done, err := content.PushManifest(ctx, repo, registry.PushRequest{Ref: oci.Reference{Tag: tag}, MediaType: oci.MediaTypeImageManifest, Body: body})
+	return done.Digest, err
+}
 
 func populate(d *db.DB) error {
 	ctx := context.Background()
@@ -165,15 +240,18 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "world.db")
-	if err := os.WriteFile(path, data, 0o600); err != nil {
+	folder := t.TempDir()
+	if err := os.CopyFS(folder, data); err != nil {
 		t.Fatal(err)
 	}
 	w := &world{t: t}
-	if w.db, err = db.Open(t.Context(), "sqlite://"+path, db.Options{}); err != nil {
+	if w.db, err = db.Open(t.Context(), "sqlite://"+filepath.Join(folder, "world.db"), db.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.db.Close() })
+	if w.content, err = dataPlane(w.db, folder); err != nil {
+		t.Fatal(err)
+	}
 	w.accounts, w.projects, w.robots = services(w.db)
 	w.who = identity.New(new(access.Epoch), identity.Robots(w.robots), identity.Accounts(w.accounts))
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))

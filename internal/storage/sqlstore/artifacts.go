@@ -94,10 +94,10 @@ func recordArtifact(tx *db.Tx, repo int64, p artifact.Push) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	err = tx.QueryRow(`INSERT INTO artifact (repository_id, digest, media_type, artifact_type, config_media_type, size, manifest_size, subject, annotations, descriptor, pushed, pulled, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?) RETURNING id`,
-		repo, p.Digest, p.Manifest.MediaType, p.Manifest.ArtifactType, p.Manifest.ConfigMediaType, size, len(p.Body),
-		subject, string(annotations), descriptor, p.At.UnixMicro(), p.Body).Scan(&id)
+	err = tx.QueryRow(`INSERT INTO artifact (project_id, repository_id, digest, media_type, artifact_type, config_media_type, size, manifest_size, subject, accessory_of, annotations, descriptor, pushed, pulled, body)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?) RETURNING id`,
+		p.ProjectID, repo, p.Digest, p.Manifest.MediaType, p.Manifest.ArtifactType, p.Manifest.ConfigMediaType, size, len(p.Body),
+		subject, subject, string(annotations), descriptor, p.At.UnixMicro(), p.Body).Scan(&id)
 	if err != nil {
 		return 0, fmt.Errorf("artifact %s: %w", p.Digest, err)
 	}
@@ -243,6 +243,9 @@ func countArtifact(tx *db.Tx, repo, project, by int64) error {
 	}
 	if before := count - by; before != 0 && count != 0 {
 		return nil
+	}
+	if _, err := tx.Exec(`UPDATE repository SET listed = ? WHERE id = ?`, count > 0, repo); err != nil {
+		return fmt.Errorf("count artifacts: %w", err)
 	}
 	n, err := tx.Exec(`UPDATE project SET repo_count = repo_count + ? WHERE id = ? AND NOT deleted`, by, project)
 	if err == nil && n == 0 {
@@ -401,7 +404,7 @@ func (s *Artifacts) Repositories(ctx context.Context, last string, n int) ([]str
 // Referrers implements artifact.Store.
 func (s *Artifacts) Referrers(ctx context.Context, repository string, d oci.Digest, artifactType string, after int64, n int) ([]artifact.Referrer, error) {
 	q := `SELECT a.id, a.descriptor FROM repository r
-		JOIN artifact a ON a.repository_id = r.id WHERE r.name = ? AND a.subject = ? AND a.id > ?`
+		JOIN artifact a ON a.repository_id = r.id WHERE r.name = ? AND a.accessory_of = ? AND a.accessory_of <> '' AND a.subject <> '' AND a.id > ?`
 	args := []any{repository, d, after}
 	if artifactType != "" {
 		q += ` AND a.artifact_type = ?`

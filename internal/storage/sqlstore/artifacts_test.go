@@ -240,7 +240,7 @@ func TestLookupsDoNotGrow(t *testing.T) {
 				fmt.Sprintf(`INSERT INTO repository (id, project_id, name, created, updated) %s SELECT i, %d, 'p/r' || CAST(i AS TEXT), 0, 0 FROM n`, numbers, repo.ProjectID),
 				`INSERT INTO blob (digest, size, storage_key, created) ` + numbers + `SELECT 'd' || CAST(i AS TEXT), 1, 'k', 0 FROM n`,
 				`INSERT INTO repository_blob (repository_id, digest, created) ` + numbers + `SELECT i, 'd' || CAST(i AS TEXT), 0 FROM n`,
-				`INSERT INTO artifact (id, repository_id, digest, media_type, size, manifest_size, pushed, body) ` + numbers + `SELECT i, i, 'd', 'm', 1, 1, 0, CAST('' AS ` + bytesOf(d) + `) FROM n`,
+				`INSERT INTO artifact (id, project_id, repository_id, digest, media_type, size, manifest_size, pushed, body) ` + numbers + `SELECT i, 1, i, 'd', 'm', 1, 1, 0, CAST('' AS ` + bytesOf(d) + `) FROM n`,
 				`INSERT INTO tag (repository_id, name, artifact_id, pushed) ` + numbers + `SELECT i, 'v1', i, 0 FROM n`,
 				`ANALYZE`,
 				`INSERT INTO repository_blob (repository_id, digest, created) ` + numbers + `SELECT 1, 'd' || CAST(i AS TEXT), 0 FROM n WHERE i > 1`,
