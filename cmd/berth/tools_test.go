@@ -282,3 +282,35 @@ func TestDoctorIsReadByPeopleToo(t *testing.T) {
 		t.Errorf("two complaints and an advice are %d lines:\n%s", len(lines), out)
 	}
 }
+
+func TestTheAuditLogIsPurged(t *testing.T) {
+	s := start(t, t.TempDir(), withPassword)
+	data := dataOf(s)
+	if got := s.status(current, "admin", "Wrong-Passw0rd-1"); got != http.StatusUnauthorized {
+		t.Fatalf("%d", got)
+	}
+	purge := func(args ...string) (int, string) {
+		code, out, errs := tool(t, nil, "", append([]string{"audit", "purge", "--data", data}, args...)...)
+		return code, out + errs
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		say  string
+	}{
+		{[]string{"--older-than", "1h"}, 0, "0 rows from before "},
+		{[]string{"--older-than", "0h", "--kinds", "login_user", "--dry-run"}, 0, "1 rows from before "},
+		{[]string{"--older-than", "0h", "--kinds", "login_user"}, 0, "were removed"},
+		{[]string{"--older-than", "0h", "--kinds", "login_user", "--dry-run"}, 0, "0 rows from before "},
+		{[]string{"--older-than", "0h", "--kinds", "nothing"}, 1, `there is no kind "nothing"`},
+		{[]string{"--older-than", "soon"}, 1, "--older-than: it must be a number of days or hours"},
+		{nil, 1, "older-than"},
+	} {
+		if code, out := purge(c.args...); code != c.code || !strings.Contains(out, c.say) {
+			t.Errorf("%q: exit %d: %s", c.args, code, out)
+		}
+	}
+	if _, out, _ := tool(t, nil, "", "__complete", "audit", "purge", "--kinds", "login_user,pull"); !strings.Contains(out, "login_user,pull_artifact") {
+		t.Error(out)
+	}
+}

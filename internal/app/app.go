@@ -27,6 +27,7 @@ import (
 	"github.com/berth-registry/berth/internal/serve/dist"
 	"github.com/berth-registry/berth/internal/serve/metrics"
 	"github.com/berth-registry/berth/internal/serve/web"
+	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 )
@@ -42,6 +43,7 @@ type App struct {
 
 	system   *sqlstore.System
 	epoch    *access.Epoch
+	settings *setting.Service
 	accounts *account.Service
 	projects *project.Service
 	rights   *sqlstore.Rights
@@ -115,13 +117,16 @@ func (a *App) wire(ctx context.Context) error {
 	hasher, artifacts := secret.NewHasher(runtime.GOMAXPROCS(0)), sqlstore.NewArtifacts(d)
 	a.system, a.rights, a.epoch = sqlstore.NewSystem(d), sqlstore.NewRights(d), new(access.Epoch)
 
+	if a.settings, err = newSettings(d, key, a.epoch); err != nil {
+		return err
+	}
 	a.accounts = account.New(sqlstore.NewAccounts(d), hasher, a.epoch)
 	robots := robot.New(sqlstore.NewRobots(d), hasher, a.epoch)
 	a.projects = project.New(sqlstore.NewProjects(d), people{a.accounts}, a.epoch)
 
 	a.pulls = registry.NewPulls(artifacts, log)
 	a.content = registry.New(registry.Config{AllowMissingBlobs: cfg.AllowMissingBlobs}, artifacts, sqlstore.NewBlobs(d), blobs, a.pulls)
-	a.audit = audit.New(sqlstore.NewAudit(d), time.Duration(cfg.AuditDays)*24*time.Hour, log)
+	a.audit = audit.New(sqlstore.NewAudit(d), a.settings.Get, time.Duration(cfg.AuditDays)*24*time.Hour, log)
 	who := identity.New(a.epoch, identity.Robots(robots), identity.Accounts(a.accounts))
 	tokens, err := newTokens(ctx, cfg, d, key, a.projects)
 	if err != nil {
@@ -135,7 +140,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	guard := auth.New(who, tokens, a.audit)
 	rest, err := api.New(api.Config{
-		Accounts: a.accounts, Projects: a.projects, Robots: robots, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
+		Accounts: a.accounts, Projects: a.projects, Robots: robots, Audit: a.audit, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},
@@ -156,6 +161,11 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.handler = unstall(web.Chain(log, a.metrics, cfg.TrustedProxies)(web.At(external)(doors)), cfg.HTTP.StallTimeout, a.metrics.Received)
 	return nil
+}
+
+// newSettings returns the settings that are kept in d.
+func newSettings(d *db.DB, key [32]byte, epoch *access.Epoch) (*setting.Service, error) {
+	return setting.New(sqlstore.NewSettings(d), secret.NewSealer(key), epoch, nil)
 }
 
 // doors are the handlers of the server, by the beginning of the path.

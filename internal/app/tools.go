@@ -11,8 +11,10 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
+	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/secret"
+	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 	"github.com/berth-registry/berth/internal/token"
@@ -99,6 +101,26 @@ func (t *Tools) ResetPassword(ctx context.Context, name string, password secret.
 	return t.accounts.ResetPassword(access.With(ctx, access.Caller{Kind: access.User, Name: operator}), u.ID, password)
 }
 
+// PurgeAudit removes rows of the audit log, and returns how many, as
+// audit.Service does.
+func (t *Tools) PurgeAudit(ctx context.Context, p audit.Purge) (int64, error) {
+	settings, err := t.settings()
+	if err != nil {
+		return 0, err
+	}
+	rows := audit.New(sqlstore.NewAudit(t.db), settings.Get, 0, t.cfg.Log)
+	return rows.Purge(access.With(ctx, access.Caller{Kind: access.User, Name: operator}), p)
+}
+
+// settings returns the settings as the server has them.
+func (t *Tools) settings() (*setting.Service, error) {
+	key, err := t.key()
+	if err != nil {
+		return nil, err
+	}
+	return newSettings(t.db, key, new(access.Epoch))
+}
+
 // Bundle returns the certificates that registry tokens are verified with, in
 // PEM.
 func (t *Tools) Bundle(ctx context.Context) ([]byte, error) {
@@ -120,14 +142,22 @@ func (t *Tools) Rotate(ctx context.Context) error {
 
 // tokens returns a token service that grants nothing to anybody.
 func (t *Tools) tokens(ctx context.Context) (*token.Service, error) {
-	if _, err := os.Stat(t.cfg.SecretKeyFile); err != nil {
-		return nil, fmt.Errorf("secret key: %w", err)
-	}
-	key, err := secret.LoadKey(t.cfg.SecretKeyFile)
+	key, err := t.key()
 	if err != nil {
-		return nil, fmt.Errorf("secret key: %w", err)
+		return nil, err
 	}
 	return newTokens(ctx, t.cfg, t.db, key, nil)
+}
+
+// key returns the key that secrets are sealed with, which must be there.
+func (t *Tools) key() (key [32]byte, err error) {
+	if _, err = os.Stat(t.cfg.SecretKeyFile); err == nil {
+		key, err = secret.LoadKey(t.cfg.SecretKeyFile)
+	}
+	if err != nil {
+		err = fmt.Errorf("secret key: %w", err)
+	}
+	return key, err
 }
 
 // newTokens returns the token service over what is stored.

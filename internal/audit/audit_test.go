@@ -3,6 +3,7 @@ package audit_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
@@ -19,11 +21,19 @@ import (
 var (
 	library = event.Where{ProjectID: 7, Project: "library", Repository: "library/app"}
 	alice   = event.Actor{Name: "alice", Address: "192.0.2.1", Request: "r-1"}
-	noon    = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	noon    = time.Date(2025, 11, 25, 12, 0, 0, 0, time.UTC)
 )
 
-func newService(d *db.DB, keep time.Duration) *audit.Service {
-	return audit.New(sqlstore.NewAudit(d), keep, slog.New(slog.DiscardHandler))
+// newService returns a service whose settings are as change leaves them.
+func newService(d *db.DB, keep time.Duration, change ...func(*setting.Values)) *audit.Service {
+	settings := func(context.Context) (setting.Values, error) {
+		var v setting.Values
+		for _, f := range change {
+			f(&v)
+		}
+		return v, nil
+	}
+	return audit.New(sqlstore.NewAudit(d), settings, keep, slog.New(slog.DiscardHandler))
 }
 
 // rows returns what is kept, in order.
@@ -82,6 +92,27 @@ func TestEveryFactHasARow(t *testing.T) {
 		{event.RobotCreated{Robot: robot}, "create", "robot", "library+ci", "create robot library+ci", 7},
 		{event.RobotUpdated{Robot: robot, Changed: []string{"disable"}}, "update", "robot", "library+ci", "update robot library+ci: disable", 7},
 		{event.RobotDeleted{Robot: robot}, "delete", "robot", "library+ci", "delete robot library+ci", 7},
+		{event.TagCreated{Where: library, Tag: "2", Digest: digest}, "create", "tag", "library/app:2", "create tag library/app:2", 7},
+		{event.RepositoryUpdated{Where: library}, "update", "repository", "library/app", "update repository library/app: description", 7},
+		{event.RepositoryDeleted{Where: library}, "delete", "repository", "library/app", "delete repository library/app", 7},
+		{event.LabelAdded{Label: event.Label{Where: library, Name: "gold"}, Digest: digest}, "update", "artifact", "library/app@sha256:0123",
+			"update artifact library/app@sha256:0123: label gold added", 7},
+		{event.LabelRemoved{Label: event.Label{Where: library, Name: "gold"}, Digest: digest}, "update", "artifact", "library/app@sha256:0123",
+			"update artifact library/app@sha256:0123: label gold removed", 7},
+		{event.LabelCreated{Label: event.Label{Name: "gold"}}, "create", "label", "gold", "create label gold", 0},
+		{event.LabelUpdated{Label: event.Label{Name: "gold"}}, "update", "label", "gold", "update label gold", 0},
+		{event.LabelDeleted{Label: event.Label{Where: project, Name: "gold"}}, "delete", "label", "gold", "delete label gold", 7},
+		{event.ImmutableRuleCreated{ImmutableRule: event.ImmutableRule{Where: project, ID: 5}}, "create", "immutable_rule", "library/5", "create immutable_rule library/5", 7},
+		{event.ImmutableRuleUpdated{ImmutableRule: event.ImmutableRule{Where: project, ID: 5}}, "update", "immutable_rule", "library/5", "update immutable_rule library/5", 7},
+		{event.ImmutableRuleDeleted{ImmutableRule: event.ImmutableRule{Where: project, ID: 5}}, "delete", "immutable_rule", "library/5", "delete immutable_rule library/5", 7},
+		{event.QuotaUpdated{Quota: event.Quota{Where: project, Used: 1, Hard: 5}}, "update", "quota", "library", "update quota library: 5 bytes", 7},
+		{event.GroupCreated{Group: event.Group{ID: 1, Name: "ops"}}, "create", "group", "ops", "create group ops", 0},
+		{event.GroupUpdated{Group: event.Group{ID: 1, Name: "ops"}}, "update", "group", "ops", "update group ops: name", 0},
+		{event.GroupDeleted{Group: event.Group{ID: 1, Name: "ops"}}, "delete", "group", "ops", "delete group ops", 0},
+		{event.SettingsUpdated{Changed: []string{"read_only"}}, "update", "configuration", "configuration", "update configuration configuration: read_only", 0},
+		{event.AuditPurged{Before: "2026-01-01T00:00:00Z", Kinds: []string{"pull_artifact"}, Rows: 3}, "delete", "audit_log", "before 2026-01-01T00:00:00Z",
+			"delete audit_log before 2026-01-01T00:00:00Z: pull_artifact, 3 rows", 0},
+		{event.LoggedOut{Name: "alice"}, "logout", "user", "alice", "logout user alice", 0},
 	}
 	d := storetest.SQLite(t)
 	var events []event.Event
@@ -95,8 +126,42 @@ func TestEveryFactHasARow(t *testing.T) {
 	if err := newService(d, 0).Deliver(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, rows(t, d)); diff != "" {
+	got := rows(t, d)
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+	for _, r := range got {
+		if !slices.Contains(audit.Kinds, r.Kind()) {
+			t.Errorf("the kind %s is missing in the list of kinds", r.Kind())
+		}
+	}
+}
+
+func TestNobodysFactsHaveNoRow(t *testing.T) {
+	d := storetest.SQLite(t)
+	for _, fact := range []event.Fact{event.QuotaWarned{}, event.QuotaExceeded{}} {
+		if err := newService(d, 0).Record(t.Context(), event.Event{At: noon, Actor: alice, Fact: fact}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := rows(t, d); len(got) > 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestKindsThatAreDisabledLeaveNoRow(t *testing.T) {
+	d := storetest.SQLite(t)
+	s := newService(d, 0, func(v *setting.Values) { v.AuditDisabled = "pull_artifact, login_user" })
+	events := []event.Event{
+		{ID: 1, At: noon, Actor: alice, Fact: event.ArtifactPulled{Where: library}},
+		{ID: 2, At: noon, Actor: alice, Fact: event.ArtifactPushed{Where: library}},
+		{ID: 3, At: noon, Actor: alice, Fact: event.LoggedIn{Name: "alice"}},
+	}
+	if err := s.Deliver(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	if got := rows(t, d); len(got) != 1 || got[0].Kind() != "create_artifact" {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -1,14 +1,23 @@
 package audit
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/robot"
 )
 
-// describe returns the row of an event.
-func describe(e event.Event) Row {
+// describe returns the row of an event, unless it is one that nobody did.
+func describe(e event.Event) (row Row, remembered bool) {
+	switch e.Fact.(type) {
+	case event.QuotaWarned, event.QuotaExceeded:
+		return Row{}, false
+	}
+	return rowOf(e), true
+}
+
+func rowOf(e event.Event) Row {
 	r := Row{
 		EventID: e.ID, At: e.At, Username: clean(e.Actor.Name), Address: clean(e.Actor.Address), Request: clean(e.Actor.Request),
 		Success: true,
@@ -24,15 +33,27 @@ func describe(e event.Event) Row {
 		r.is("delete", "tag", f.Where, f.Repository+":"+f.Tag)
 	case event.BlobDeleted:
 		r.is("delete", "blob", f.Where, f.Repository+"@"+f.Digest)
+	case event.TagCreated:
+		r.is("create", "tag", f.Where, f.Repository+":"+f.Tag)
+	case event.RepositoryUpdated:
+		r.is("update", "repository", f.Where, f.Repository, "description")
+	case event.RepositoryDeleted:
+		r.is("delete", "repository", f.Where, f.Repository)
+	case event.LabelAdded:
+		r.is("update", "artifact", f.Where, f.Repository+"@"+f.Digest, "label "+f.Name+" added")
+	case event.LabelRemoved:
+		r.is("update", "artifact", f.Where, f.Repository+"@"+f.Digest, "label "+f.Name+" removed")
 	case event.LoggedIn:
 		r.login(f)
+	case event.LoggedOut:
+		r.is("logout", "user", event.Where{}, f.Name)
 	default:
 		r.administration(e.Fact)
 	}
 	return r
 }
 
-// administration fills in a fact about a project, a member, a user or a robot.
+// administration fills in a fact about what is administered.
 func (r *Row) administration(fact event.Fact) {
 	switch f := fact.(type) {
 	case event.ProjectCreated:
@@ -59,6 +80,38 @@ func (r *Row) administration(fact event.Fact) {
 		r.is("update", "robot", f.Where, stored(f.Robot), f.Changed...)
 	case event.RobotDeleted:
 		r.is("delete", "robot", f.Where, stored(f.Robot))
+	case event.GroupCreated:
+		r.is("create", "group", event.Where{}, f.Name)
+	case event.GroupUpdated:
+		r.is("update", "group", event.Where{}, f.Name, "name")
+	case event.GroupDeleted:
+		r.is("delete", "group", event.Where{}, f.Name)
+	default:
+		r.rules(fact)
+	}
+}
+
+// rules fills in a fact about settings, limits, rules and labels.
+func (r *Row) rules(fact event.Fact) {
+	switch f := fact.(type) {
+	case event.LabelCreated:
+		r.is("create", "label", f.Where, f.Name)
+	case event.LabelUpdated:
+		r.is("update", "label", f.Where, f.Name)
+	case event.LabelDeleted:
+		r.is("delete", "label", f.Where, f.Name)
+	case event.ImmutableRuleCreated:
+		r.is("create", "immutable_rule", f.Where, numbered(f.Where, f.ID))
+	case event.ImmutableRuleUpdated:
+		r.is("update", "immutable_rule", f.Where, numbered(f.Where, f.ID))
+	case event.ImmutableRuleDeleted:
+		r.is("delete", "immutable_rule", f.Where, numbered(f.Where, f.ID))
+	case event.QuotaUpdated:
+		r.is("update", "quota", f.Where, f.Project, fmt.Sprintf("%d bytes", f.Hard))
+	case event.SettingsUpdated:
+		r.is("update", "configuration", event.Where{}, "configuration", f.Changed...)
+	case event.AuditPurged:
+		r.is("delete", "audit_log", event.Where{}, "before "+f.Before, append(f.Kinds, fmt.Sprintf("%d rows", f.Rows))...)
 	default:
 		// A fact that this table does not know is still remembered by its name.
 		r.is("other", fact.Kind(), event.Where{}, "")
@@ -106,6 +159,9 @@ func (r *Row) login(f event.LoggedIn) {
 
 // stored returns a robot's name without what all robots' login names begin with.
 func stored(f event.Robot) string { return strings.TrimPrefix(f.Name, robot.Prefix) }
+
+// numbered names what has no name.
+func numbered(where event.Where, id int64) string { return fmt.Sprintf("%s/%d", where.Project, id) }
 
 func tags(tag string) []string {
 	if tag == "" {

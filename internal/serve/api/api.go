@@ -21,10 +21,12 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
+	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/serve/web"
+	"github.com/berth-registry/berth/internal/setting"
 )
 
 var errOrigin = fault.New(fault.Denied, "FORBIDDEN", "the request was made by a page of another site")
@@ -34,6 +36,8 @@ type Config struct {
 	Accounts *account.Service
 	Projects *project.Service
 	Robots   *robot.Service
+	Audit    *audit.Service
+	Settings *setting.Service
 
 	Components  []Component                            // what GET /health looks at
 	Volume      func() (total, free uint64, err error) // bytes of the storage; nil: it has no bounds

@@ -9,6 +9,18 @@ import (
 	"github.com/berth-registry/berth/internal/oci"
 )
 
+// InNamedProject is the part of a request that names the project it is about, by
+// its name alone.
+type InNamedProject struct {
+	Name string `path:"project_name" doc:"name of the project"`
+
+	project access.Project // with the caller's roles; set before the handler runs
+}
+
+func (p *InNamedProject) enter(ctx context.Context) {
+	p.project, _ = ctx.Value(insideKey{}).(access.Project)
+}
+
 // InRepository is the part of a request that names the repository it is about.
 type InRepository struct {
 	Project    string `path:"project_name" doc:"name of the project"`

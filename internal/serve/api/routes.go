@@ -42,6 +42,15 @@ func (a *API) routes(c Config) {
 	op(g, "getProjectDeletable", "GET /projects/{project_name_or_id}/_deletable", project("project", "delete"), p.deletable)
 	op(g, "getProjectSummary", "GET /projects/{project_name_or_id}/summary", project("project", "read"), p.summary)
 
+	logs := auditLogs{c.Audit}
+	op(g, "getLogs", "GET /projects/{project_name}/logs", project("log", "list"), logs.listOfProject)
+	op(g, "getLogExts", "GET /projects/{project_name}/auditlog-exts", project("log", "list"), logs.listExtOfProject)
+
+	g = a.group("auditlog")
+	op(g, "listAuditLogs", "GET /audit-logs", loggedIn, logs.list)
+	op(g, "listAuditLogExts", "GET /auditlog-exts", loggedIn, logs.listExt)
+	op(g, "listAuditLogEventTypes", "GET /auditlog-exts/events", theSystem("audit-log", "list"), logs.kinds)
+
 	g, m := a.group("member"), members{c.Projects}
 	op(g, "listProjectMembers", "GET /projects/{project_name_or_id}/members", project("member", "list"), m.list)
 	op(g, "createProjectMember", "POST /projects/{project_name_or_id}/members", project("member", "create"), m.create)

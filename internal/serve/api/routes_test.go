@@ -17,11 +17,11 @@ import (
 // who may not, and done.
 type scenario struct {
 	before  func(w *world) // makes what the request is about, where no world has it
-	request string // as world.do takes it
-	open    bool   // anybody may; then nobody is denied
-	denied  string // one who may not; empty where everybody with an identity may
-	done    string // one who may
-	status  int    // when it is done
+	request string         // as world.do takes it
+	open    bool           // anybody may; then nobody is denied
+	denied  string         // one who may not; empty where everybody with an identity may
+	done    string         // one who may
+	status  int            // when it is done
 	check   func(t *testing.T, w *world, a answer)
 }
 
@@ -61,6 +61,12 @@ var scenarios = map[string]scenario{
 	"getProjectMember":    {request: "GET /projects/1/members/1", denied: "lim", done: "gus", status: 200, check: bodyHas(`"entity_name":"alice"`, `"role_id":1`, `"entity_type":"u"`)},
 	"updateProjectMember": {request: `PUT /projects/alpha/members/1` + "\n\n" + `{"role_id":3}`, denied: "mia", done: "alice", status: 200, check: then("GET /projects/1/members/1", "root", `"role_name":"guest"`)},
 	"deleteProjectMember": {request: "DELETE /projects/alpha/members/1", denied: "mia", done: "alice", status: 200, check: gone("GET /projects/alpha/members/1")},
+
+	"getLogs":                {request: "GET /projects/alpha/logs", denied: "mia", done: "alice", status: 200, check: bodyHas(`"resource":"alpha/app:1"`)},
+	"getLogExts":             {request: "GET /projects/alpha/auditlog-exts", denied: "mia", done: "alice", status: 200, check: bodyHas(`"operation_result":true`)},
+	"listAuditLogs":          {request: "GET /audit-logs", done: "alice", status: 200, check: bodyHas(`"resource":"alpha/app:1"`)},
+	"listAuditLogExts":       {request: "GET /auditlog-exts", done: "root", status: 200, check: bodyHas(`"operation_description":"create artifact`)},
+	"listAuditLogEventTypes": {request: "GET /auditlog-exts/events", denied: "alice", done: "root", status: 200, check: bodyHas(`{"event_type":"pull_artifact"}`)},
 
 	"ListRobot":    {request: "GET /robots?q=Level%3Dproject,ProjectID%3D1", denied: "lim", done: "gus", status: 200, check: bodyHas(`"name":"robot$alpha+ci"`)},
 	"CreateRobot":  {request: "POST /robots\n\n" + newRobot, denied: "mia", done: "alice", status: 201, check: location("/api/v2.0/robots/4")},

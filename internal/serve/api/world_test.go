@@ -22,6 +22,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/blob/disk"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/identity"
@@ -31,6 +32,7 @@ import (
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/web"
+	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 )
@@ -58,6 +60,7 @@ type world struct {
 	projects *project.Service
 	robots   *robot.Service
 	content  *registry.Service
+	settings *setting.Service
 }
 
 // password is everybody's; canary is what tests set, and look for where it must
@@ -121,12 +124,13 @@ func dataPlane(d *db.DB, folder string) (*registry.Service, error) {
 
 // fill pushes what is in the projects: alpha/app:1 and alpha/lib/base:1, which
 // are images, the same to beta and open.
-func fill(d *db.DB, folder string) error {
+func fill(d *db.DB, folder string) (err error) {
 	content, err := dataPlane(d, folder)
 	if err != nil {
 		return err
 	}
 	ctx := access.With(context.Background(), access.Caller{Kind: access.User, ID: idOf("root"), Name: "root", Admin: true})
+	defer remembered(ctx, d, &err)
 	for i, name := range []string{"alpha", "beta", "open"} {
 		for _, repository := range []string{"app", "lib/base"} {
 			repo := artifact.Repo{ProjectID: int64(i + 1), Name: name + "/" + repository}
@@ -136,6 +140,22 @@ func fill(d *db.DB, folder string) error {
 		}
 	}
 	return nil
+}
+
+func newAudit(d *db.DB) *audit.Service {
+	return audit.New(sqlstore.NewAudit(d), func(context.Context) (setting.Values, error) { return setting.Values{}, nil }, 0, slog.New(slog.DiscardHandler))
+}
+
+// remembered brings what happened into the audit log, unless something went wrong
+// before.
+func remembered(ctx context.Context, d *db.DB, err *error) {
+	if *err != nil {
+		return
+	}
+	var events []event.Event
+	if events, *err = sqlstore.NewEvents(d).Pending(ctx, 1000); *err == nil {
+		*err = newAudit(d).Deliver(ctx, events)
+	}
 }
 
 // pushBlob puts a blob into a repository.
@@ -249,6 +269,9 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.db.Close() })
+	if w.settings, err = setting.New(sqlstore.NewSettings(w.db), secret.NewSealer([32]byte{1}), new(access.Epoch), nil); err != nil {
+		t.Fatal(err)
+	}
 	if w.content, err = dataPlane(w.db, folder); err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +279,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	w.who = identity.New(new(access.Epoch), identity.Robots(w.robots), identity.Accounts(w.accounts))
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
 	c := Config{
-		Accounts: w.accounts, Projects: w.projects, Robots: w.robots, Storage: "filesystem", Version: "1.2.3", Log: log,
+		Accounts: w.accounts, Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
 		Components: []Component{{"database", w.db.Ping}},
 		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },
 	}

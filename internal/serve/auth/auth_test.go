@@ -30,6 +30,7 @@ import (
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/auth"
 	"github.com/berth-registry/berth/internal/serve/web"
+	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
@@ -116,7 +117,7 @@ func open(t *testing.T) *door {
 		token.Config{Services: []string{"berth", "other-registry"}, Now: func() time.Time { return time.Now().Add(time.Duration(o.ahead.Load())) }})
 	must(t, err)
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	o.broken = &breakable{Recorder: audit.New(sqlstore.NewAudit(d), 0, logger)}
+	o.broken = &breakable{Recorder: audit.New(sqlstore.NewAudit(d), none, 0, logger)}
 	guard := auth.New(identity.New(epoch, identity.Accounts(o.accounts), identity.Robots(o.robots)), o.tokens, o.broken)
 	o.people(t)
 
@@ -136,6 +137,9 @@ func open(t *testing.T) *door {
 	o.url = server.URL
 	return o
 }
+
+// none are settings that say nothing.
+func none(context.Context) (setting.Values, error) { return setting.Values{}, nil }
 
 func (o *door) people(t *testing.T) {
 	t.Helper()

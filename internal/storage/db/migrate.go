@@ -53,17 +53,19 @@ func migrate(ctx context.Context, on *sql.DB, dialect Dialect, migrations fs.FS)
 	if version > newest {
 		return fmt.Errorf("%w: its schema has version %d, this program knows up to %d", ErrNewer, version, newest)
 	}
-	if version == newest {
-		return nil
+	for version < newest {
+		if _, err = p.Up(ctx); err == nil {
+			return nil
+		}
+		// SQLite has no such lock: another process may have been faster, and be at
+		// the next one now.
+		now, failed := p.GetDBVersion(ctx)
+		if failed != nil || now == version {
+			return err
+		}
+		version = now
 	}
-	if _, err = p.Up(ctx); err == nil {
-		return nil
-	}
-	// SQLite has no such lock: another process may have been faster.
-	if version, failed := p.GetDBVersion(ctx); failed == nil && version == newest {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // translated is a folder of migrations in a dialect's own words.

@@ -209,3 +209,12 @@ SELECT project_id, digest, MAX(size), COUNT(*) FROM (
 INSERT INTO quota (project_id, hard, used, created, updated)
 SELECT p.id, -1, COALESCE((SELECT SUM(b.size) FROM project_blob b WHERE b.project_id = p.id), 0), p.created, p.created
 FROM project p WHERE NOT p.deleted;
+
+-- Rows that wait to be forwarded to a syslog server.
+CREATE TABLE audit_queue (
+	audit_id BIGINT NOT NULL PRIMARY KEY REFERENCES audit_log (id) ON DELETE CASCADE
+) TABLE_BY_KEY;
+DROP INDEX audit_log_at;
+DROP INDEX audit_log_project;
+CREATE INDEX audit_log_at ON audit_log (at, id);
+CREATE INDEX audit_log_project ON audit_log (project_id, at, id);

@@ -1,0 +1,189 @@
+package audit
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-registry/berth/internal/fault"
+)
+
+// ErrUnreachable is returned for a syslog server that does not take connections.
+var ErrUnreachable = fault.New(fault.Invalid, "BAD_REQUEST", "the syslog server cannot be reached")
+
+const (
+	forwardEvery = time.Second
+	forwardBatch = 200
+	forwardLease = 30 * time.Second // how long a node that is gone keeps others from forwarding
+	forwardWait  = 10 * time.Second // for the server to take a batch
+	forwardPause = time.Minute      // the longest between attempts that fail
+)
+
+// A Queue holds the rows that wait to be forwarded; what is said of Store holds
+// for it.
+type Queue interface {
+	// Lead lets one node forward until a time: it reports whether that is node.
+	Lead(ctx context.Context, node string, now, until time.Time) (bool, error)
+	// Queued returns up to n rows that wait, in the order in which they came.
+	Queued(ctx context.Context, n int) ([]Row, error)
+	// Forwarded takes rows from the queue, and removes them where remove is set.
+	Forwarded(ctx context.Context, ids []int64, remove bool) error
+}
+
+// Reach returns ErrUnreachable where no connection to HOST:PORT can be made.
+func Reach(ctx context.Context, endpoint string) error {
+	conn, err := dial(ctx, endpoint)
+	if err != nil {
+		return ErrUnreachable.With("%s", endpoint).Because(err)
+	}
+	return conn.Close()
+}
+
+func dial(ctx context.Context, endpoint string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, forwardWait)
+	defer cancel()
+	return new(net.Dialer).DialContext(ctx, "tcp", endpoint)
+}
+
+// Forward sends rows to the syslog server that the settings name, until ctx
+// ends. Of many nodes one does so at a time. A row is sent once or more; those
+// that the server took and lost are not known to be lost, since the protocol
+// has no answers.
+func (s *Service) Forward(ctx context.Context) {
+	f := &forwarder{Service: s, node: uuid.NewString()}
+	defer f.close()
+	wait := forwardEvery
+	for {
+		err := f.step(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			f.close()
+			wait = min(2*wait, forwardPause)
+			s.log.ErrorContext(ctx, "audit rows wait to be forwarded", "error", err, "again_in", wait)
+		default:
+			wait = forwardEvery
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// A forwarder is a node's connection to the syslog server.
+type forwarder struct {
+	*Service
+	node     string
+	endpoint string
+	conn     net.Conn // nil while there is none
+}
+
+func (f *forwarder) close() {
+	if f.conn != nil {
+		_ = f.conn.Close() // what was to be sent was flushed
+		f.conn = nil
+	}
+}
+
+// step sends all that waits.
+func (f *forwarder) step(ctx context.Context) error {
+	for ctx.Err() == nil {
+		v, err := f.settings(ctx)
+		if err != nil {
+			return err
+		}
+		rows, err := f.store.Queued(ctx, forwardBatch)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		now := time.Now()
+		if mine, err := f.store.Lead(ctx, f.node, now, now.Add(forwardLease)); err != nil || !mine {
+			return err
+		}
+		if v.AuditForward != "" {
+			if err := f.send(ctx, v.AuditForward, rows); err != nil {
+				return err
+			}
+		}
+		ids := make([]int64, len(rows))
+		for i, r := range rows {
+			ids[i] = r.ID
+		}
+		if err := f.store.Forwarded(ctx, ids, v.AuditSkip && v.AuditForward != ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send writes rows, one message each, over a connection that it keeps.
+func (f *forwarder) send(ctx context.Context, endpoint string, rows []Row) (err error) {
+	if f.endpoint != endpoint || f.conn != nil && hungUp(f.conn) {
+		f.close()
+	}
+	if f.conn == nil {
+		if f.conn, err = dial(ctx, endpoint); err != nil {
+			return err
+		}
+		f.endpoint = endpoint
+	}
+	if err := f.conn.SetWriteDeadline(time.Now().Add(forwardWait)); err != nil {
+		return err
+	}
+	out := bufio.NewWriter(f.conn)
+	for _, r := range rows {
+		if _, err := out.WriteString(message(r)); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+// hungUp reports whether the other side has closed a connection on which it
+// never sends.
+func hungUp(conn net.Conn) bool {
+	if conn.SetReadDeadline(time.Now().Add(time.Millisecond)) != nil {
+		return true
+	}
+	var b [512]byte
+	_, err := conn.Read(b[:])
+	var timeout net.Error
+	return err != nil && !(errors.As(err, &timeout) && timeout.Timeout())
+}
+
+// priority is that of the facility "log audit" and the severity "informational":
+// RFC 5424 section 6.2.1.
+const priority = 13*8 + 6
+
+// message returns a row as RFC 5424 has it, ended by a line feed: RFC 6587
+// section 3.4.2. The text is JSON, which has none within.
+func message(r Row) string {
+	text, err := json.Marshal(map[string]any{
+		"username": r.Username, "operation": r.Operation, "resource_type": r.ResourceType, "resource": r.Resource,
+		"description": r.Description, "success": r.Success, "address": r.Address, "request_id": r.Request, "project_id": r.ProjectID,
+	})
+	if err != nil {
+		panic(err) // of texts, numbers and booleans
+	}
+	return fmt.Sprintf("<%d>1 %s %s berth %d %s - %s\n", priority, r.At.UTC().Format("2006-01-02T15:04:05.000000Z"), host(), os.Getpid(), r.Kind(), text)
+}
+
+// host is this machine's name as a syslog message has it.
+func host() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" || strings.ContainsAny(name, " \t") {
+		return "-"
+	}
+	return name
+}
