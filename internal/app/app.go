@@ -15,9 +15,13 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
+	"github.com/berth-registry/berth/internal/addition"
+	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
+	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/blob/disk"
 	"github.com/berth-registry/berth/internal/identity"
+	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/robot"
@@ -141,6 +145,7 @@ func (a *App) wire(ctx context.Context) error {
 	guard := auth.New(who, tokens, a.audit)
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Projects: a.projects, Robots: robots, Audit: a.audit, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
+		Content: a.content, Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},
@@ -189,6 +194,12 @@ func (d doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		web.Error(w, r, web.ErrNoRoute)
 	}
+}
+
+// openBlob is addition.Open.
+func (a *App) openBlob(ctx context.Context, repo artifact.Repo, d oci.Digest) (blob.Reader, error) {
+	_, r, err := a.content.OpenBlob(ctx, repo, d)
+	return r, err
 }
 
 // people answers project's questions about users.

@@ -47,6 +47,13 @@ type Referrer struct {
 	Descriptor []byte // JSON, as an index of referrers holds it
 }
 
+// Kin is what belongs to an artifact in its repository.
+type Kin struct {
+	AccessoryOf oci.Digest   // empty: it is no accessory
+	Children    []oci.Digest // those that are there
+	Accessories []oci.Digest
+}
+
 // A Push is a manifest to be stored, and the tags that shall point at it.
 type Push struct {
 	Repo
@@ -99,6 +106,15 @@ type Store interface {
 	// fit into an index of oci.MaxManifest bytes. An unknown repository or digest
 	// has none.
 	Referrers(ctx context.Context, repository string, d oci.Digest, artifactType string, after int64, n int) ([]Referrer, error)
+
+	// Kin returns what belongs to an artifact: at most n children, in the order of
+	// the index, and n accessories, in that of their arrival. It returns
+	// ErrUnknown.
+	Kin(ctx context.Context, repository string, d oci.Digest, n int) (Kin, error)
+
+	// TagsOf returns at most n names of tags that point at an artifact, in the
+	// order of their arrival.
+	TagsOf(ctx context.Context, repository string, d oci.Digest, n int) ([]string, error)
 
 	// Pulled writes the events of pulls, their times and their counts.
 	Pulled(ctx context.Context, pulls []Pull) error

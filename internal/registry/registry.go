@@ -76,6 +76,12 @@ type Store interface {
 	// Link lets a repository serve a blob that another one serves, or returns
 	// ErrBlobUnknown.
 	Link(ctx context.Context, to artifact.Repo, from string, d oci.Digest, at time.Time) error
+	// LinkAll lets a repository serve all blobs of an artifact that another one
+	// serves. Those that the other lacks are left out.
+	LinkAll(ctx context.Context, to, from artifact.Repo, d oci.Digest, at time.Time) error
+	// CopyLabels puts those labels of an artifact on its copy that the copy's
+	// project may use.
+	CopyLabels(ctx context.Context, to, from artifact.Repo, d oci.Digest, at time.Time) error
 	// Unlink ends a repository's right to serve a blob. It returns
 	// ErrBlobUnknown, and ErrBlobInUse where a manifest references it.
 	Unlink(ctx context.Context, repo artifact.Repo, d oci.Digest, e event.Event) error

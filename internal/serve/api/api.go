@@ -21,9 +21,11 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
+	"github.com/berth-registry/berth/internal/addition"
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/setting"
@@ -38,6 +40,9 @@ type Config struct {
 	Robots   *robot.Service
 	Audit    *audit.Service
 	Settings *setting.Service
+
+	Content   *registry.Service
+	Additions *addition.Service
 
 	Components  []Component                            // what GET /health looks at
 	Volume      func() (total, free uint64, err error) // bytes of the storage; nil: it has no bounds

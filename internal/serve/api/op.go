@@ -121,15 +121,23 @@ func (g group) add(r row, route string, register func(huma.Operation)) {
 	register(o)
 }
 
-// sending notes in an operation which media type it answers with, where that is
-// not JSON.
+// sending notes in an operation which media types it answers with, where that is
+// not JSON alone.
 func sending[O any](o huma.Operation) huma.Operation {
-	if other, ok := any(new(O)).(interface{ media() string }); ok {
-		body := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
-		o.Responses = map[string]*huma.Response{
-			strconv.Itoa(o.DefaultStatus): {Content: map[string]*huma.MediaType{other.media(): body}},
-		}
+	var types []string
+	switch other := any(new(O)).(type) {
+	case interface{ media() string }:
+		types = []string{other.media()}
+	case interface{ medias() []string }:
+		types = other.medias()
+	default:
+		return o
 	}
+	content := map[string]*huma.MediaType{}
+	for _, t := range types {
+		content[t] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+	}
+	o.Responses = map[string]*huma.Response{strconv.Itoa(o.DefaultStatus): {Content: content}}
 	return o
 }
 

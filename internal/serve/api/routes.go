@@ -66,6 +66,12 @@ func (a *API) routes(c Config) {
 	opBy(g, "RefreshSec", "PATCH /robots/{robot_id}", needOn[refreshRobot](c.Robots, "update"), r.refresh)
 	opBy(g, "DeleteRobot", "DELETE /robots/{robot_id}", needOn[getRobot](c.Robots, "delete"), r.delete)
 
+	const inArtifact = "/projects/{project_name}/repositories/{repository_name}/artifacts"
+	g, ad, cp := a.group("artifact"), additions{c.Additions}, copies{c.Content, a.allow}
+	op(g, "CopyArtifact", "POST "+inArtifact, project("artifact", "create"), cp.create)
+	op(g, "getVulnerabilitiesAddition", "GET "+inArtifact+"/{reference}/additions/vulnerabilities", project("artifact-addition", "read"), ad.vulnerabilities)
+	op(g, "getAddition", "GET "+inArtifact+"/{reference}/additions/{addition}", project("artifact-addition", "read"), ad.get)
+
 	gr := grantable{c.Projects}
 	opBy(a.group("permissions"), "getPermissions", "GET /permissions", gr.need, gr.list)
 }

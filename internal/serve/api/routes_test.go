@@ -75,6 +75,10 @@ var scenarios = map[string]scenario{
 	"RefreshSec":   {request: `PATCH /robots/1` + "\n\n" + `{"secret":""}`, denied: "mia", done: "alice", status: 200, check: bodyHas(`"secret":"`)},
 	"DeleteRobot":  {request: "DELETE /robots/1", denied: "mia", done: "alice", status: 200, check: gone("GET /robots/1")},
 
+	"CopyArtifact":               {request: "POST /projects/alpha/repositories/copied%252Fapp/artifacts?from=open/app:1", denied: "gus", done: "dev", status: 201, check: location("/api/v2.0/projects/alpha/repositories/copied%252Fapp/artifacts/1")},
+	"getVulnerabilitiesAddition": {request: "GET /projects/alpha/repositories/app/artifacts/1/additions/vulnerabilities", denied: "bob", done: "lim", status: 404, check: bodyHas("no scanner")},
+	"getAddition":                {request: "GET /projects/alpha/repositories/app/artifacts/1/additions/BUILD_history", denied: "bob", done: "lim", status: 200, check: bodyIs(`[{"created":"2026-01-02T03:04:05Z","created_by":"COPY app /"}]`)},
+
 	"getPermissions": {request: "GET /permissions", denied: "mia", done: "alice", status: 200, check: bodyHas(`"project":[`)},
 }
 

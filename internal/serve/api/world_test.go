@@ -21,8 +21,10 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
+	"github.com/berth-registry/berth/internal/addition"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
+	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/blob/disk"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/identity"
@@ -280,6 +282,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
 	c := Config{
 		Accounts: w.accounts, Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
+		Content: w.content, Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open),
 		Components: []Component{{"database", w.db.Ping}},
 		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },
 	}
@@ -291,6 +294,12 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	}
 	w.chain = web.Chain(log, nil, nil)(w.identify(w.api))
 	return w
+}
+
+// open is addition.Open.
+func (w *world) open(ctx context.Context, repo artifact.Repo, d oci.Digest) (blob.Reader, error) {
+	_, r, err := w.content.OpenBlob(ctx, repo, d)
+	return r, err
 }
 
 // identify takes the caller from the header As: a user's name, or robot:1.

@@ -1,0 +1,130 @@
+package api
+
+import (
+	"context"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/addition"
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/registry"
+)
+
+// Faults of additions and copies, as the API tells them.
+var (
+	errNoScanner = fault.New(fault.NotFound, "NOT_FOUND", "the project has no scanner that supports the artifact")
+	errFrom      = fault.New(fault.Invalid, "BAD_REQUEST", "from must be <project>/<repository>:<tag> or <project>/<repository>@<digest>")
+)
+
+type additions struct{ additions *addition.Service }
+
+type getAddition struct {
+	InArtifact
+	Addition string `path:"addition" maxLength:"64" doc:"build_history, values.yaml, readme.md, dependencies, sbom, license or files, in any case; which of them there are depends on the type of the artifact"`
+}
+
+// shown is content that somebody else wrote.
+type shown struct {
+	Type   string `header:"Content-Type" hidden:"true"`
+	Trust  string `header:"X-Content-Type-Options" hidden:"true"`
+	Policy string `header:"Content-Security-Policy" hidden:"true"`
+	Body   []byte
+}
+
+func (*shown) medias() []string {
+	return []string{"application/json", "text/plain", "text/markdown", "application/vnd.goharbor.harbor.sbom.v1"}
+}
+
+func (s additions) get(ctx context.Context, in *getAddition) (*shown, error) {
+	repo, ref, err := in.artifact()
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.additions.Get(ctx, repo, ref, in.Addition)
+	if err != nil {
+		return nil, err
+	}
+	return &shown{Type: c.MediaType, Trust: "nosniff", Policy: "default-src 'none'; sandbox", Body: c.Body}, nil
+}
+
+type getVulnerabilities struct {
+	InArtifact
+	Accept string `header:"X-Accept-Vulnerabilities" default:"application/vnd.security.vulnerability.report; version=1.1, application/vnd.scanner.adapter.vuln.report.harbor+json; version=1.0" doc:"media types of reports that the client understands"`
+}
+
+// vulnerabilities answers as a project without a scanner does.
+func (s additions) vulnerabilities(ctx context.Context, in *getVulnerabilities) (*shown, error) {
+	repo, ref, err := in.artifact()
+	if err == nil {
+		err = s.additions.Exists(ctx, repo, ref)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nil, errNoScanner
+}
+
+type copies struct {
+	content *registry.Service
+	allow   func(context.Context, access.Need, where) (access.Project, error)
+}
+
+type copyArtifact struct {
+	InRepository
+	From string `query:"from" required:"true" maxLength:"1024" doc:"what to copy: <project>/<repository>:<tag> or <project>/<repository>@<digest>"`
+
+	path string
+}
+
+// Resolve keeps the path of the request, in which the copy will be.
+func (c *copyArtifact) Resolve(h huma.Context) []error {
+	r, _ := humago.Unwrap(h)
+	c.path = strings.TrimSuffix(r.URL.EscapedPath(), "/")
+	return nil
+}
+
+// create asks for the right to read the source, besides that to make artifacts
+// where the path says. Of a source project that does not exist it tells no more
+// than of one that the caller may not read.
+func (s copies) create(ctx context.Context, in *copyArtifact) (*created, error) {
+	to, err := in.repo()
+	if err != nil {
+		return nil, err
+	}
+	name, ref, err := parseFrom(in.From)
+	if err != nil {
+		return nil, err
+	}
+	source, _ := oci.SplitRepository(name)
+	p, err := s.allow(ctx, access.OfProject("artifact", "read"), where{source, true})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.content.Copy(ctx, artifact.Repo{ProjectID: p.ID, Name: name}, ref, to); err != nil {
+		return nil, err
+	}
+	return &created{Location: in.path + "/" + ref.String()}, nil
+}
+
+// parseFrom reads "project/repository:tag@digest", of which the tag or the
+// digest may be missing. Where both are there, the digest counts.
+func parseFrom(from string) (repository string, ref oci.Reference, err error) {
+	rest, digest, hasDigest := strings.Cut(from, "@")
+	repository, tag, hasTag := strings.Cut(rest, ":")
+	if oci.CheckRepository(repository) != nil || !hasDigest && !hasTag || hasTag && oci.CheckTag(tag) != nil {
+		return "", ref, errFrom
+	}
+	if !hasDigest {
+		return repository, oci.Reference{Tag: tag}, nil
+	}
+	d, err := oci.ParseDigest(digest)
+	if err != nil {
+		return "", ref, errFrom
+	}
+	return repository, oci.Reference{Digest: d}, nil
+}

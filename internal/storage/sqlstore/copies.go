@@ -1,0 +1,110 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/storage/db"
+)
+
+// Kin implements artifact.Store.
+func (s *Artifacts) Kin(ctx context.Context, repository string, d oci.Digest, n int) (artifact.Kin, error) {
+	var id, repo int64
+	var kin artifact.Kin
+	err := s.db.QueryRow(ctx, `SELECT a.id, a.repository_id, a.accessory_of FROM repository r
+		JOIN artifact a ON a.repository_id = r.id WHERE r.name = ? AND a.digest = ?`, repository, d).Scan(&id, &repo, &kin.AccessoryOf)
+	if errors.Is(err, db.ErrNotFound) {
+		return kin, artifact.ErrUnknown.With("%s", d)
+	}
+	if err != nil {
+		return kin, fmt.Errorf("kin of %s: %w", d, err)
+	}
+	kin.Children, err = digestsOf(s.db.Query(ctx, `SELECT c.digest FROM artifact_reference f
+		JOIN artifact c ON c.repository_id = f.repository_id AND c.digest = f.child_digest WHERE f.parent_id = ? ORDER BY f.position LIMIT ?`, id, n))
+	if err != nil {
+		return kin, fmt.Errorf("children of %s: %w", d, err)
+	}
+	kin.Accessories, err = digestsOf(s.db.Query(ctx, `SELECT digest FROM artifact
+		WHERE repository_id = ? AND accessory_of = ? AND accessory_of <> '' ORDER BY id LIMIT ?`, repo, d, n))
+	if err != nil {
+		return kin, fmt.Errorf("accessories of %s: %w", d, err)
+	}
+	return kin, nil
+}
+
+// digestsOf gathers a query's only column.
+func digestsOf(rows *db.Rows, err error) ([]oci.Digest, error) {
+	texts, err := stringsOf(rows, err)
+	digests := make([]oci.Digest, 0, len(texts))
+	for _, t := range texts {
+		digests = append(digests, oci.Digest(t))
+	}
+	return digests, err
+}
+
+// TagsOf implements artifact.Store.
+func (s *Artifacts) TagsOf(ctx context.Context, repository string, d oci.Digest, n int) ([]string, error) {
+	return stringsOf(s.db.Query(ctx, `SELECT t.name FROM repository r JOIN artifact a ON a.repository_id = r.id
+		JOIN tag t ON t.artifact_id = a.id WHERE r.name = ? AND a.digest = ? ORDER BY t.id LIMIT ?`, repository, d, n))
+}
+
+// LinkAll implements registry.Store.
+func (s *Blobs) LinkAll(ctx context.Context, to, from artifact.Repo, d oci.Digest, at time.Time) error {
+	if to == from {
+		return nil
+	}
+	now := at.UnixMicro()
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		source, target, err := lockBoth(tx, from, to, now)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`INSERT INTO repository_blob (repository_id, digest, created)
+			SELECT ?, l.digest, ? FROM artifact a JOIN artifact_blob b ON b.artifact_id = a.id
+			JOIN repository_blob l ON l.repository_id = a.repository_id AND l.digest = b.digest
+			WHERE a.repository_id = ? AND a.digest = ? ON CONFLICT (repository_id, digest) DO NOTHING`, target, now, source, d)
+		if err != nil {
+			return fmt.Errorf("link blobs of %s: %w", d, err)
+		}
+		return nil
+	})
+}
+
+// lockBoth holds the rows of two repositories, of which the second is made
+// where needed.
+func lockBoth(tx *db.Tx, from, to artifact.Repo, now int64) (source, target int64, err error) {
+	if to.Name < from.Name {
+		if target, err = ensureRepository(tx, to, now); err == nil {
+			source, err = lockRepository(tx, from)
+		}
+		return source, target, err
+	}
+	if source, err = lockRepository(tx, from); err == nil {
+		target, err = ensureRepository(tx, to, now)
+	}
+	return source, target, err
+}
+
+// CopyLabels implements registry.Store.
+func (s *Blobs) CopyLabels(ctx context.Context, to, from artifact.Repo, d oci.Digest, at time.Time) error {
+	if to == from {
+		return nil
+	}
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(`INSERT INTO artifact_label (artifact_id, label_id, created)
+			SELECT copy.id, w.label_id, ? FROM artifact source JOIN artifact_label w ON w.artifact_id = source.id
+			JOIN label l ON l.id = w.label_id JOIN artifact copy ON copy.digest = source.digest
+			WHERE source.repository_id = (SELECT id FROM repository WHERE name = ?) AND source.digest = ?
+			AND copy.repository_id = (SELECT id FROM repository WHERE name = ?)
+			AND (l.scope = 'g' OR l.project_id = ?) ON CONFLICT (artifact_id, label_id) DO NOTHING`,
+			at.UnixMicro(), from.Name, d, to.Name, to.ProjectID)
+		if err != nil {
+			return fmt.Errorf("copy labels of %s: %w", d, err)
+		}
+		return nil
+	})
+}
