@@ -147,10 +147,6 @@ func TestHostileCharts(t *testing.T) {
 	for i := range maxEntries + 1 {
 		many = append(many, file{fmt.Sprintf("app/%d", i), ""})
 	}
-	bomb := "a: &a [x,x,x,x,x,x,x,x,x]\n"
-	for c := 'b'; c < 'k'; c++ {
-		bomb += fmt.Sprintf("%c: &%c [%s]\n", c, c, strings.TrimSuffix(strings.Repeat("*"+string(c-1)+",", 9), ","))
-	}
 	good := pack(t, chartYAML, file{"app/values.yaml", strings.Repeat("a: 1 # and so on\n", 500)})
 	for name, tt := range map[string]struct {
 		archive string
@@ -170,7 +166,16 @@ func TestHostileCharts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { putChart(t, tt.archive).want(t, "values.yaml", "", "", tt.want) })
 	}
-	putChart(t, pack(t, file{"app/Chart.yaml", bomb + "dependencies: *j\n"})).want(t, "dependencies", "", "", ErrUnreadable)
+	for text, want := range map[string]error{
+		"dependencies:\n" + strings.Repeat("- name: a\n", maxDependencies+1):        ErrTooLarge,
+		"a: &a " + strings.Repeat("x", maxText+1) + "\ndependencies:\n- name: *a\n": ErrTooLarge,
+		"dependencies: [": ErrUnreadable,
+	} {
+		putChart(t, pack(t, file{"app/Chart.yaml", text})).want(t, "dependencies", "", "", want)
+	}
+	// To compare each key with each other one would take minutes.
+	keys := strings.Repeat("dependencies:\n", 70_000)
+	putChart(t, pack(t, file{"app/Chart.yaml", keys})).want(t, "dependencies", jsonContent, "[]", nil)
 	putChart(t, pack(t, file{"app/Chart.yaml", strings.Repeat("#", maxYAML+1)})).want(t, "dependencies", "", "", ErrTooLarge)
 	put(t, "", part{mediaType: helmConfig}, part{mediaType: "text/plain"}).want(t, "values.yaml", "", "", ErrMissing)
 }

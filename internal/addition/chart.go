@@ -24,6 +24,9 @@ const (
 	maxEntries  = 10_000
 	maxFile     = 5 << 20
 	maxYAML     = 1 << 20 // of what is parsed
+
+	maxDependencies = 1000
+	maxText         = 4096 // of a dependency, in bytes
 )
 
 // A chart may grow by maxRatio where it is unpacked; what is small may grow to
@@ -51,9 +54,9 @@ func chartReadme(m manifest, open opener) (Content, error) {
 
 // A dependency is another chart that a chart needs.
 type dependency struct {
-	Name       string `json:"name" yaml:"name"`
-	Version    string `json:"version" yaml:"version"`
-	Repository string `json:"repository" yaml:"repository"`
+	Name       string `json:"name"`
+	Version    string `json:"version"`
+	Repository string `json:"repository"`
 }
 
 func chartDependencies(m manifest, open opener) (Content, error) {
@@ -71,19 +74,66 @@ func chartDependencies(m manifest, open opener) (Content, error) {
 // dependencies are in Chart.yaml, or in charts of the first version in a file of
 // their own, which counts where there is one.
 func (c chart) dependencies() ([]dependency, error) {
-	found := struct{ Dependencies []dependency }{[]dependency{}}
+	found := []dependency{}
 	for _, file := range [][]byte{c.metadata, c.requirements} {
 		if len(file) > maxYAML {
 			return nil, tooLarge(maxYAML)
 		}
-		if err := yaml.Unmarshal(file, &found); err != nil {
+		// Decoding into a struct would compare each key with each other one, and
+		// write out what is referred to again and again.
+		var root yaml.Node
+		if err := yaml.Unmarshal(file, &root); err != nil {
 			return nil, ErrUnreadable.With("the chart's list of dependencies").Because(err)
 		}
+		if len(root.Content) == 0 {
+			continue
+		}
+		list := member(root.Content[0], "dependencies")
+		if list == nil {
+			continue
+		}
+		if len(list.Content) > maxDependencies {
+			return nil, ErrTooLarge.With("the chart has more than %d dependencies", maxDependencies)
+		}
+		found = found[:0]
+		for _, item := range list.Content {
+			d := dependency{text(item, "name"), text(item, "version"), text(item, "repository")}
+			if max(len(d.Name), len(d.Version), len(d.Repository)) > maxText {
+				return nil, ErrTooLarge.With("a dependency of the chart has a text of more than %d bytes", maxText)
+			}
+			found = append(found, d)
+		}
 	}
-	if found.Dependencies == nil {
-		found.Dependencies = []dependency{}
+	return found, nil
+}
+
+// member returns the first value of a key, or nil.
+func member(n *yaml.Node, key string) *yaml.Node {
+	n = target(n)
+	if n.Kind != yaml.MappingNode {
+		return nil
 	}
-	return found.Dependencies, nil
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return target(n.Content[i+1])
+		}
+	}
+	return nil
+}
+
+func text(n *yaml.Node, key string) string {
+	if v := member(n, key); v != nil && v.Kind == yaml.ScalarNode && v.Tag != "!!null" {
+		return v.Value
+	}
+	return ""
+}
+
+// target is what an alias stands for.
+func target(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
 }
 
 // openChart reads the archive of a chart.

@@ -259,4 +259,9 @@ func helmMore(t *testing.T, w *world, sh *shell) {
 	if out := must(t)(sh.run("helm", "template", "--plain-http", "release", at+"/helm-more", "--version", "0.1.0")); !strings.Contains(out, "kind: Deployment") {
 		t.Errorf("the chart makes\n%s", out)
 	}
+	var needs []any
+	path := "/projects/" + project + "/repositories/helm-more/artifacts/0.2.0/additions/dependencies"
+	if _, err := w.server.Admin().Do(t.Context(), "GET", path, nil, &needs); err != nil || needs == nil || len(needs) != 0 {
+		t.Errorf("the chart needs %v, %v", needs, err)
+	}
 }

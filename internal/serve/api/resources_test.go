@@ -400,3 +400,39 @@ func TestGrantable(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+func TestCopies(t *testing.T) {
+	w := newWorld(t)
+	from := func(source string) string { return "POST /projects/alpha/repositories/app/artifacts?from=" + source }
+	digest := "sha256:" + strings.Repeat("0", 64)
+	w.walk([]step{
+		{"dev", from("open/lib/base:1"), 201, ""},
+		{"dev", "GET /projects/alpha/repositories/app/artifacts/1/additions/build_history", 200, "COPY"},
+		{"dev", from("alpha/lib/base:1@" + digest), 404, "MANIFEST_UNKNOWN"},
+		{"dev", from("alpha/none:1"), 404, "NAME_UNKNOWN"},
+		{"dev", from("open/app:none"), 404, "MANIFEST_UNKNOWN"},
+		{"dev", from("beta/app:1"), 403, "FORBIDDEN"},
+		{"dev", from("beta/none:1"), 403, "FORBIDDEN"},
+		{"dev", from("nowhere/app:1"), 403, "FORBIDDEN"}, // as one without rights in it
+		{"root", from("nowhere/app:1"), 404, "project nowhere not found"},
+		{"dev", from(""), 422, "from in query is required"},
+	})
+	for _, bad := range []string{"app:1", "open/app", "open/app:", "open/app@", "open/app@sha256:12", "open/../app:1", "open/app:1@1", "/open/app:1", "open/app:-", "Open/app:1"} {
+		w.want(400, "dev", from(bad))
+	}
+}
+
+func TestAdditions(t *testing.T) {
+	newWorld(t).walk([]step{
+		{"lim", "GET /projects/alpha/repositories/app/artifacts/1/additions/readme.md", 400, "it has build_history"},
+		{"lim", "GET /projects/alpha/repositories/app/artifacts/2/additions/build_history", 404, "MANIFEST_UNKNOWN"},
+		{"lim", "GET /projects/alpha/repositories/app/artifacts/2/additions/vulnerabilities", 404, "MANIFEST_UNKNOWN"},
+		{"lim", "GET /projects/alpha/repositories/none/artifacts/1/additions/build_history", 404, "NAME_UNKNOWN"},
+		{"lim", "GET /projects/alpha/repositories/app/artifacts/1/additions/build_history\nAccept: application/json", 200, "COPY"},
+		{"bob", "GET /projects/open/repositories/lib%252Fbase/artifacts/1/additions/build_history", 200, "COPY"},
+	})
+	a := newWorld(t).want(200, "", "GET /projects/open/repositories/app/artifacts/1/additions/build_history")
+	if got := a.Header().Get("X-Content-Type-Options"); got != "nosniff" {
+		t.Errorf("browsers may guess what the content is: %q", got)
+	}
+}
