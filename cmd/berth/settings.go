@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -83,12 +84,12 @@ var keys = []key{
 		about: "Issuer of registry tokens, as other registries that accept them name it."},
 	{name: "token.services", field: func(s *settings) any { return &s.Token.Services },
 		about: "Services that tokens are issued for. The first is this registry's own name; other registries may use the others."},
-	{name: "token.lifetime", field: func(s *settings) any { return &s.Token.Lifetime },
-		about: "How long a registry token is good."},
 	{name: "token.key_life", field: func(s *settings) any { return &s.Token.KeyLife },
 		about: "How long a key that signs tokens is good. A new one is made at half of that."},
 	{name: "allow_missing_blobs", field: func(s *settings) any { return &s.AllowMissingBlobs },
 		about: "Accept manifests of images whose blobs were not pushed."},
+	{name: "settings", field: func(s *settings) any { return &s.Settings }, secret: true,
+		about: "Settings that administrators then cannot change, as a text of JSON: `{\"auth_mode\":\"ldap_auth\"}`. Their keys are those of `/api/v2.0/configurations`."},
 	{name: "audit.days", field: func(s *settings) any { return &s.AuditDays },
 		about: "Days that audit rows are kept; -1 for ever."},
 	{name: "log.level", field: func(s *settings) any { return &s.LogLevel },
@@ -241,6 +242,15 @@ func set(field, value any) error {
 		}
 		*field = secret.New(text)
 		return nil
+	case *map[string]any:
+		text, ok := value.(string)
+		if text == "" && ok {
+			return nil
+		}
+		if !ok || json.Unmarshal([]byte(text), field) != nil {
+			return fmt.Errorf("it is no text with a JSON object in it")
+		}
+		return nil
 	}
 	return setText(field, fmt.Sprint(value))
 }
@@ -333,6 +343,11 @@ func (s *settings) show(k key) any {
 			return redact(*v)
 		}
 		return *v
+	case *map[string]any:
+		if len(*v) == 0 {
+			return ""
+		}
+		return secret.New("there are some").String()
 	case *time.Duration:
 		return plain(*v)
 	case *slog.Level:

@@ -53,14 +53,15 @@ http:
   header_bytes: 1234
 token:
   services: [one, two]
-  lifetime: 90m
+  key_life: 90h
+settings: '{"read_only":true}'
 log: {level: debug, format: json}
 tls:
 `
 	networks := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	fromEnv := []string{
 		"BERTH_TRUSTED_PROXIES=10.0.0.0/8, fd00::/8", "BERTH_ALLOW_MISSING_BLOBS=true", "BERTH_ADMIN_PASSWORD=secret text",
-		"BERTH_HTTP_HEADER_BYTES=1234", "BERTH_TOKEN_SERVICES=one,two", "BERTH_TOKEN_LIFETIME=90m",
+		"BERTH_HTTP_HEADER_BYTES=1234", "BERTH_TOKEN_SERVICES=one,two", "BERTH_TOKEN_KEY_LIFE=90h", `BERTH_SETTINGS={"read_only":true}`,
 		"BERTH_LOG_LEVEL=debug", "BERTH_LOG_FORMAT=json", "BERTH_LISTEN=",
 	}
 	for name, read := range map[string]func() (*settings, error){
@@ -73,8 +74,8 @@ tls:
 				t.Fatal(err)
 			}
 			got := []any{s.TrustedProxies, s.AllowMissingBlobs, s.AdminPassword.Reveal(), s.HTTP.HeaderBytes,
-				s.Token.Services, s.Token.Lifetime, s.LogLevel.String(), s.LogFormat, s.Listen}
-			want := []any{networks, true, "secret text", 1234, []string{"one", "two"}, 90 * time.Minute, "DEBUG", "json", "127.0.0.1:8080"}
+				s.Token.Services, s.Token.KeyLife, s.Settings, s.LogLevel.String(), s.LogFormat, s.Listen}
+			want := []any{networks, true, "secret text", 1234, []string{"one", "two"}, 90 * time.Hour, map[string]any{"read_only": true}, "DEBUG", "json", "127.0.0.1:8080"}
 			if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 				t.Error(diff)
 			}
@@ -112,7 +113,7 @@ func TestWhatCannotBeIsRefusedWithItsName(t *testing.T) {
 		{"two passwords", "admin_password: a\nadmin_password_file: b", nil, "only one of them"},
 		{"password file", "admin_password_file: /does/not/exist", nil, "admin_password_file: open"},
 		{"below zero", "http: {idle_timeout: -1s}", nil, "http.idle_timeout: it is below zero"},
-		{"key life", "token: {lifetime: 1h, key_life: 1h}", nil, "token.key_life"},
+		{"key life", "token: {key_life: 1h}", nil, "token.key_life"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -174,7 +175,7 @@ func TestConfigShowPrintsAConfigurationFileWithoutSecrets(t *testing.T) {
 	}
 	for _, want := range []string{
 		"data: here # flag\n", "listen: 127.0.0.1:8080\n", "admin_password: '[secret]' # environment\n",
-		"postgres://u:xxxxx@h/n", "sslmode=disable", "token:\n", "  lifetime: 30m\n", "  services: [harbor-registry]\n", "  level: info\n",
+		"postgres://u:xxxxx@h/n", "sslmode=disable", "token:\n", "  key_life: 2160h\n", "  services: [harbor-registry]\n", "  level: info\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)

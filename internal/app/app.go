@@ -121,18 +121,18 @@ func (a *App) wire(ctx context.Context) error {
 	hasher, artifacts := secret.NewHasher(runtime.GOMAXPROCS(0)), sqlstore.NewArtifacts(d)
 	a.system, a.rights, a.epoch = sqlstore.NewSystem(d), sqlstore.NewRights(d), new(access.Epoch)
 
-	if a.settings, err = newSettings(d, key, a.epoch); err != nil {
+	if a.settings, err = newSettings(cfg, d, key, a.epoch); err != nil {
 		return err
 	}
 	a.accounts = account.New(sqlstore.NewAccounts(d), hasher, a.epoch)
 	robots := robot.New(sqlstore.NewRobots(d), hasher, a.epoch)
-	a.projects = project.New(sqlstore.NewProjects(d), people{a.accounts}, a.epoch)
+	a.projects = project.New(sqlstore.NewProjects(d), people{a.accounts}, a.projectsRestricted, a.epoch)
 
 	a.pulls = registry.NewPulls(artifacts, log)
 	a.content = registry.New(registry.Config{AllowMissingBlobs: cfg.AllowMissingBlobs}, artifacts, sqlstore.NewBlobs(d), blobs, a.pulls)
 	a.audit = audit.New(sqlstore.NewAudit(d), a.settings.Get, time.Duration(cfg.AuditDays)*24*time.Hour, log)
 	who := identity.New(a.epoch, identity.Robots(robots), identity.Accounts(a.accounts))
-	tokens, err := newTokens(ctx, cfg, d, key, a.projects)
+	tokens, err := newTokens(ctx, cfg, d, key, a.projects, a.tokenLifetime)
 	if err != nil {
 		return err
 	}
@@ -164,13 +164,17 @@ func (a *App) wire(ctx context.Context) error {
 	if cfg.MetricsListen == "" {
 		doors.metrics = a.metrics
 	}
-	a.handler = unstall(web.Chain(log, a.metrics, cfg.TrustedProxies)(web.At(external)(doors)), cfg.HTTP.StallTimeout, a.metrics.Received)
+	a.handler = unstall(web.Chain(log, a.metrics, cfg.TrustedProxies)(web.At(external)(readOnly{a.settings, doors})), cfg.HTTP.StallTimeout, a.metrics.Received)
 	return nil
 }
 
 // newSettings returns the settings that are kept in d.
-func newSettings(d *db.DB, key [32]byte, epoch *access.Epoch) (*setting.Service, error) {
-	return setting.New(sqlstore.NewSettings(d), secret.NewSealer(key), epoch, nil)
+func newSettings(cfg Config, d *db.DB, key [32]byte, epoch *access.Epoch) (*setting.Service, error) {
+	s, err := setting.New(sqlstore.NewSettings(d), secret.NewSealer(key), epoch, cfg.Settings)
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	return s, nil
 }
 
 // doors are the handlers of the server, by the beginning of the path.

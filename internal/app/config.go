@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/secret"
+	"github.com/berth-registry/berth/internal/token"
 )
 
 // A Config is all that whoever runs Berth may choose. The zero Config works; New
@@ -64,6 +65,10 @@ type Config struct {
 	// AuditDays is how long audit rows are kept; below 0 for ever.
 	AuditDays int
 
+	// Settings are settings by their keys, with values as JSON has them, that are
+	// fixed: they hold whatever administrators chose, who cannot change them.
+	Settings map[string]any
+
 	// AllowMissingBlobs accepts image manifests whose blobs were not pushed.
 	AllowMissingBlobs bool
 
@@ -87,8 +92,7 @@ type HTTP struct {
 // Token says what registry tokens look like.
 type Token struct {
 	Issuer   string
-	Services []string // the first is this registry's own; other registries may have the others
-	Lifetime time.Duration
+	Services []string      // the first is this registry's own; other registries may have the others
 	KeyLife  time.Duration // of the signing keys
 }
 
@@ -113,7 +117,6 @@ func (c Config) Complete() (Config, error) {
 	or(&c.HTTP.StallTimeout, time.Minute)
 	or(&c.HTTP.HeaderBytes, 64<<10)
 	or(&c.Token.Issuer, "berth")
-	or(&c.Token.Lifetime, 30*time.Minute)
 	or(&c.Token.KeyLife, 90*24*time.Hour)
 	if len(c.Token.Services) == 0 {
 		// What scripts that were written for Harbor ask for.
@@ -163,7 +166,7 @@ func (c Config) check() error {
 		{"stop_timeout", int64(c.StopTimeout)}, {"http.header_timeout", int64(c.HTTP.HeaderTimeout)},
 		{"http.idle_timeout", int64(c.HTTP.IdleTimeout)}, {"http.stall_timeout", int64(c.HTTP.StallTimeout)},
 		{"http.header_bytes", int64(c.HTTP.HeaderBytes)}, {"http.max_connections", int64(c.HTTP.MaxConnections)},
-		{"token.lifetime", int64(c.Token.Lifetime)}, {"token.key_life", int64(c.Token.KeyLife)},
+		{"token.key_life", int64(c.Token.KeyLife)},
 		{"database_connections", int64(c.Connections)},
 	} {
 		if n.value < 0 {
@@ -173,8 +176,8 @@ func (c Config) check() error {
 	if !strings.HasPrefix(c.Database, "sqlite://") && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://") {
 		return fmt.Errorf("database: it begins with neither sqlite:// nor postgres://")
 	}
-	if c.Token.KeyLife < 4*c.Token.Lifetime {
-		return fmt.Errorf("token.key_life: a signing key has to live much longer than a token (token.lifetime)")
+	if c.Token.KeyLife < token.LeastKeyLife {
+		return fmt.Errorf("token.key_life: a signing key has to live much longer than a token, for %s at least", token.LeastKeyLife)
 	}
 	_, err := c.external()
 	return err

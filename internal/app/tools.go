@@ -118,7 +118,7 @@ func (t *Tools) settings() (*setting.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSettings(t.db, key, new(access.Epoch))
+	return newSettings(t.cfg, t.db, key, new(access.Epoch))
 }
 
 // Bundle returns the certificates that registry tokens are verified with, in
@@ -146,7 +146,7 @@ func (t *Tools) tokens(ctx context.Context) (*token.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newTokens(ctx, t.cfg, t.db, key, nil)
+	return newTokens(ctx, t.cfg, t.db, key, nil, nil)
 }
 
 // key returns the key that secrets are sealed with, which must be there.
@@ -161,9 +161,9 @@ func (t *Tools) key() (key [32]byte, err error) {
 }
 
 // newTokens returns the token service over what is stored.
-func newTokens(ctx context.Context, cfg Config, d *db.DB, key [32]byte, projects token.Projects) (*token.Service, error) {
+func newTokens(ctx context.Context, cfg Config, d *db.DB, key [32]byte, projects token.Projects, lifetime token.Lifetime) (*token.Service, error) {
 	tokens, err := token.New(ctx, sqlstore.NewKeys(d), secret.NewSealer(key), projects, token.Config{
-		Issuer: cfg.Token.Issuer, Services: cfg.Token.Services, Lifetime: cfg.Token.Lifetime, KeyLife: cfg.Token.KeyLife, Log: cfg.Log,
+		Issuer: cfg.Token.Issuer, Services: cfg.Token.Services, Lifetime: lifetime, KeyLife: cfg.Token.KeyLife, Log: cfg.Log,
 	})
 	if errors.Is(err, secret.ErrSealed) {
 		err = fmt.Errorf("%s is not the key that this database was used with: %w", cfg.SecretKeyFile, err)

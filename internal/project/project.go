@@ -20,10 +20,11 @@ import (
 
 // Faults of projects.
 var (
-	ErrNotFound = fault.New(fault.NotFound, "NOT_FOUND", "project not found")
-	ErrExists   = fault.New(fault.Conflict, "CONFLICT", "a project of that name exists")
-	ErrInvalid  = fault.New(fault.Invalid, "BAD_REQUEST", "invalid project")
-	ErrNotEmpty = fault.New(fault.Precondition, "PRECONDITION", "the project contains repositories, which must be deleted first")
+	ErrNotFound   = fault.New(fault.NotFound, "NOT_FOUND", "project not found")
+	ErrExists     = fault.New(fault.Conflict, "CONFLICT", "a project of that name exists")
+	ErrInvalid    = fault.New(fault.Invalid, "BAD_REQUEST", "invalid project")
+	ErrRestricted = fault.New(fault.Denied, "FORBIDDEN", "Only system admin can create project")
+	ErrNotEmpty   = fault.New(fault.Precondition, "PRECONDITION", "the project contains repositories, which must be deleted first")
 )
 
 // A Project is a namespace of repositories with an owner, members and settings.
@@ -94,6 +95,7 @@ type Users interface {
 type Service struct {
 	store  Store
 	users  Users
+	closed Restriction
 	epoch  *access.Epoch
 	rights *access.Memory[rightsKey, access.Project]
 }
@@ -107,10 +109,15 @@ type rightsKey struct {
 // remembered bounds the answers of Access that are kept, each some 200 bytes.
 const remembered = 20_000
 
-// New returns a service. It bumps the epoch after each change, and after each
+// A Restriction tells whether projects are created by administrators alone, and
+// by the robots that were given it.
+type Restriction func(ctx context.Context) (bool, error)
+
+// New returns a service. Without a restriction every user may create projects.
+// The service bumps the epoch after each change, and after each
 // that failed: the answer to a commit may have been lost.
-func New(store Store, users Users, epoch *access.Epoch) *Service {
-	return &Service{store: store, users: users, epoch: epoch,
+func New(store Store, users Users, closed Restriction, epoch *access.Epoch) *Service {
+	return &Service{store: store, users: users, closed: closed, epoch: epoch,
 		rights: access.NewMemory[rightsKey, access.Project](epoch, remembered)}
 }
 
@@ -132,10 +139,10 @@ type NewProject struct {
 // Create makes a project and returns its id. Its owner and first administrator
 // is the calling user or, where a robot of the system calls that may create
 // projects, the first of the system's administrators. It returns ErrInvalid,
-// ErrExists, access.ErrUnauthenticated or access.ErrDenied.
+// ErrExists, ErrRestricted, access.ErrUnauthenticated or access.ErrDenied.
 func (s *Service) Create(ctx context.Context, n NewProject) (int64, error) {
 	caller := access.From(ctx)
-	if err := mayCreate(caller); err != nil {
+	if err := s.mayCreate(ctx, caller); err != nil {
 		return 0, err
 	}
 	if !validName(n.Name) {
@@ -157,12 +164,20 @@ func (s *Service) Create(ctx context.Context, n NewProject) (int64, error) {
 	return id, err
 }
 
-// mayCreate lets every user create projects, and robots that were given it.
-func mayCreate(c access.Caller) error {
-	if c.Kind == access.User {
-		return access.Check(c, access.LoggedIn, nil)
+// mayCreate lets users create projects unless that is restricted, and always
+// administrators and robots that were given it.
+func (s *Service) mayCreate(ctx context.Context, c access.Caller) error {
+	if c.Kind != access.User {
+		return access.Check(c, access.OfSystem("project", "create"), nil)
 	}
-	return access.Check(c, access.OfSystem("project", "create"), nil)
+	if err := access.Check(c, access.LoggedIn, nil); err != nil || c.Admin || s.closed == nil {
+		return err
+	}
+	closed, err := s.closed(ctx)
+	if err == nil && closed {
+		err = ErrRestricted
+	}
+	return err
 }
 
 // ByID returns a project, or ErrNotFound.

@@ -187,29 +187,41 @@ func apply(v *Values, sent map[string]any) (map[string]string, error) {
 		if err := it.set(v, text); err != nil {
 			return nil, ErrInvalid.With("%s: it must be a %s", key, it.kind())
 		}
-		texts[key] = text
+		texts[key] = it.text(*v) // "1" is kept as "true"
 	}
-	return texts, together(*v)
+	return texts, nil
 }
 
-// together checks what no single key can.
-func together(v Values) error {
-	if v.AuditSkip && v.AuditForward == "" {
-		return ErrInvalid.With("skip_audit_log_database: audit_log_forward_endpoint must be set first")
+// together checks what no single key can, of the keys that change.
+func together(v Values, changed map[string]string) error {
+	touched := func(keys ...string) bool {
+		return slices.ContainsFunc(keys, func(key string) bool { _, is := changed[key]; return is })
+	}
+	if v.AuditSkip && v.AuditForward == "" && touched("skip_audit_log_database", "audit_log_forward_endpoint") {
+		return ErrInvalid.With("skip_audit_log_database: it needs audit_log_forward_endpoint, or nothing is kept anywhere")
+	}
+	if v.AuthMode == AuthLDAP && v.LDAP.URL == "" && touched("auth_mode", "ldap_url") {
+		return ErrInvalid.With("auth_mode: %s needs ldap_url", AuthLDAP)
 	}
 	return nil
 }
 
 // kind names what the item is.
-func (it item) kind() string {
+func (it item) kind() Kind {
 	switch it.field(new(Values)).(type) {
 	case *bool:
-		return "boolean"
+		return Boolean
 	case *int64:
-		return "whole number"
+		return Number
 	}
-	return "text"
+	if objects[it.key] {
+		return Object
+	}
+	return Text
 }
+
+// objects are the keys whose texts are JSON.
+var objects = map[string]bool{"scan_all_policy": true, "oidc_extra_redirect_parms": true}
 
 // read returns a value of JSON as text. Numbers and booleans may come as texts,
 // as clients send them that took them from a file.
@@ -218,11 +230,14 @@ func (it item) read(value any) (string, bool) {
 	case string:
 		return x, true
 	case bool:
-		return strconv.FormatBool(x), it.kind() == "boolean"
+		return strconv.FormatBool(x), it.kind() == Boolean
 	case int64:
-		return strconv.FormatInt(x, 10), it.kind() == "whole number"
+		return strconv.FormatInt(x, 10), it.kind() == Number
+	case map[string]any:
+		text, err := json.Marshal(x)
+		return string(text), err == nil && objects[it.key]
 	case float64:
-		return strconv.FormatFloat(x, 'f', -1, 64), it.kind() == "whole number" && x == math.Trunc(x)
+		return strconv.FormatFloat(x, 'f', -1, 64), it.kind() == Number && x == math.Trunc(x)
 	}
 	return "", false
 }
@@ -290,8 +305,8 @@ func attribute(text string) string {
 }
 
 func object(text string) string {
-	var any map[string]any
-	if json.Unmarshal([]byte(text), &any) == nil {
+	var fields map[string]any
+	if json.Unmarshal([]byte(text), &fields) == nil && fields != nil {
 		return ""
 	}
 	return "it must be a JSON object"

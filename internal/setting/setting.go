@@ -97,7 +97,7 @@ func (s *Service) read(ctx context.Context) (Values, error) {
 // that are empty. All are changed or none. It returns ErrInvalid, ErrFixed or
 // ErrUsers.
 func (s *Service) Update(ctx context.Context, changes map[string]any) error {
-	old, err := s.Get(ctx)
+	old, err := s.read(ctx) // what another node did a moment ago counts
 	if err != nil {
 		return err
 	}
@@ -110,6 +110,9 @@ func (s *Service) Update(ctx context.Context, changes map[string]any) error {
 		it := byKey[key]
 		return it.text(old) == text || it.secret() && text == ""
 	})
+	if err := together(now, texts); err != nil {
+		return err
+	}
 	for key := range texts {
 		if _, fixed := s.fixed[key]; fixed {
 			return ErrFixed.With("%s", key)
@@ -142,6 +145,34 @@ func (s *Service) open(key, text string) (string, error) {
 }
 
 func sealedAs(key string) string { return "setting/" + key }
+
+// A Key is a setting as it is described: what its values are, and whether it is
+// never shown.
+type Key struct {
+	Name   string
+	Kind   Kind
+	Secret bool
+}
+
+// A Kind is what the values of a setting are.
+type Kind string
+
+// The kinds of settings. Objects are JSON, and given as text or as they are.
+const (
+	Text    Kind = "text"
+	Boolean Kind = "boolean"
+	Number  Kind = "whole number"
+	Object  Kind = "JSON object"
+)
+
+// Keys returns all settings that there are, in the order of the table.
+func Keys() []Key {
+	keys := make([]Key, len(items))
+	for i, it := range items {
+		keys[i] = Key{it.key, it.kind(), it.secret()}
+	}
+	return keys
+}
 
 // An Item is a setting as it is shown.
 type Item struct {

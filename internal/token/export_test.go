@@ -11,7 +11,11 @@ const MaxToken = maxToken
 
 // Sign signs whatever it is given with the key that signs tokens now.
 func (s *Service) Sign(ctx context.Context, header map[string]any, claims jwt.Claims) (string, error) {
-	k, err := s.signer(ctx)
+	life, err := s.lifetime(ctx)
+	if err != nil {
+		return "", err
+	}
+	k, err := s.signer(ctx, life)
 	if err != nil {
 		return "", err
 	}

@@ -48,7 +48,11 @@ func (s *Service) Issue(ctx context.Context, c access.Caller, service string, gr
 	if !s.Serves(service) {
 		return Issued{}, ErrService.With("%.100q", service)
 	}
-	signer, err := s.signer(ctx)
+	life, err := s.lifetime(ctx)
+	if err != nil {
+		return Issued{}, err
+	}
+	signer, err := s.signer(ctx, life)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -57,7 +61,7 @@ func (s *Service) Issue(ctx context.Context, c access.Caller, service string, gr
 		Issuer:    s.cfg.Issuer,
 		Subject:   c.Name,
 		Audience:  service,
-		Expires:   jwt.NewNumericDate(at.Add(s.cfg.Lifetime)),
+		Expires:   jwt.NewNumericDate(at.Add(life)),
 		NotBefore: jwt.NewNumericDate(at),
 		IssuedAt:  jwt.NewNumericDate(at),
 		ID:        rand.Text(),
@@ -70,5 +74,5 @@ func (s *Service) Issue(ctx context.Context, c access.Caller, service string, gr
 	if err != nil {
 		return Issued{}, fmt.Errorf("signing a token: %w", err)
 	}
-	return Issued{Token: signed, At: at.UTC(), Life: s.cfg.Lifetime}, nil
+	return Issued{Token: signed, At: at.UTC(), Life: life}, nil
 }

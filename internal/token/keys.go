@@ -184,16 +184,16 @@ func (s *Service) Bundle(context.Context) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.ring.Load().authority.der}), nil
 }
 
-// signer returns the key to sign with, and sees to a successor in time. Where
+// signer returns the key to sign tokens of that life with, and sees to a successor in time. Where
 // that fails, the present key goes on as long as it outlives its tokens.
-func (s *Service) signer(ctx context.Context) (*key, error) {
+func (s *Service) signer(ctx context.Context, life time.Duration) (*key, error) {
 	now := s.now()
 	if r := s.ring.Load(); r.fresh(now) {
-		return r.signer(now, s.cfg.Lifetime), nil
+		return r.signer(now, life), nil
 	}
 	err := s.refresh(ctx)
-	k := s.ring.Load().signer(now, s.cfg.Lifetime)
-	if err == nil || k.expires.After(now.Add(s.cfg.Lifetime)) {
+	k := s.ring.Load().signer(now, life)
+	if err == nil || k.expires.After(now.Add(life)) {
 		return k, nil
 	}
 	return nil, fmt.Errorf("the token key expires at %v and has no successor: %w", k.expires, err)

@@ -7,6 +7,7 @@ package token
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -52,6 +53,12 @@ const (
 	maxRemembered = 16 << 20
 )
 
+// LeastKeyLife is the shortest time that a signing key may be good.
+const LeastKeyLife = 4 * defaultLifetime
+
+// A Lifetime tells how long a token that is issued now is to be good.
+type Lifetime func(ctx context.Context) (time.Duration, error)
+
 // Config says how tokens are made. Its zero value is usable.
 type Config struct {
 	// Issuer is the claim "iss". The default is "berth".
@@ -60,10 +67,11 @@ type Config struct {
 	// their challenges say. The first is this server's own, and only tokens for
 	// it verify. The default is "berth".
 	Services []string
-	// Lifetime of a token; 30 minutes by default.
-	Lifetime time.Duration
+	// Lifetime of a token, asked for each; 30 minutes by default. A token is
+	// good for a second at least, and for a quarter of KeyLife at most.
+	Lifetime Lifetime
 	// KeyLife is how long a signing key is good; 90 days by default. It signs for
-	// half of that. It is at least four times Lifetime.
+	// half of that. It is at least LeastKeyLife.
 	KeyLife time.Duration
 	// Log is told when the keys cannot be read or renewed. It may be nil.
 	Log *slog.Logger
@@ -78,8 +86,8 @@ func (c Config) complete() (Config, error) {
 	if len(c.Services) == 0 {
 		c.Services = []string{"berth"}
 	}
-	if c.Lifetime == 0 {
-		c.Lifetime = defaultLifetime
+	if c.Lifetime == nil {
+		c.Lifetime = func(context.Context) (time.Duration, error) { return defaultLifetime, nil }
 	}
 	if c.KeyLife == 0 {
 		c.KeyLife = defaultKeyLife
@@ -93,10 +101,8 @@ func (c Config) complete() (Config, error) {
 	switch {
 	case slices.Contains(c.Services, ""):
 		return c, errors.New("token: a service without a name")
-	case c.Lifetime < time.Second:
-		return c, errors.New("token: a token must live for a second at least")
-	case c.KeyLife < 4*c.Lifetime:
-		return c, errors.New("token: a signing key must live four times as long as a token")
+	case c.KeyLife < LeastKeyLife:
+		return c, errors.New("token: a signing key must live much longer than a token")
 	}
 	return c, nil
 }
@@ -174,6 +180,15 @@ func New(ctx context.Context, store Store, sealer *secret.Sealer, projects Proje
 		return nil, err
 	}
 	return s, nil
+}
+
+// lifetime returns how long a token is good that is issued now.
+func (s *Service) lifetime(ctx context.Context) (time.Duration, error) {
+	life, err := s.cfg.Lifetime(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("lifetime of tokens: %w", err)
+	}
+	return min(max(life.Truncate(time.Second), time.Second), s.cfg.KeyLife/4), nil
 }
 
 // Service returns the name under which challenges ask for tokens for this

@@ -33,7 +33,7 @@ func fresh(t testing.TB, cfg token.Config) (*token.Service, *clock) {
 }
 
 func TestATokenSaysWhatItWasIssuedFor(t *testing.T) {
-	s, c := fresh(t, token.Config{Issuer: "iss", Services: []string{"svc"}, Lifetime: 10 * time.Minute})
+	s, c := fresh(t, token.Config{Issuer: "iss", Services: []string{"svc"}, Lifetime: lasting(10 * time.Minute)})
 	issued, err := s.Issue(t.Context(), alice, "svc", []access.Grant{app})
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestIssueServesOnlyConfiguredServices(t *testing.T) {
 }
 
 func TestATokenExpires(t *testing.T) {
-	s, c := fresh(t, token.Config{Lifetime: 10 * time.Minute})
+	s, c := fresh(t, token.Config{Lifetime: lasting(10 * time.Minute)})
 	early, raw := issue(t, s, alice), issue(t, s, alice)
 	verifies(t, s, early) // and is remembered
 	c.advance(10*time.Minute + 58*time.Second)

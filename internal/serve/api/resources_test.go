@@ -333,7 +333,7 @@ func TestSystemInfo(t *testing.T) {
 	known := into[map[string]any](t, w.want(200, "lim", "GET /systeminfo"))
 	for field, value := range map[string]any{
 		"registry_url": "berth.test", "external_url": "http://berth.test", "harbor_version": apiLevel + "-1.2.3", "has_ca_root": true,
-		"project_creation_restriction": "everyone", "read_only": false, "registry_storage_provider_name": "filesystem", "notification_enable": false,
+		"project_creation_restriction": "everyone", "read_only": false, "registry_storage_provider_name": "filesystem", "notification_enable": true,
 	} {
 		if known[field] != value {
 			t.Errorf("%s is %v, want %v", field, known[field], value)

@@ -19,6 +19,11 @@ func (a *API) routes(c Config) {
 	op(a.group("systeminfo"), "getVolumes", "GET /systeminfo/volumes", theSystem("system-volumes", "read"), s.volumes)
 	op(a.group("systeminfo"), "getCert", "GET /systeminfo/getcert", anyone, s.cert)
 
+	g, cf := a.group("configure"), configurations{c.Settings}
+	op(g, "getConfigurations", "GET /configurations", theSystem("configuration", "read"), cf.get)
+	op(g, "updateConfigurations", "PUT /configurations", theSystem("configuration", "update"), cf.update)
+	op(g, "getInternalconfig", "GET /internalconfig", theSystem("configuration", "read"), cf.internal)
+
 	g, u := a.group("user"), users{c.Accounts, a.resolve}
 	op(g, "listUsers", "GET /users", theSystem("user", "list"), u.list)
 	op(g, "createUser", "POST /users", theSystem("user", "create"), u.create)

@@ -35,6 +35,10 @@ var scenarios = map[string]scenario{
 	"getVolumes":    {request: "GET /systeminfo/volumes", denied: "alice", done: "root", status: 200, check: bodyHas(`"total":1099511627776,"free":549755813888`)},
 	"getCert":       {request: "GET /systeminfo/getcert", open: true, status: 404},
 
+	"getConfigurations":    {request: "GET /configurations", denied: "alice", done: "root", status: 200, check: bodyHas(`"auth_mode":{"value":"db_auth","editable":false}`, `"scan_all_policy":{"type":"none"}`, `"token_expiration":{"value":30,"editable":true}`)},
+	"updateConfigurations": {request: "PUT /configurations\n\n" + `{"token_expiration":45,"no_such_key":1}`, denied: "alice", done: "root", status: 200, check: then("GET /configurations", "root", `"token_expiration":{"value":45,"editable":true}`)},
+	"getInternalconfig":    {request: "GET /internalconfig", denied: "alice", done: "root", status: 200, check: bodyHas(`"scan_all_policy":{"value":{"type":"none"},"editable":true}`)},
+
 	"listUsers":                 {request: "GET /users", denied: "alice", done: "root", status: 200, check: bodyHas(`"username":"alice"`)},
 	"createUser":                {request: "POST /users\n\n" + newUser, denied: "alice", done: "root", status: 201, check: location("/api/v2.0/users/8")},
 	"searchUsers":               {request: "GET /users/search?username=ali", done: "lim", status: 200, check: bodyIs(`[{"user_id":2,"username":"alice"}]` + "\n")},

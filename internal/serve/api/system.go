@@ -81,14 +81,18 @@ type authproxySettings struct {
 }
 
 func (s *system) info(ctx context.Context, in *infoRequest) (*infoAnswer, error) {
-	out := generalInfo{AuthMode: "db_auth"}
+	v, err := s.config.Settings.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := generalInfo{AuthMode: v.AuthMode, PrimaryAuthMode: v.PrimaryAuthMode, SelfRegistration: v.SelfRegistration, BannerMessage: v.BannerMessage}
 	if !access.From(ctx).Anonymous() {
-		now, no, ca := moment(time.Now()), false, len(s.certificate()) > 0
+		now, ca := moment(time.Now()), len(s.certificate()) > 0
 		out.CurrentTime = &now
 		out.RegistryURL, out.ExternalURL = in.base.Host, in.base.String()
 		out.Version = apiLevel + "-" + cmp.Or(s.config.Version, "dev")
-		out.ProjectRestriction = "everyone"
-		out.ReadOnly, out.HasCARoot, out.Notifications = &no, &ca, &no
+		out.ProjectRestriction = v.ProjectCreation
+		out.ReadOnly, out.HasCARoot, out.Notifications = &v.ReadOnly, &ca, &v.Notifications
 		out.Storage = s.config.Storage
 	}
 	return &infoAnswer{out}, nil

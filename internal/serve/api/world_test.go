@@ -240,7 +240,7 @@ func populate(d *db.DB) error {
 func services(d *db.DB) (*account.Service, *project.Service, *robot.Service) {
 	epoch, hasher := new(access.Epoch), secret.NewHasher(2)
 	accounts := account.New(sqlstore.NewAccounts(d), hasher, epoch)
-	return accounts, project.New(sqlstore.NewProjects(d), lookup{accounts}, epoch), robot.New(sqlstore.NewRobots(d), hasher, epoch)
+	return accounts, project.New(sqlstore.NewProjects(d), lookup{accounts}, nil, epoch), robot.New(sqlstore.NewRobots(d), hasher, epoch)
 }
 
 // lookup is project.Users, as the program has it.

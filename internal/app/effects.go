@@ -1,0 +1,61 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/serve/web"
+	"github.com/berth-registry/berth/internal/setting"
+)
+
+var errReadOnly = fault.New(fault.Denied, "DENIED", "the server is read-only at present: nothing can be changed but its configuration")
+
+// readOnly refuses every change while the setting read_only is on.
+type readOnly struct {
+	settings *setting.Service
+	next     http.Handler
+}
+
+// changesNothing are the requests that change no content although their method
+// may, and the one that ends the state.
+var changesNothing = map[string]bool{
+	"PUT /api/v2.0/configurations": true,
+	"POST /c/login":                true,
+	"POST /c/userExists":           true,
+	"POST /service/token":          true,
+}
+
+// ServeHTTP stands before all doors.
+func (h readOnly) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+	default:
+		if changesNothing[r.Method+" "+r.URL.Path] {
+			break
+		}
+		v, err := h.settings.Get(r.Context())
+		if err == nil && v.ReadOnly {
+			err = errReadOnly
+		}
+		if err != nil {
+			web.Error(w, r, err)
+			return
+		}
+	}
+	h.next.ServeHTTP(w, r)
+}
+
+// projectsRestricted is project's question.
+func (a *App) projectsRestricted(ctx context.Context) (bool, error) {
+	v, err := a.settings.Get(ctx)
+	return v.ProjectCreation == setting.AdminOnly, err
+}
+
+// tokenLifetime is token's question. The largest number of minutes is more than
+// a duration holds, and than any token lives.
+func (a *App) tokenLifetime(ctx context.Context) (time.Duration, error) {
+	v, err := a.settings.Get(ctx)
+	return time.Duration(min(v.TokenMinutes, 1<<24)) * time.Minute, err
+}
