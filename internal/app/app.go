@@ -125,10 +125,10 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	a.accounts = account.New(sqlstore.NewAccounts(d), hasher, a.epoch)
-	robots := robot.New(sqlstore.NewRobots(d), hasher, a.epoch)
+	robots := robot.New(sqlstore.NewRobots(d), hasher, a.robotPrefix, a.epoch)
 	a.projects = project.New(sqlstore.NewProjects(d), people{a.accounts}, a.projectsRestricted, a.epoch)
 
-	a.pulls = registry.NewPulls(artifacts, log)
+	a.pulls = registry.NewPulls(artifacts, a.pullsOmit, log)
 	a.content = registry.New(registry.Config{AllowMissingBlobs: cfg.AllowMissingBlobs}, artifacts, sqlstore.NewBlobs(d), blobs, a.pulls)
 	a.audit = audit.New(sqlstore.NewAudit(d), a.settings.Get, time.Duration(cfg.AuditDays)*24*time.Hour, log)
 	who := identity.New(a.epoch, identity.Robots(robots), identity.Accounts(a.accounts))

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/setting"
@@ -51,6 +52,18 @@ func (h readOnly) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *App) projectsRestricted(ctx context.Context) (bool, error) {
 	v, err := a.settings.Get(ctx)
 	return v.ProjectCreation == setting.AdminOnly, err
+}
+
+// robotPrefix is robot's question.
+func (a *App) robotPrefix(ctx context.Context) (string, error) {
+	v, err := a.settings.Get(ctx)
+	return v.RobotPrefix, err
+}
+
+// pullsOmit is registry's question about pulls.
+func (a *App) pullsOmit(ctx context.Context) (artifact.Omit, error) {
+	v, err := a.settings.Get(ctx)
+	return artifact.Omit{Times: v.PullTimeOff, Counts: v.PullCountOff, Events: v.PullAuditOff}, err
 }
 
 // tokenLifetime is token's question. The largest number of minutes is more than

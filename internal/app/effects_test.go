@@ -117,3 +117,28 @@ func TestFixedSettingsAreShownAndCannotBeChanged(t *testing.T) {
 		t.Error(resp.Status)
 	}
 }
+
+func TestRobotsAreCalledAsTheSettingSays(t *testing.T) {
+	s := apptest.Start(t)
+	resp := asJSON(s, "POST", "/api/v2.0/robots", apptest.Admin, s.Password,
+		`{"name":"ci","level":"system","duration":-1,"permissions":[{"kind":"system","namespace":"/","access":[{"resource":"user","action":"list"}]}]}`)
+	var robot struct{ Name, Secret string }
+	if err := json.NewDecoder(resp.Body).Decode(&robot); err != nil || robot.Name != "robot$ci" {
+		t.Fatal(resp.Status, robot.Name, err)
+	}
+	as := func(name string) int { return s.Do("GET", "/api/v2.0/users", name, robot.Secret, nil).StatusCode }
+	if got := as("robot$ci"); got != 200 {
+		t.Fatalf("robot$ci: %d", got)
+	}
+	configure(t, s, `{"robot_name_prefix":"bot#"}`)
+	if got := as("bot#ci"); got != 200 {
+		t.Errorf("bot#ci: %d", got)
+	}
+	if got := as("robot$ci"); got != 401 {
+		t.Errorf("robot$ci: %d", got)
+	}
+	text, _ := io.ReadAll(s.Do("GET", "/api/v2.0/robots", apptest.Admin, s.Password, nil).Body)
+	if !strings.Contains(string(text), `"name":"bot#ci"`) {
+		t.Errorf("%s", text)
+	}
+}

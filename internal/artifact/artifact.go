@@ -72,6 +72,13 @@ type Pull struct {
 	Event      event.Event // its fact is an event.ArtifactPulled
 }
 
+// Omit says what pulls are not to leave behind.
+type Omit struct {
+	Times  bool // when an artifact and a tag were pulled last
+	Counts bool // how often from a repository
+	Events bool
+}
+
 // A Store keeps artifacts. Each method is one transaction, and those that
 // change something write their event in it.
 type Store interface {
@@ -116,6 +123,7 @@ type Store interface {
 	// order of their arrival.
 	TagsOf(ctx context.Context, repository string, d oci.Digest, n int) ([]string, error)
 
-	// Pulled writes the events of pulls, their times and their counts.
-	Pulled(ctx context.Context, pulls []Pull) error
+	// Pulled writes the events of pulls, their times and their counts, but for
+	// what is to be omitted.
+	Pulled(ctx context.Context, pulls []Pull, omit Omit) error
 }

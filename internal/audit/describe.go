@@ -158,7 +158,13 @@ func (r *Row) login(f event.LoggedIn) {
 }
 
 // stored returns a robot's name without what all robots' login names begin with.
-func stored(f event.Robot) string { return strings.TrimPrefix(f.Name, robot.Prefix) }
+// Facts from before that could change have only the login name.
+func stored(f event.Robot) string {
+	if f.Stored != "" {
+		return f.Stored
+	}
+	return strings.TrimPrefix(f.Name, robot.Prefix)
+}
 
 // numbered names what has no name.
 func numbered(where event.Where, id int64) string { return fmt.Sprintf("%s/%d", where.Project, id) }

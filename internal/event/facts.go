@@ -89,6 +89,8 @@ type Robot struct {
 	Where
 	ID   int64  `json:"id"`
 	Name string `json:"name"` // login name
+	// Stored is the name without what the login names of all robots begin with.
+	Stored string `json:"stored,omitempty"`
 }
 
 // RobotCreated, RobotUpdated and RobotDeleted tell of a robot account.

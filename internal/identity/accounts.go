@@ -3,23 +3,18 @@ package identity
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
-	"github.com/berth-registry/berth/internal/robot"
 )
 
 // Accounts is the provider of users with a local account and password. It knows
-// every name but those of robots: what it refuses, no later provider is asked.
+// every name: what it refuses, no later provider is asked. So it comes last.
 func Accounts(s *account.Service) Provider { return accounts{s} }
 
 type accounts struct{ accounts *account.Service }
 
 func (p accounts) Identify(ctx context.Context, c Credentials) (access.Caller, error) {
-	if strings.HasPrefix(c.Name, robot.Prefix) {
-		return access.Caller{}, ErrUnknown
-	}
 	u, err := p.accounts.Authenticate(ctx, c.Name, c.Secret)
 	if err != nil {
 		return access.Caller{}, err

@@ -47,10 +47,10 @@ func newWorld(t *testing.T, d *db.DB) *world {
 	w := &world{
 		db: d, epoch: epoch,
 		accounts: account.New(sqlstore.NewAccounts(d), hasher, epoch),
-		robots:   robot.New(sqlstore.NewRobots(d), hasher, epoch),
+		robots:   robot.New(sqlstore.NewRobots(d), hasher, nil, epoch),
 	}
 	w.counting = &counter{Provider: identity.Accounts(w.accounts)}
-	w.identity = identity.New(epoch, w.counting, identity.Robots(w.robots))
+	w.identity = identity.New(epoch, identity.Robots(w.robots), w.counting)
 	// The first user can never be deleted.
 	if _, err := w.accounts.Bootstrap(t.Context(), secret.New(password)); err != nil {
 		t.Fatal(err)

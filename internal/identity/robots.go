@@ -17,7 +17,11 @@ func Robots(s *robot.Service) Provider { return robots{s} }
 type robots struct{ robots *robot.Service }
 
 func (p robots) Identify(ctx context.Context, c Credentials) (access.Caller, error) {
-	if !strings.HasPrefix(c.Name, robot.Prefix) {
+	prefix, err := p.robots.Prefix(ctx)
+	if err != nil {
+		return access.Caller{}, err
+	}
+	if !strings.HasPrefix(c.Name, prefix) {
 		return access.Caller{}, ErrUnknown
 	}
 	r, err := p.robots.Authenticate(ctx, c.Name, c.Secret)

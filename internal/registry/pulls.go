@@ -20,6 +20,7 @@ const (
 // pull itself writes nothing. A crash loses at most the last second's.
 type Pulls struct {
 	store artifact.Store
+	omit  func(context.Context) (artifact.Omit, error)
 	log   *slog.Logger
 	room  chan struct{} // one token for each pull waiting
 	wake  chan struct{}
@@ -29,8 +30,12 @@ type Pulls struct {
 }
 
 // NewPulls returns an empty gathering. Run must be called for it to be written.
-func NewPulls(store artifact.Store, log *slog.Logger) *Pulls {
-	return &Pulls{store: store, log: log, room: make(chan struct{}, pullMost), wake: make(chan struct{}, 1)}
+// What is not to be written is asked of omit; nil stands for nothing.
+func NewPulls(store artifact.Store, omit func(context.Context) (artifact.Omit, error), log *slog.Logger) *Pulls {
+	if omit == nil {
+		omit = func(context.Context) (artifact.Omit, error) { return artifact.Omit{}, nil }
+	}
+	return &Pulls{store: store, omit: omit, log: log, room: make(chan struct{}, pullMost), wake: make(chan struct{}, 1)}
 }
 
 // note takes a pull. It waits only where the database has fallen far behind,
@@ -106,7 +111,11 @@ func (p *Pulls) flush(ctx context.Context) bool {
 		if len(batch) == 0 {
 			return true
 		}
-		if err := p.store.Pulled(ctx, batch); err != nil {
+		omit, err := p.omit(ctx)
+		if err == nil {
+			err = p.store.Pulled(ctx, batch, omit)
+		}
+		if err != nil {
 			p.log.ErrorContext(ctx, "pulls not recorded yet", "count", len(batch), "error", err)
 			return false
 		}

@@ -24,7 +24,7 @@ type ledger struct {
 	largest int     // batch
 }
 
-func (l *ledger) Pulled(ctx context.Context, pulls []artifact.Pull) error {
+func (l *ledger) Pulled(ctx context.Context, pulls []artifact.Pull, _ artifact.Omit) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tried++
@@ -71,7 +71,7 @@ var errBroken = errors.New("the database is out of order")
 func gathering(t *testing.T, f func(t *testing.T, p *Pulls, l *ledger, stop func())) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{}
-		p := NewPulls(l, slog.New(slog.DiscardHandler))
+		p := NewPulls(l, nil, slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { p.Run(ctx) })

@@ -57,7 +57,7 @@ func open(t *testing.T, d *db.DB, between func(registry.Store, blob.Store) (regi
 		rows, bytes = between(rows, bytes)
 	}
 	artifacts := sqlstore.NewArtifacts(d)
-	h.Service = registry.New(registry.Config{}, artifacts, rows, bytes, registry.NewPulls(artifacts, slog.New(slog.DiscardHandler)))
+	h.Service = registry.New(registry.Config{}, artifacts, rows, bytes, registry.NewPulls(artifacts, nil, slog.New(slog.DiscardHandler)))
 	return h
 }
 

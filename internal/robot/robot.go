@@ -16,7 +16,8 @@ import (
 	"github.com/berth-registry/berth/internal/secret"
 )
 
-// Prefix is what every robot's login name begins with, and no user's.
+// Prefix is what every robot's login name begins with, and no user's, where
+// nobody has chosen another.
 const Prefix = "robot$"
 
 // The levels of robots: those of the system, and those of one project.
@@ -53,6 +54,7 @@ type Robot struct {
 	ProjectID   int64  // 0 for a robot of the system
 	Project     string // the name of that project
 	Name        string // as stored: "ci", or "library+ci" for one of a project
+	Prefix      string // what its login name begins with; given by the Service
 	Level       string // LevelSystem or LevelProject
 	Description string
 	Permissions []access.Permission // without those for projects that are gone
@@ -67,7 +69,7 @@ type Robot struct {
 }
 
 // Login returns the name with which the robot signs in: "robot$library+ci".
-func (r Robot) Login() string { return Prefix + r.Name }
+func (r Robot) Login() string { return r.Prefix + r.Name }
 
 // Usable returns nil where the robot may act at that time, and else ErrDisabled
 // or ErrExpired.
@@ -116,11 +118,13 @@ type Service struct {
 	hasher   *secret.Hasher
 	throttle *secret.Throttle
 	epoch    *access.Epoch
+	prefix   func(context.Context) (string, error)
 }
 
-// New returns a service. It bumps the epoch after each change.
-func New(store Store, hasher *secret.Hasher, epoch *access.Epoch) *Service {
-	return &Service{store: store, hasher: hasher, throttle: secret.NewThrottle(), epoch: epoch}
+// New returns a service. What login names begin with is asked of prefix; nil
+// stands for Prefix. It bumps the epoch after each change.
+func New(store Store, hasher *secret.Hasher, prefix func(context.Context) (string, error), epoch *access.Epoch) *Service {
+	return &Service{store: store, hasher: hasher, throttle: secret.NewThrottle(), prefix: prefix, epoch: epoch}
 }
 
 // A NewRobot is all that can be said of a robot that is being created. One of a
@@ -154,6 +158,10 @@ func (s *Service) Create(ctx context.Context, n NewRobot) (Robot, secret.Text, e
 	if caller.Kind == access.Robot {
 		r.CreatorKind = CreatorRobot
 	}
+	var err error
+	if r.Prefix, err = s.Prefix(ctx); err != nil {
+		return Robot{}, secret.Text{}, err
+	}
 	r.Created = time.Now().UTC().Truncate(time.Microsecond)
 	r.Updated, r.Expires = r.Created, expiry(r.Created, r.Duration)
 	return s.keep(ctx, r, caller.Actor())
@@ -174,8 +182,21 @@ func (s *Service) keep(ctx context.Context, r Robot, by event.Actor) (Robot, sec
 
 // ByID returns a robot, or ErrNotFound.
 func (s *Service) ByID(ctx context.Context, id int64) (Robot, error) {
+	prefix, err := s.Prefix(ctx)
+	if err != nil {
+		return Robot{}, err
+	}
 	r, _, err := s.store.ByID(ctx, id)
+	r.Prefix = prefix
 	return r, err
+}
+
+// Prefix returns what the login names of robots begin with at present.
+func (s *Service) Prefix(ctx context.Context) (string, error) {
+	if s.prefix == nil {
+		return Prefix, nil
+	}
+	return s.prefix(ctx)
 }
 
 // Scope returns whose robots a list asks for: those of the system, unless it
@@ -211,7 +232,15 @@ func (s *Service) List(ctx context.Context, q query.Query) ([]Robot, int64, erro
 		return nil, 0, err
 	}
 	q = q.Where(query.Filter{Field: "level", Value: level}).Where(query.Filter{Field: "project_id", Value: project})
-	return s.store.List(ctx, q)
+	prefix, err := s.Prefix(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	found, total, err := s.store.List(ctx, q)
+	for i := range found {
+		found[i].Prefix = prefix
+	}
+	return found, total, err
 }
 
 // A Change replaces what can be changed of a robot. Name and level cannot: they
@@ -228,7 +257,7 @@ type Change struct {
 // Update changes a robot. It returns ErrNotFound, ErrInvalid, ErrExceeds or
 // ErrProjectUnknown.
 func (s *Service) Update(ctx context.Context, id int64, c Change) error {
-	old, _, err := s.store.ByID(ctx, id)
+	old, err := s.ByID(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -287,7 +316,7 @@ func differences(old, now Robot) (fields []string) {
 // Delete ends a robot: its secret opens nothing any more, and its name is free.
 // It returns ErrNotFound.
 func (s *Service) Delete(ctx context.Context, id int64) error {
-	r, _, err := s.store.ByID(ctx, id)
+	r, err := s.ByID(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -296,7 +325,7 @@ func (s *Service) Delete(ctx context.Context, id int64) error {
 
 // Fact returns the robot as events name it.
 func (r Robot) Fact() event.Robot {
-	return event.Robot{Where: event.Where{ProjectID: r.ProjectID, Project: r.Project}, ID: r.ID, Name: r.Login()}
+	return event.Robot{Where: event.Where{ProjectID: r.ProjectID, Project: r.Project}, ID: r.ID, Name: r.Login(), Stored: r.Name}
 }
 
 // done ends what was remembered about rights where a change succeeded.

@@ -43,7 +43,7 @@ func open(t *testing.T) *house {
 	t.Helper()
 	d := storetest.SQLite(t)
 	h := &house{t: t, db: d, hasher: secret.NewHasher(2), epoch: new(access.Epoch)}
-	h.Service = robot.New(sqlstore.NewRobots(d), h.hasher, h.epoch)
+	h.Service = robot.New(sqlstore.NewRobots(d), h.hasher, nil, h.epoch)
 	h.ctx = access.With(t.Context(), access.Caller{Kind: access.User, ID: 1, Name: "root", Admin: true,
 		Address: "192.0.2.1", Request: "r1"})
 	h.exec(`INSERT INTO account (name, created, updated) VALUES ('root', 1, 1)`)
@@ -53,7 +53,7 @@ func open(t *testing.T) *house {
 
 // again returns a service over the same database that remembers no failure.
 func (h *house) again() *robot.Service {
-	return robot.New(sqlstore.NewRobots(h.db), h.hasher, h.epoch)
+	return robot.New(sqlstore.NewRobots(h.db), h.hasher, nil, h.epoch)
 }
 
 // exec changes what is kept, behind the service's back.
@@ -151,7 +151,7 @@ func TestCreateForASystem(t *testing.T) {
 		t.Error(diff)
 	}
 	events := h.events()
-	if len(events) != 1 || events[0].Fact != (event.RobotCreated{Robot: event.Robot{ID: r.ID, Name: "robot$ci"}}) ||
+	if len(events) != 1 || events[0].Fact != (event.RobotCreated{Robot: event.Robot{ID: r.ID, Name: "robot$ci", Stored: "ci"}}) ||
 		events[0].Actor != (event.Actor{Name: "root", Address: "192.0.2.1", Request: "r1"}) {
 		t.Errorf("events %+v", events)
 	}
@@ -166,7 +166,7 @@ func TestCreateForAProject(t *testing.T) {
 	if want := r.Created.AddDate(0, 0, 30); !r.Expires.Equal(want) {
 		t.Errorf("expires %v, not %v", r.Expires, want)
 	}
-	want := event.RobotCreated{Robot: event.Robot{Where: event.Where{ProjectID: 1, Project: "library"}, ID: r.ID, Name: "robot$library+ci"}}
+	want := event.RobotCreated{Robot: event.Robot{Where: event.Where{ProjectID: 1, Project: "library"}, ID: r.ID, Name: "robot$library+ci", Stored: "library+ci"}}
 	if events := h.events(); len(events) != 1 || events[0].Fact != want {
 		t.Errorf("events %+v", events)
 	}

@@ -43,7 +43,11 @@ func (s *Service) Authenticate(ctx context.Context, login string, given secret.T
 // signingIn returns the robot to check a secret against: for a name that does
 // not exist none, with an empty hash that nothing matches.
 func (s *Service) signingIn(ctx context.Context, login string) (Robot, string, error) {
-	name, ok := strings.CutPrefix(login, Prefix)
+	prefix, err := s.Prefix(ctx)
+	if err != nil {
+		return Robot{}, "", err
+	}
+	name, ok := strings.CutPrefix(login, prefix)
 	if !ok || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
 		return Robot{}, "", nil
 	}
@@ -51,6 +55,7 @@ func (s *Service) signingIn(ctx context.Context, login string) (Robot, string, e
 	if errors.Is(err, ErrNotFound) {
 		return Robot{}, "", nil
 	}
+	r.Prefix = prefix
 	return r, hash, err
 }
 
@@ -58,7 +63,7 @@ func (s *Service) signingIn(ctx context.Context, login string) (Robot, string, e
 // none is given it draws one and returns it to be shown once; a given one is not
 // returned. It returns ErrNotFound or secret.ErrWeak.
 func (s *Service) Refresh(ctx context.Context, id int64, given secret.Text) (secret.Text, error) {
-	r, _, err := s.store.ByID(ctx, id)
+	r, err := s.ByID(ctx, id)
 	if err != nil {
 		return secret.Text{}, err
 	}

@@ -30,9 +30,10 @@ type Store interface {
 	// All returns what is kept.
 	All(ctx context.Context) (map[string]string, error)
 	// Save keeps values in place of those of the same keys, and raises the version
-	// of the rights. Where alone is set, it returns ErrUsers while there is a user
-	// besides the first.
-	Save(ctx context.Context, values map[string]string, alone bool, e event.Event) error
+	// of the rights. Nothing is kept where check, which is given what is kept so
+	// far, returns an error. Where alone is set, it returns ErrUsers while there is
+	// a user besides the first.
+	Save(ctx context.Context, values map[string]string, alone bool, check func(kept map[string]string) error, e event.Event) error
 	// Alone reports whether there is no user besides the first.
 	Alone(ctx context.Context) (bool, error)
 }
@@ -71,7 +72,12 @@ func (s *Service) read(ctx context.Context) (Values, error) {
 	if err != nil {
 		return Values{}, fmt.Errorf("settings: %w", err)
 	}
-	v := defaults()
+	return s.values(kept)
+}
+
+// values returns what is kept, with the defaults and what is fixed.
+func (s *Service) values(kept map[string]string) (v Values, err error) {
+	v = defaults()
 	for _, it := range items {
 		text, ok := kept[it.key]
 		if ok && it.secret() {
@@ -110,9 +116,6 @@ func (s *Service) Update(ctx context.Context, changes map[string]any) error {
 		it := byKey[key]
 		return it.text(old) == text || it.secret() && text == ""
 	})
-	if err := together(now, texts); err != nil {
-		return err
-	}
 	for key := range texts {
 		if _, fixed := s.fixed[key]; fixed {
 			return ErrFixed.With("%s", key)
@@ -121,7 +124,7 @@ func (s *Service) Update(ctx context.Context, changes map[string]any) error {
 	if len(texts) == 0 {
 		return nil
 	}
-	changed := slices.Sorted(maps.Keys(texts))
+	changed, plain := slices.Sorted(maps.Keys(texts)), maps.Clone(texts)
 	for key, text := range texts {
 		if byKey[key].secret() {
 			texts[key] = base64.StdEncoding.EncodeToString(s.sealer.Seal([]byte(text), sealedAs(key)))
@@ -129,7 +132,17 @@ func (s *Service) Update(ctx context.Context, changes map[string]any) error {
 	}
 	e := event.New(access.From(ctx).Actor(), event.SettingsUpdated{Changed: changed})
 	_, alone := texts["auth_mode"]
-	err = s.store.Save(ctx, texts, alone, e)
+	err = s.store.Save(ctx, texts, alone, func(kept map[string]string) error {
+		// What another one has changed meanwhile must fit as well.
+		v, err := s.values(kept)
+		if err == nil {
+			_, err = apply(&v, changes)
+		}
+		if err == nil {
+			err = together(v, plain)
+		}
+		return err
+	}, e)
 	s.epoch.Bump()
 	return err
 }

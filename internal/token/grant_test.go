@@ -44,7 +44,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	d, epoch, hasher := storetest.SQLite(t), &access.Epoch{}, secret.NewHasher(2)
 	accounts := account.New(sqlstore.NewAccounts(d), hasher, epoch)
-	robots := robot.New(sqlstore.NewRobots(d), hasher, epoch)
+	robots := robot.New(sqlstore.NewRobots(d), hasher, nil, epoch)
 	w := &world{
 		projects: project.New(sqlstore.NewProjects(d), users{accounts}, nil, epoch),
 		callers:  map[string]access.Caller{"nobody": {}},

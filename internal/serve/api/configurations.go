@@ -11,7 +11,10 @@ import (
 
 // configurations is what administrators change at run time. Its fields are the
 // rows of the table of setting.
-type configurations struct{ settings *setting.Service }
+type configurations struct {
+	settings *setting.Service
+	reach    func(ctx context.Context, endpoint string) error // why no syslog server takes connections there
+}
 
 // scanAll is the one key that is shown as it is, and cannot be told from the
 // others by its kind.
@@ -115,5 +118,10 @@ func (c configurations) internal(ctx context.Context, _ *struct{}) (*internalCon
 }
 
 func (c configurations) update(ctx context.Context, in *updateConfig) (*nothing, error) {
+	if at, ok := in.Body["audit_log_forward_endpoint"].(string); ok && at != "" {
+		if err := c.reach(ctx, at); err != nil {
+			return nil, err
+		}
+	}
 	return nil, c.settings.Update(ctx, in.Body)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -435,4 +436,20 @@ func TestAdditions(t *testing.T) {
 	if got := a.Header().Get("X-Content-Type-Options"); got != "nosniff" {
 		t.Errorf("browsers may guess what the content is: %q", got)
 	}
+}
+
+func TestASyslogServerMustTakeConnectionsToBeSet(t *testing.T) {
+	w := newWorld(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := "PUT /configurations\n\n" + fmt.Sprintf(`{"audit_log_forward_endpoint":%q}`, l.Addr())
+	w.want(200, "root", set)
+	l.Close()
+	w.walk([]step{
+		{"root", set, 400, "cannot be reached"},
+		{"root", `PUT /configurations` + "\n\n" + `{"audit_log_forward_endpoint":"nowhere"}`, 400, "BAD_REQUEST"},
+		{"root", `PUT /configurations` + "\n\n" + `{"audit_log_forward_endpoint":""}`, 200, ""},
+	})
 }

@@ -121,7 +121,7 @@ func dataPlane(d *db.DB, folder string) (*registry.Service, error) {
 		return nil, err
 	}
 	artifacts := sqlstore.NewArtifacts(d)
-	return registry.New(registry.Config{}, artifacts, sqlstore.NewBlobs(d), blobs, registry.NewPulls(artifacts, slog.New(slog.DiscardHandler))), nil
+	return registry.New(registry.Config{}, artifacts, sqlstore.NewBlobs(d), blobs, registry.NewPulls(artifacts, nil, slog.New(slog.DiscardHandler))), nil
 }
 
 // fill pushes what is in the projects: alpha/app:1 and alpha/lib/base:1, which
@@ -240,7 +240,7 @@ func populate(d *db.DB) error {
 func services(d *db.DB) (*account.Service, *project.Service, *robot.Service) {
 	epoch, hasher := new(access.Epoch), secret.NewHasher(2)
 	accounts := account.New(sqlstore.NewAccounts(d), hasher, epoch)
-	return accounts, project.New(sqlstore.NewProjects(d), lookup{accounts}, nil, epoch), robot.New(sqlstore.NewRobots(d), hasher, epoch)
+	return accounts, project.New(sqlstore.NewProjects(d), lookup{accounts}, nil, epoch), robot.New(sqlstore.NewRobots(d), hasher, nil, epoch)
 }
 
 // lookup is project.Users, as the program has it.

@@ -109,7 +109,7 @@ func open(t *testing.T) *door {
 	o := &door{
 		db: d, log: log,
 		accounts: account.New(sqlstore.NewAccounts(d), hasher, epoch),
-		robots:   robot.New(sqlstore.NewRobots(d), hasher, epoch),
+		robots:   robot.New(sqlstore.NewRobots(d), hasher, nil, epoch),
 	}
 	o.projects = project.New(sqlstore.NewProjects(d), users{o.accounts}, nil, epoch)
 	var err error
@@ -118,7 +118,7 @@ func open(t *testing.T) *door {
 	must(t, err)
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o.broken = &breakable{Recorder: audit.New(sqlstore.NewAudit(d), none, 0, logger)}
-	guard := auth.New(identity.New(epoch, identity.Accounts(o.accounts), identity.Robots(o.robots)), o.tokens, o.broken)
+	guard := auth.New(identity.New(epoch, identity.Robots(o.robots), identity.Accounts(o.accounts)), o.tokens, o.broken)
 	o.people(t)
 
 	mux := http.NewServeMux()

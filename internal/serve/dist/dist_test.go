@@ -70,7 +70,7 @@ func start(t *testing.T, d *db.DB, cfg registry.Config) *server {
 		t.Fatal(err)
 	}
 	artifacts := sqlstore.NewArtifacts(d)
-	pulls := registry.NewPulls(artifacts, slog.New(slog.DiscardHandler))
+	pulls := registry.NewPulls(artifacts, nil, slog.New(slog.DiscardHandler))
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { pulls.Run(ctx) })

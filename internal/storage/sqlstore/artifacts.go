@@ -431,7 +431,7 @@ func (s *Artifacts) Referrers(ctx context.Context, repository string, d oci.Dige
 }
 
 // Pulled implements artifact.Store.
-func (s *Artifacts) Pulled(ctx context.Context, pulls []artifact.Pull) error {
+func (s *Artifacts) Pulled(ctx context.Context, pulls []artifact.Pull, omit artifact.Omit) error {
 	tallies := map[string]*tally{} // by repository
 	events := make([]event.Event, 0, len(pulls))
 	for _, p := range pulls {
@@ -442,11 +442,13 @@ func (s *Artifacts) Pulled(ctx context.Context, pulls []artifact.Pull) error {
 			tallies[fact.Repository] = t
 		}
 		t.add(p, fact.Tag)
-		events = append(events, p.Event)
+		if !omit.Events {
+			events = append(events, p.Event)
+		}
 	}
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		for _, repository := range slices.Sorted(maps.Keys(tallies)) {
-			if err := tallies[repository].write(tx, repository); err != nil {
+			if err := tallies[repository].write(tx, repository, omit); err != nil {
 				return fmt.Errorf("pulls from %s: %w", repository, err)
 			}
 		}
@@ -480,7 +482,13 @@ func (t *tally) add(p artifact.Pull, tag string) {
 // updatePulledTag finds the tag by its name, since an artifact may have many.
 const updatePulledTag = `UPDATE tag SET pulled = ? WHERE repository_id = ? AND name = ? AND artifact_id = ? AND pulled < ?`
 
-func (t *tally) write(tx *db.Tx, repository string) error {
+func (t *tally) write(tx *db.Tx, repository string, omit artifact.Omit) error {
+	if omit.Counts {
+		t.count = 0
+	}
+	if omit.Times {
+		t.artifacts, t.tags = nil, nil
+	}
 	var repo int64
 	err := tx.QueryRow(`UPDATE repository SET pull_count = pull_count + ? WHERE name = ? RETURNING id`, t.count, repository).Scan(&repo)
 	if errors.Is(err, db.ErrNotFound) {

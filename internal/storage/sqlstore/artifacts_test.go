@@ -72,7 +72,7 @@ func TestPullsAreCountedAndTimesOnlyGoForward(t *testing.T) {
 			pullOf(app, old, "stays", after(3)),
 			pullOf(app, old, "", after(6)),
 		}
-		if err := NewArtifacts(d).Pulled(t.Context(), pulls); err != nil {
+		if err := NewArtifacts(d).Pulled(t.Context(), pulls, artifact.Omit{}); err != nil {
 			t.Fatal(err)
 		}
 		for from, want := range map[string]float64{
@@ -125,7 +125,7 @@ func TestPullsAndPushesDoNotWaitForEachOtherInCircles(t *testing.T) {
 			for at := range repos {
 				pulls = append(pulls, pullOf(repos[at], ids[at], "latest", accountTime.Add(time.Duration(1+round*racers+i)*time.Second)))
 			}
-			if err := NewArtifacts(d).Pulled(ctx, pulls); err != nil {
+			if err := NewArtifacts(d).Pulled(ctx, pulls, artifact.Omit{}); err != nil {
 				return err
 			}
 		}
@@ -286,4 +286,29 @@ func bytesOf(d *db.DB) string {
 		return "BYTEA"
 	}
 	return "BLOB"
+}
+
+func TestPullsLeaveNothingThatIsToBeOmitted(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		repo := createRepo(t, d, "p")
+		id := push(t, d, repo, "one", "1")
+		drain(t, d)
+		pulls := []artifact.Pull{pullOf(repo, id, "1", accountTime)}
+		pulled := func(omit artifact.Omit, times, counts, events int) {
+			t.Helper()
+			if err := NewArtifacts(d).Pulled(t.Context(), pulls, omit); err != nil {
+				t.Fatal(err)
+			}
+			var gotTimes, gotCounts int
+			err := d.QueryRow(t.Context(), `SELECT (SELECT COUNT(*) FROM tag WHERE pulled > 0) + (SELECT COUNT(*) FROM artifact WHERE pulled > 0),
+				(SELECT pull_count FROM repository WHERE name = ?)`, repo.Name).Scan(&gotTimes, &gotCounts)
+			if got := len(drain(t, d)); err != nil || gotTimes != times || gotCounts != counts || got != events {
+				t.Errorf("%+v: %d times, %d pulls, %d events: %v", omit, gotTimes, gotCounts, got, err)
+			}
+		}
+		pulled(artifact.Omit{Times: true, Counts: true, Events: true}, 0, 0, 0)
+		pulled(artifact.Omit{Times: true, Events: true}, 0, 1, 0)
+		pulled(artifact.Omit{Times: true, Counts: true}, 0, 1, 1)
+		pulled(artifact.Omit{Counts: true, Events: true}, 2, 1, 0)
+	})
 }

@@ -72,10 +72,10 @@ func (s *Robots) Create(ctx context.Context, r robot.Robot, hash string, by even
 			r.ProjectID, r.Name, r.Level, r.Description, hash, permissions, r.Disabled, r.Duration, microOrNever(r.Expires),
 			r.CreatorKind, r.CreatorID, r.Created.UnixMicro(), r.Updated.UnixMicro()).Scan(&r.ID)
 		if errors.Is(err, db.ErrDuplicate) {
-			return robot.ErrExists.With("%s", r.Login())
+			return robot.ErrExists.With("%s", r.Name)
 		}
 		if err != nil {
-			return fmt.Errorf("creating robot %s: %w", r.Login(), err)
+			return fmt.Errorf("creating robot %s: %w", r.Name, err)
 		}
 		return record(tx, event.Event{At: r.Created, Actor: by, Fact: event.RobotCreated{Robot: r.Fact()}})
 	})

@@ -17,7 +17,12 @@ func NewSettings(d *db.DB) *Settings { return &Settings{d} }
 
 // All implements setting.Store.
 func (s *Settings) All(ctx context.Context) (map[string]string, error) {
-	rows, err := s.db.Query(ctx, `SELECT name, value FROM setting`)
+	return settingsOf(s.db.Query(ctx, allSettings))
+}
+
+const allSettings = `SELECT name, value FROM setting`
+
+func settingsOf(rows *db.Rows, err error) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading settings: %w", err)
 	}
@@ -36,7 +41,7 @@ func (s *Settings) All(ctx context.Context) (map[string]string, error) {
 const othersThanTheFirst = `SELECT EXISTS (SELECT 1 FROM account WHERE NOT deleted AND id > (SELECT MIN(id) FROM account))`
 
 // Save implements setting.Store.
-func (s *Settings) Save(ctx context.Context, values map[string]string, alone bool, e event.Event) error {
+func (s *Settings) Save(ctx context.Context, values map[string]string, alone bool, check func(map[string]string) error, e event.Event) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		if err := touchRights(tx); err != nil {
 			return err
@@ -49,6 +54,13 @@ func (s *Settings) Save(ctx context.Context, values map[string]string, alone boo
 			if others {
 				return setting.ErrUsers
 			}
+		}
+		kept, err := settingsOf(tx.Query(allSettings))
+		if err == nil {
+			err = check(kept)
+		}
+		if err != nil {
+			return err
 		}
 		for name, value := range values {
 			_, err := tx.Exec(`INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
