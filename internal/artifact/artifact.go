@@ -18,6 +18,7 @@ var (
 	ErrRepositoryUnknown = fault.New(fault.NotFound, "NAME_UNKNOWN", "repository not known to this registry")
 	ErrUnknown           = fault.New(fault.NotFound, "MANIFEST_UNKNOWN", "manifest not known to this registry")
 	ErrBlobUnknown       = fault.New(fault.NotFound, "MANIFEST_BLOB_UNKNOWN", "the manifest references a blob that is not in this repository")
+	ErrTagExists         = fault.New(fault.Conflict, "CONFLICT", "the repository has such a tag")
 	ErrReferenced        = fault.New(fault.Precondition, "DENIED", "the artifact is referenced by an index, which must be deleted first")
 )
 
@@ -62,6 +63,7 @@ type Push struct {
 	Body     []byte // exactly as received
 	Tags     []string
 	At       time.Time
+	Facts    Facts
 	// AllowMissing accepts references to blobs that the repository lacks.
 	AllowMissing bool
 }
@@ -92,12 +94,26 @@ type Store interface {
 	// where withBody is set. It returns ErrUnknown or ErrRepositoryUnknown.
 	Find(ctx context.Context, repository string, ref oci.Reference, withBody bool) (Artifact, []byte, error)
 
-	// Delete removes an artifact with its tags. It returns ErrUnknown, and
-	// ErrReferenced where an index of the repository has it as a child.
+	// Delete removes an artifact with its tags, its accessories, and the children
+	// of these that have neither a tag nor another index. It returns ErrUnknown,
+	// and ErrReferenced where an index of the repository has it as a child.
 	Delete(ctx context.Context, repo Repo, d oci.Digest, actor event.Actor) error
 
-	// DeleteTag removes a tag; its artifact stays. It returns ErrUnknown.
-	DeleteTag(ctx context.Context, repo Repo, tag string, actor event.Actor) error
+	// CreateTag lets a new tag point at an artifact. It returns ErrUnknown or
+	// ErrTagExists.
+	CreateTag(ctx context.Context, repo Repo, d oci.Digest, tag string, e event.Event) error
+
+	// DeleteTag removes a tag; its artifact stays. It returns ErrUnknown, also
+	// where the tag points at another artifact than d, unless d is empty.
+	DeleteTag(ctx context.Context, repo Repo, d oci.Digest, tag string, actor event.Actor) error
+
+	// DeleteRepository removes a repository with all that is in it. It returns
+	// ErrRepositoryUnknown.
+	DeleteRepository(ctx context.Context, repo Repo, actor event.Actor) error
+
+	// Describe gives a repository another description, or returns
+	// ErrRepositoryUnknown.
+	Describe(ctx context.Context, repo Repo, text string, e event.Event) error
 
 	// Tags returns at most n names of tags in byte order, beginning behind last.
 	// It returns ErrRepositoryUnknown.

@@ -42,7 +42,7 @@ type Queue interface {
 func Reach(ctx context.Context, endpoint string) error {
 	conn, err := dial(ctx, endpoint)
 	if err != nil {
-		return ErrUnreachable.With("%s", endpoint).Because(err)
+		return ErrUnreachable.With("%.255s", endpoint).Because(err)
 	}
 	return conn.Close()
 }

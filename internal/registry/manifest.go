@@ -52,8 +52,12 @@ func (s *Service) PushManifest(ctx context.Context, repo artifact.Repo, req Push
 	if err != nil {
 		return Pushed{}, err
 	}
+	configuration, err := s.configuration(ctx, repo, m)
+	if err != nil {
+		return Pushed{}, err
+	}
 	push := artifact.Push{
-		Repo: repo, Digest: d, Manifest: m, Body: req.Body, Tags: tags,
+		Repo: repo, Digest: d, Manifest: m, Body: req.Body, Tags: tags, Facts: artifact.Describe(m, tags, configuration),
 		At: time.Now(), AllowMissing: s.cfg.AllowMissingBlobs,
 	}
 	fact := event.ArtifactPushed{Where: repo.Where(), Digest: string(d), MediaType: m.MediaType, Tags: tags}
@@ -119,7 +123,7 @@ func (s *Service) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.
 func (s *Service) DeleteManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) error {
 	actor := access.From(ctx).Actor()
 	if ref.Tag != "" {
-		return s.artifacts.DeleteTag(ctx, repo, ref.Tag, actor)
+		return s.artifacts.DeleteTag(ctx, repo, "", ref.Tag, actor)
 	}
 	return s.artifacts.Delete(ctx, repo, ref.Digest, actor)
 }

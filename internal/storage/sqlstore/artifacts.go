@@ -1,12 +1,11 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/berth-registry/berth/internal/artifact"
@@ -32,20 +31,32 @@ func (s *Artifacts) Record(ctx context.Context, p artifact.Push, e event.Event) 
 		if err != nil {
 			return err
 		}
-		id, err := recordArtifact(tx, repo, p)
+		id, stored, err := recordArtifact(tx, repo, p)
 		if err != nil {
 			return err
 		}
-		for _, tag := range p.Tags {
-			_, err := tx.Exec(`INSERT INTO tag (repository_id, name, artifact_id, pushed, pulled) VALUES (?, ?, ?, ?, 0)
-				ON CONFLICT (repository_id, name) DO UPDATE SET artifact_id = excluded.artifact_id, pushed = excluded.pushed`,
-				repo, tag, id, p.At.UnixMicro())
-			if err != nil {
-				return fmt.Errorf("tag %s: %w", tag, err)
-			}
+		left, err := moveTags(tx, repo, id, p)
+		if err != nil {
+			return err
+		}
+		if err := relist(tx, repo, append(left, id), childDigests(p, stored)); err != nil {
+			return err
 		}
 		return record(tx, e)
 	})
+}
+
+// childDigests returns the children that an index, where it is new, takes from
+// the list of its repository.
+func childDigests(p artifact.Push, stored bool) []oci.Digest {
+	if !stored {
+		return nil
+	}
+	digests := make([]oci.Digest, len(p.Manifest.Children))
+	for i, c := range p.Manifest.Children {
+		digests[i] = c.Digest
+	}
+	return digests
 }
 
 // ensureRepository returns the id of a repository, making it where needed, and
@@ -70,14 +81,23 @@ func ensureRepository(tx *db.Tx, repo artifact.Repo, now int64) (int64, error) {
 	return id, nil
 }
 
-// recordArtifact returns the id of the artifact, which is stored with all its
-// references where it is new.
-func recordArtifact(tx *db.Tx, repo int64, p artifact.Push) (int64, error) {
-	var id int64
-	err := tx.QueryRow(`SELECT id FROM artifact WHERE repository_id = ? AND digest = ?`, repo, p.Digest).Scan(&id)
-	if err == nil || !errors.Is(err, db.ErrNotFound) {
-		return id, err
+// recordArtifact returns the id of the artifact. Where it is new, it is stored
+// with all its references.
+func recordArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, stored bool, err error) {
+	var of oci.Digest
+	err = tx.QueryRow(`SELECT id, accessory_of FROM artifact WHERE repository_id = ? AND digest = ?`, repo, p.Digest).Scan(&id, &of)
+	if err == nil && of == "" && p.Facts.AccessoryOf != "" { // by a tag that it has only now
+		_, err = tx.Exec(`UPDATE artifact SET accessory_of = ?, accessory_type = ? WHERE id = ?`, p.Facts.AccessoryOf, p.Facts.AccessoryType, id)
 	}
+	if !errors.Is(err, db.ErrNotFound) {
+		return id, false, err
+	}
+	id, err = storeArtifact(tx, repo, p)
+	return id, true, err
+}
+
+// storeArtifact stores a new artifact, which relist then lists.
+func storeArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, err error) {
 	sizes, err := blobSizes(tx, repo, p)
 	if err != nil {
 		return 0, err
@@ -94,10 +114,15 @@ func recordArtifact(tx *db.Tx, repo int64, p artifact.Push) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	err = tx.QueryRow(`INSERT INTO artifact (project_id, repository_id, digest, media_type, artifact_type, config_media_type, size, manifest_size, subject, accessory_of, annotations, descriptor, pushed, pulled, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?) RETURNING id`,
-		p.ProjectID, repo, p.Digest, p.Manifest.MediaType, p.Manifest.ArtifactType, p.Manifest.ConfigMediaType, size, len(p.Body),
-		subject, subject, string(annotations), descriptor, p.At.UnixMicro(), p.Body).Scan(&id)
+	f := p.Facts
+	if f.Attrs == nil {
+		f.Attrs = json.RawMessage(`{}`)
+	}
+	err = tx.QueryRow(`INSERT INTO artifact (project_id, repository_id, digest, media_type, artifact_type, config_media_type, type, size, manifest_size,
+			subject, accessory_of, accessory_type, listed, pushed, pulled, icon, annotations, descriptor, body, attrs)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, FALSE, ?, 0, ?, ?, ?, ?, ?) RETURNING id`,
+		p.ProjectID, repo, p.Digest, p.Manifest.MediaType, p.Manifest.ArtifactType, p.Manifest.ConfigMediaType, cmp.Or(f.Type, artifact.TypeUnknown), size, len(p.Body),
+		subject, cmp.Or(f.AccessoryOf, subject), f.AccessoryType, p.At.UnixMicro(), f.Icon, string(annotations), descriptor, p.Body, string(f.Attrs)).Scan(&id)
 	if err != nil {
 		return 0, fmt.Errorf("artifact %s: %w", p.Digest, err)
 	}
@@ -107,7 +132,7 @@ func recordArtifact(tx *db.Tx, repo int64, p artifact.Push) (int64, error) {
 	if err := recordChildren(tx, repo, id, p.Manifest.Children); err != nil {
 		return 0, err
 	}
-	return id, countArtifact(tx, repo, p.ProjectID, +1)
+	return id, countManifests(tx, repo, p.ProjectID, +1)
 }
 
 // subjectOf returns the digest of a manifest's subject and the descriptor under
@@ -233,27 +258,6 @@ func insertRows(tx *db.Tx, insert string, width int, args []any) error {
 	return nil
 }
 
-// countArtifact keeps the number of a repository's artifacts, and with its
-// first and last one that of the project's repositories.
-func countArtifact(tx *db.Tx, repo, project, by int64) error {
-	var count int64
-	err := tx.QueryRow(`UPDATE repository SET artifact_count = artifact_count + ? WHERE id = ? RETURNING artifact_count`, by, repo).Scan(&count)
-	if err != nil {
-		return fmt.Errorf("count artifacts: %w", err)
-	}
-	if before := count - by; before != 0 && count != 0 {
-		return nil
-	}
-	if _, err := tx.Exec(`UPDATE repository SET listed = ? WHERE id = ?`, count > 0, repo); err != nil {
-		return fmt.Errorf("count artifacts: %w", err)
-	}
-	n, err := tx.Exec(`UPDATE project SET repo_count = repo_count + ? WHERE id = ? AND NOT deleted`, by, project)
-	if err == nil && n == 0 {
-		return artifact.ErrRepositoryUnknown.Because(errors.New("its project is gone"))
-	}
-	return err
-}
-
 // Find implements artifact.Store. It is one indexed read unless nothing is
 // found.
 func (s *Artifacts) Find(ctx context.Context, repository string, ref oci.Reference, withBody bool) (artifact.Artifact, []byte, error) {
@@ -301,92 +305,6 @@ func (s *Artifacts) repositoryID(ctx context.Context, name string) (int64, error
 	return id, err
 }
 
-// Delete implements artifact.Store.
-func (s *Artifacts) Delete(ctx context.Context, repo artifact.Repo, d oci.Digest, actor event.Actor) error {
-	return s.db.Write(ctx, func(tx *db.Tx) error {
-		repoID, err := lockRepository(tx, repo)
-		if err != nil {
-			return err
-		}
-		var id int64
-		err = tx.QueryRow(`SELECT id FROM artifact WHERE repository_id = ? AND digest = ?`, repoID, d).Scan(&id)
-		if errors.Is(err, db.ErrNotFound) {
-			return artifact.ErrUnknown.With("%s", d)
-		}
-		if err != nil {
-			return err
-		}
-		if err := refuseReferenced(tx, repoID, d); err != nil {
-			return err
-		}
-		tags, err := stringsOf(tx.Query(`DELETE FROM tag WHERE artifact_id = ? RETURNING name`, id))
-		if err != nil {
-			return err
-		}
-		for _, q := range []string{
-			`DELETE FROM artifact_blob WHERE artifact_id = ?`,
-			`DELETE FROM artifact_reference WHERE parent_id = ?`,
-			`DELETE FROM artifact WHERE id = ?`,
-		} {
-			if _, err := tx.Exec(q, id); err != nil {
-				return fmt.Errorf("delete artifact: %w", err)
-			}
-		}
-		if err := countArtifact(tx, repoID, repo.ProjectID, -1); err != nil {
-			return err
-		}
-		return record(tx, event.New(actor, event.ArtifactDeleted{Where: repo.Where(), Digest: string(d), Tags: tags}))
-	})
-}
-
-// lockRepository returns the id of a repository whose row it holds until the
-// transaction ends. One of the same name in another project, which has come to
-// the project's name since the caller's rights were judged, is not meant.
-func lockRepository(tx *db.Tx, repo artifact.Repo) (int64, error) {
-	var id int64
-	err := tx.QueryRow(`UPDATE repository SET updated = updated WHERE name = ? AND project_id = ? RETURNING id`, repo.Name, repo.ProjectID).Scan(&id)
-	if errors.Is(err, db.ErrNotFound) {
-		return 0, artifact.ErrRepositoryUnknown.With("%s", repo.Name)
-	}
-	return id, err
-}
-
-func refuseReferenced(tx *db.Tx, repoID int64, d oci.Digest) error {
-	var parent string
-	err := tx.QueryRow(`SELECT p.digest FROM artifact_reference r JOIN artifact p ON p.id = r.parent_id
-		WHERE r.child_digest = ? AND r.repository_id = ? LIMIT 1`, d, repoID).Scan(&parent)
-	if errors.Is(err, db.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return artifact.ErrReferenced.With("%s", parent).Detailed(map[string]string{"index": parent})
-}
-
-// DeleteTag implements artifact.Store.
-func (s *Artifacts) DeleteTag(ctx context.Context, repo artifact.Repo, tag string, actor event.Actor) error {
-	return s.db.Write(ctx, func(tx *db.Tx) error {
-		repoID, err := lockRepository(tx, repo)
-		if err != nil {
-			return err
-		}
-		var artifactID int64
-		err = tx.QueryRow(`DELETE FROM tag WHERE repository_id = ? AND name = ? RETURNING artifact_id`, repoID, tag).Scan(&artifactID)
-		if errors.Is(err, db.ErrNotFound) {
-			return artifact.ErrUnknown.With("%s", tag)
-		}
-		if err != nil {
-			return fmt.Errorf("delete tag: %w", err)
-		}
-		var digest string
-		if err := tx.QueryRow(`SELECT digest FROM artifact WHERE id = ?`, artifactID).Scan(&digest); err != nil {
-			return err
-		}
-		return record(tx, event.New(actor, event.TagDeleted{Where: repo.Where(), Tag: tag, Digest: digest}))
-	})
-}
-
 // Tags implements artifact.Store.
 func (s *Artifacts) Tags(ctx context.Context, repository, last string, n int) ([]string, error) {
 	id, err := s.repositoryID(ctx, repository)
@@ -398,7 +316,7 @@ func (s *Artifacts) Tags(ctx context.Context, repository, last string, n int) ([
 
 // Repositories implements artifact.Store.
 func (s *Artifacts) Repositories(ctx context.Context, last string, n int) ([]string, error) {
-	return stringsOf(s.db.Query(ctx, `SELECT name FROM repository WHERE artifact_count > 0 AND name > ? ORDER BY name LIMIT ?`, last, n))
+	return stringsOf(s.db.Query(ctx, `SELECT name FROM repository WHERE listed AND name > ? ORDER BY name LIMIT ?`, last, n))
 }
 
 // Referrers implements artifact.Store.
@@ -428,86 +346,6 @@ func (s *Artifacts) Referrers(ctx context.Context, repository string, d oci.Dige
 		room -= len(r.Descriptor)
 	}
 	return found, rows.Err()
-}
-
-// Pulled implements artifact.Store.
-func (s *Artifacts) Pulled(ctx context.Context, pulls []artifact.Pull, omit artifact.Omit) error {
-	tallies := map[string]*tally{} // by repository
-	events := make([]event.Event, 0, len(pulls))
-	for _, p := range pulls {
-		fact := p.Event.Fact.(event.ArtifactPulled)
-		t := tallies[fact.Repository]
-		if t == nil {
-			t = &tally{artifacts: map[int64]int64{}, tags: map[pulledTag]int64{}}
-			tallies[fact.Repository] = t
-		}
-		t.add(p, fact.Tag)
-		if !omit.Events {
-			events = append(events, p.Event)
-		}
-	}
-	return s.db.Write(ctx, func(tx *db.Tx) error {
-		for _, repository := range slices.Sorted(maps.Keys(tallies)) {
-			if err := tallies[repository].write(tx, repository, omit); err != nil {
-				return fmt.Errorf("pulls from %s: %w", repository, err)
-			}
-		}
-		return record(tx, events...)
-	})
-}
-
-// A tally is what the pulls from one repository come to: their number, and when
-// each artifact and each tag was pulled last.
-type tally struct {
-	count     int64
-	artifacts map[int64]int64
-	tags      map[pulledTag]int64
-}
-
-type pulledTag struct {
-	name     string
-	artifact int64 // that it pointed at
-}
-
-func (t *tally) add(p artifact.Pull, tag string) {
-	at := p.Event.At.UnixMicro()
-	t.count++
-	t.artifacts[p.ArtifactID] = max(t.artifacts[p.ArtifactID], at)
-	if tag != "" {
-		key := pulledTag{tag, p.ArtifactID}
-		t.tags[key] = max(t.tags[key], at)
-	}
-}
-
-// updatePulledTag finds the tag by its name, since an artifact may have many.
-const updatePulledTag = `UPDATE tag SET pulled = ? WHERE repository_id = ? AND name = ? AND artifact_id = ? AND pulled < ?`
-
-func (t *tally) write(tx *db.Tx, repository string, omit artifact.Omit) error {
-	if omit.Counts {
-		t.count = 0
-	}
-	if omit.Times {
-		t.artifacts, t.tags = nil, nil
-	}
-	var repo int64
-	err := tx.QueryRow(`UPDATE repository SET pull_count = pull_count + ? WHERE name = ? RETURNING id`, t.count, repository).Scan(&repo)
-	if errors.Is(err, db.ErrNotFound) {
-		return nil // it was deleted meanwhile
-	}
-	if err != nil {
-		return err
-	}
-	for id, at := range t.artifacts {
-		if _, err := tx.Exec(`UPDATE artifact SET pulled = ? WHERE id = ? AND pulled < ?`, at, id, at); err != nil {
-			return err
-		}
-	}
-	for tag, at := range t.tags {
-		if _, err := tx.Exec(updatePulledTag, at, repo, tag.name, tag.artifact, at); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // stringsOf gathers a query's only column.

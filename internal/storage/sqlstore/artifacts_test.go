@@ -155,7 +155,7 @@ func TestTheNextProjectOfTheSameNameIsNotMeant(t *testing.T) {
 		_, pushed := pushArtifact(t.Context(), d, before, "other")
 		for what, err := range map[string]error{
 			"a push": pushed, "a deletion": artifacts.Delete(t.Context(), before, d1, by),
-			"a deletion of a tag": artifacts.DeleteTag(t.Context(), before, "v1", by),
+			"a deletion of a tag": artifacts.DeleteTag(t.Context(), before, "", "v1", by),
 		} {
 			if !errors.Is(err, artifact.ErrRepositoryUnknown) {
 				t.Errorf("%s: %v", what, err)

@@ -90,10 +90,11 @@ CREATE TABLE immutable_rule (
 	UNIQUE (project_id, tags, tags_except, repositories, repositories_except)
 ) TABLE_OPTIONS;
 
--- A repository is listed while an artifact is in it. Uploads alone make one that
--- is not.
+-- A repository is listed while a manifest is in it. Uploads alone make one that
+-- is not. artifact_count is from now on of the artifacts that are listed.
 ALTER TABLE repository ADD COLUMN listed BOOLEAN NOT NULL DEFAULT FALSE;
-UPDATE repository SET listed = artifact_count > 0;
+ALTER TABLE repository ADD COLUMN manifest_count BIGINT NOT NULL DEFAULT 0;
+UPDATE repository SET listed = artifact_count > 0, manifest_count = artifact_count;
 CREATE INDEX repository_project_listed ON repository (project_id, listed, created, id);
 CREATE INDEX repository_listed ON repository (listed, created, id);
 
@@ -191,6 +192,8 @@ CREATE INDEX artifact_accessory ON artifact (repository_id, accessory_of, id) WH
 CREATE INDEX artifact_blob_digest ON artifact_blob (digest, repository_id);
 CREATE INDEX artifact_reference_child ON artifact_reference (child_digest, repository_id);
 CREATE INDEX tag_artifact ON tag (artifact_id, id);
+
+UPDATE repository SET artifact_count = (SELECT COUNT(*) FROM artifact a WHERE a.repository_id = repository.id AND a.listed);
 
 CREATE TABLE artifact_label (
 	artifact_id BIGINT NOT NULL REFERENCES artifact (id) ON DELETE CASCADE,

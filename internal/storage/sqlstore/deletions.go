@@ -1,0 +1,260 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/storage/db"
+)
+
+// Delete implements artifact.Store.
+func (s *Artifacts) Delete(ctx context.Context, repo artifact.Repo, d oci.Digest, actor event.Actor) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		repoID, err := lockRepository(tx, repo)
+		if err != nil {
+			return err
+		}
+		first := doomed{digest: d}
+		err = tx.QueryRow(`SELECT id FROM artifact WHERE repository_id = ? AND digest = ?`, repoID, d).Scan(&first.id)
+		if errors.Is(err, db.ErrNotFound) {
+			return artifact.ErrUnknown.With("%s", d)
+		}
+		if err != nil {
+			return err
+		}
+		if err := refuseReferenced(tx, repoID, d); err != nil {
+			return err
+		}
+		x := deletion{tx: tx, repo: repo, repoID: repoID, actor: actor, seen: map[int64]bool{first.id: true}}
+		if err := x.collect([]doomed{first}); err != nil {
+			return fmt.Errorf("delete artifact: %w", err)
+		}
+		return x.run()
+	})
+}
+
+// doomed is an artifact that goes.
+type doomed struct {
+	id     int64
+	digest oci.Digest
+	tags   []string
+}
+
+// A deletion is of artifacts of one repository that go together, in a
+// transaction that holds the repository's row: one, its accessories and theirs,
+// and the children of all these that nothing else holds.
+type deletion struct {
+	tx     *db.Tx
+	repo   artifact.Repo
+	repoID int64
+	actor  event.Actor
+
+	all  []doomed
+	seen map[int64]bool
+	left []oci.Digest // children that stay, and may now be listed
+}
+
+// collect adds artifacts and what goes with them.
+func (x *deletion) collect(next []doomed) error {
+	for len(next) > 0 {
+		x.all = append(x.all, next...)
+		var found []doomed
+		for chunk := range slices.Chunk(next, maxDeleted) {
+			accessories, err := x.accessories(chunk)
+			if err != nil {
+				return err
+			}
+			children, err := x.children(chunk)
+			if err != nil {
+				return err
+			}
+			found = append(append(found, accessories...), children...)
+		}
+		next = nil
+		for _, d := range found {
+			held, err := x.held(d)
+			if err != nil {
+				return err
+			}
+			if held {
+				x.left = append(x.left, d.digest)
+				continue
+			}
+			if !x.seen[d.id] {
+				x.seen[d.id] = true
+				next = append(next, d)
+			}
+		}
+	}
+	return nil
+}
+
+// maxDeleted is how many artifacts one statement of a deletion is about.
+const maxDeleted = 500
+
+func (x *deletion) accessories(of []doomed) ([]doomed, error) {
+	args := []any{x.repoID}
+	for _, d := range of {
+		args = append(args, d.digest)
+	}
+	return x.found(`SELECT id, digest FROM artifact WHERE repository_id = ? AND accessory_of <> '' AND accessory_of IN (`+db.In(len(of))+`)`, args)
+}
+
+// children returns those without a tag.
+func (x *deletion) children(of []doomed) ([]doomed, error) {
+	args := []any{x.repoID}
+	for _, d := range of {
+		args = append(args, d.id)
+	}
+	return x.found(`SELECT DISTINCT c.id, c.digest FROM artifact_reference f JOIN artifact c ON c.digest = f.child_digest AND c.repository_id = ?
+		WHERE f.parent_id IN (`+db.In(len(of))+`) AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.artifact_id = c.id)`, args)
+}
+
+func (x *deletion) found(q string, args []any) ([]doomed, error) {
+	rows, err := x.tx.Query(q, args...)
+	if err != nil {
+		return nil, err
+	}
+	return gather(rows, func(rows *db.Rows) (d doomed, err error) {
+		return d, rows.Scan(&d.id, &d.digest)
+	})
+}
+
+// held reports whether an index that stays has the artifact as a child.
+func (x *deletion) held(d doomed) (bool, error) {
+	rows, err := x.tx.Query(`SELECT parent_id FROM artifact_reference WHERE child_digest = ? AND repository_id = ?`, d.digest, x.repoID)
+	if err != nil {
+		return false, err
+	}
+	parents, err := gather(rows, func(rows *db.Rows) (id int64, err error) { return id, rows.Scan(&id) })
+	return slices.ContainsFunc(parents, func(id int64) bool { return !x.seen[id] }), err
+}
+
+// run deletes what was collected.
+func (x *deletion) run() error {
+	listed := 0
+	for chunk := range slices.Chunk(x.all, maxDeleted) {
+		n, err := x.remove(chunk)
+		if err != nil {
+			return fmt.Errorf("delete artifacts: %w", err)
+		}
+		listed += n
+	}
+	if err := countListed(x.tx, x.repoID, -listed); err != nil {
+		return err
+	}
+	if err := relist(x.tx, x.repoID, nil, x.left); err != nil {
+		return err
+	}
+	if err := countManifests(x.tx, x.repoID, x.repo.ProjectID, -int64(len(x.all))); err != nil {
+		return err
+	}
+	events := make([]event.Event, len(x.all))
+	for i, d := range x.all {
+		events[i] = event.New(x.actor, event.ArtifactDeleted{Where: x.repo.Where(), Digest: string(d.digest), Tags: d.tags})
+	}
+	return record(x.tx, events...)
+}
+
+// remove deletes some artifacts, and returns how many of them were listed.
+func (x *deletion) remove(some []doomed) (listed int, err error) {
+	ids, byID := make([]any, len(some)), make(map[int64]*doomed, len(some))
+	for i := range some {
+		ids[i], byID[some[i].id] = some[i].id, &some[i]
+	}
+	in := `IN (` + db.In(len(ids)) + `)`
+	rows, err := x.tx.Query(`DELETE FROM tag WHERE artifact_id `+in+` RETURNING artifact_id, name`, ids...)
+	if err != nil {
+		return 0, err
+	}
+	_, err = gather(rows, func(rows *db.Rows) (none struct{}, err error) {
+		var id int64
+		var name string
+		err = rows.Scan(&id, &name)
+		byID[id].tags = append(byID[id].tags, name)
+		return none, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, q := range []string{`DELETE FROM artifact_label WHERE artifact_id `, `DELETE FROM artifact_blob WHERE artifact_id `, `DELETE FROM artifact_reference WHERE parent_id `} {
+		if _, err := x.tx.Exec(q+in, ids...); err != nil {
+			return 0, err
+		}
+	}
+	rows, err = x.tx.Query(`DELETE FROM artifact WHERE id `+in+` RETURNING listed`, ids...)
+	if err != nil {
+		return 0, err
+	}
+	_, err = gather(rows, func(rows *db.Rows) (was bool, err error) {
+		if err = rows.Scan(&was); was {
+			listed++
+		}
+		return was, err
+	})
+	return listed, err
+}
+
+// lockRepository returns the id of a repository whose row it holds until the
+// transaction ends. One of the same name in another project, which has come to
+// the project's name since the caller's rights were judged, is not meant.
+func lockRepository(tx *db.Tx, repo artifact.Repo) (int64, error) {
+	var id int64
+	err := tx.QueryRow(`UPDATE repository SET updated = updated WHERE name = ? AND project_id = ? RETURNING id`, repo.Name, repo.ProjectID).Scan(&id)
+	if errors.Is(err, db.ErrNotFound) {
+		return 0, artifact.ErrRepositoryUnknown.With("%s", repo.Name)
+	}
+	return id, err
+}
+
+func refuseReferenced(tx *db.Tx, repoID int64, d oci.Digest) error {
+	var parent string
+	err := tx.QueryRow(`SELECT p.digest FROM artifact_reference r JOIN artifact p ON p.id = r.parent_id
+		WHERE r.child_digest = ? AND r.repository_id = ? LIMIT 1`, d, repoID).Scan(&parent)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return artifact.ErrReferenced.With("%s", parent).Detailed(map[string]string{"index": parent})
+}
+
+// DeleteRepository implements artifact.Store.
+func (s *Artifacts) DeleteRepository(ctx context.Context, repo artifact.Repo, actor event.Actor) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		id, err := lockRepository(tx, repo)
+		if err != nil {
+			return err
+		}
+		var listed bool
+		// Its artifacts, tags and what it may serve go along.
+		err = tx.QueryRow(`DELETE FROM repository WHERE id = ? RETURNING listed`, id).Scan(&listed)
+		if err == nil && listed {
+			err = countRepositories(tx, repo.ProjectID, -1)
+		}
+		if err != nil {
+			return fmt.Errorf("delete repository %s: %w", repo.Name, err)
+		}
+		return record(tx, event.New(actor, event.RepositoryDeleted{Where: repo.Where()}))
+	})
+}
+
+// Describe implements artifact.Store.
+func (s *Artifacts) Describe(ctx context.Context, repo artifact.Repo, text string, e event.Event) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		n, err := tx.Exec(`UPDATE repository SET description = ?, updated = ? WHERE name = ? AND project_id = ?`, text, e.At.UnixMicro(), repo.Name, repo.ProjectID)
+		if err != nil {
+			return fmt.Errorf("describe repository %s: %w", repo.Name, err)
+		}
+		if n == 0 {
+			return artifact.ErrRepositoryUnknown.With("%s", repo.Name)
+		}
+		return record(tx, e)
+	})
+}

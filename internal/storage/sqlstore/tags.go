@@ -1,0 +1,194 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/storage/db"
+)
+
+// moveTags lets the tags of a push point at its artifact, and returns the
+// artifacts that they pointed at before.
+func moveTags(tx *db.Tx, repo, id int64, p artifact.Push) (left []int64, err error) {
+	for _, tag := range p.Tags {
+		var old int64
+		err := tx.QueryRow(`SELECT artifact_id FROM tag WHERE repository_id = ? AND name = ?`, repo, tag).Scan(&old)
+		if err != nil && !errors.Is(err, db.ErrNotFound) {
+			return nil, fmt.Errorf("tag %s: %w", tag, err)
+		}
+		if old != 0 && old != id {
+			left = append(left, old)
+		}
+		_, err = tx.Exec(`INSERT INTO tag (repository_id, name, artifact_id, pushed, pulled) VALUES (?, ?, ?, ?, 0)
+			ON CONFLICT (repository_id, name) DO UPDATE SET artifact_id = excluded.artifact_id, pushed = excluded.pushed`,
+			repo, tag, id, p.At.UnixMicro())
+		if err != nil {
+			return nil, fmt.Errorf("tag %s: %w", tag, err)
+		}
+	}
+	return left, nil
+}
+
+// listedNow says of an artifact whether the list of its repository shows it: it
+// is no accessory, and has a tag or no index that it is a child of.
+const listedNow = `(accessory_of = '' AND (EXISTS (SELECT 1 FROM tag WHERE tag.artifact_id = artifact.id) OR NOT EXISTS (
+	SELECT 1 FROM artifact_reference WHERE artifact_reference.child_digest = artifact.digest AND artifact_reference.repository_id = artifact.repository_id)))`
+
+// relist lists some artifacts of a repository, or lists them no more, as they
+// now are, by their ids and by their digests. The transaction must hold the
+// repository's row.
+func relist(tx *db.Tx, repo int64, ids []int64, digests []oci.Digest) error {
+	for _, by := range []struct {
+		column string
+		args   []any
+	}{{"id", anyOf(ids)}, {"digest", anyOf(digests)}} {
+		if len(by.args) == 0 {
+			continue
+		}
+		rows, err := tx.Query(`UPDATE artifact SET listed = NOT listed WHERE repository_id = ? AND `+by.column+` IN (`+db.In(len(by.args))+`)
+			AND listed <> `+listedNow+` RETURNING listed`, append([]any{repo}, by.args...)...)
+		if err != nil {
+			return fmt.Errorf("list artifacts: %w", err)
+		}
+		now, err := gather(rows, func(rows *db.Rows) (listed bool, err error) { return listed, rows.Scan(&listed) })
+		if err != nil {
+			return fmt.Errorf("list artifacts: %w", err)
+		}
+		more := 0
+		for _, listed := range now {
+			more++
+			if !listed {
+				more -= 2
+			}
+		}
+		if err := countListed(tx, repo, more); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func anyOf[T any](values []T) []any {
+	args := make([]any, len(values))
+	for i, v := range values {
+		args[i] = v
+	}
+	return args
+}
+
+// countListed keeps the number of artifacts that a repository's list shows.
+func countListed(tx *db.Tx, repo int64, by int) error {
+	if by == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(`UPDATE repository SET artifact_count = artifact_count + ? WHERE id = ?`, by, repo); err != nil {
+		return fmt.Errorf("count artifacts: %w", err)
+	}
+	return nil
+}
+
+// countManifests keeps the number of a repository's manifests, and with its
+// first and last one that of the project's repositories.
+func countManifests(tx *db.Tx, repo, project, by int64) error {
+	var count int64
+	err := tx.QueryRow(`UPDATE repository SET manifest_count = manifest_count + ? WHERE id = ? RETURNING manifest_count`, by, repo).Scan(&count)
+	if err != nil {
+		return fmt.Errorf("count manifests: %w", err)
+	}
+	if before := count - by; before != 0 && count != 0 {
+		return nil
+	}
+	if _, err := tx.Exec(`UPDATE repository SET listed = ? WHERE id = ?`, count > 0, repo); err != nil {
+		return fmt.Errorf("count manifests: %w", err)
+	}
+	if count > 0 {
+		return countRepositories(tx, project, +1)
+	}
+	return countRepositories(tx, project, -1)
+}
+
+// countRepositories keeps the number of a project's repositories.
+func countRepositories(tx *db.Tx, project, by int64) error {
+	n, err := tx.Exec(`UPDATE project SET repo_count = repo_count + ? WHERE id = ? AND NOT deleted`, by, project)
+	if err == nil && n == 0 {
+		return artifact.ErrRepositoryUnknown.Because(errors.New("its project is gone"))
+	}
+	return err
+}
+
+// CreateTag implements artifact.Store.
+func (s *Artifacts) CreateTag(ctx context.Context, repo artifact.Repo, d oci.Digest, tag string, e event.Event) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		repoID, err := lockRepository(tx, repo)
+		if err != nil {
+			return err
+		}
+		id, err := artifactID(tx, repoID, d)
+		if err != nil {
+			return err
+		}
+		n, err := tx.Exec(`INSERT INTO tag (repository_id, name, artifact_id, pushed, pulled) VALUES (?, ?, ?, ?, 0)
+			ON CONFLICT (repository_id, name) DO NOTHING`, repoID, tag, id, e.At.UnixMicro())
+		if err != nil {
+			return fmt.Errorf("tag %s: %w", tag, err)
+		}
+		if n == 0 {
+			return artifact.ErrTagExists.With("%s", tag)
+		}
+		if err := touchRepository(tx, repoID, e); err != nil {
+			return err
+		}
+		if err := relist(tx, repoID, []int64{id}, nil); err != nil {
+			return err
+		}
+		return record(tx, e)
+	})
+}
+
+func artifactID(tx *db.Tx, repo int64, d oci.Digest) (id int64, err error) {
+	err = tx.QueryRow(`SELECT id FROM artifact WHERE repository_id = ? AND digest = ?`, repo, d).Scan(&id)
+	if errors.Is(err, db.ErrNotFound) {
+		err = artifact.ErrUnknown.With("%s", d)
+	}
+	return id, err
+}
+
+// touchRepository says when a repository was changed.
+func touchRepository(tx *db.Tx, repo int64, e event.Event) error {
+	_, err := tx.Exec(`UPDATE repository SET updated = ? WHERE id = ?`, e.At.UnixMicro(), repo)
+	return err
+}
+
+// DeleteTag implements artifact.Store.
+func (s *Artifacts) DeleteTag(ctx context.Context, repo artifact.Repo, d oci.Digest, tag string, actor event.Actor) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		repoID, err := lockRepository(tx, repo)
+		if err != nil {
+			return err
+		}
+		var id int64
+		var digest oci.Digest
+		err = tx.QueryRow(`SELECT a.id, a.digest FROM tag t JOIN artifact a ON a.id = t.artifact_id WHERE t.repository_id = ? AND t.name = ?`, repoID, tag).Scan(&id, &digest)
+		if errors.Is(err, db.ErrNotFound) || err == nil && d != "" && d != digest {
+			return artifact.ErrUnknown.With("%s", tag)
+		}
+		if err != nil {
+			return fmt.Errorf("delete tag: %w", err)
+		}
+		if _, err := tx.Exec(`DELETE FROM tag WHERE repository_id = ? AND name = ?`, repoID, tag); err != nil {
+			return fmt.Errorf("delete tag: %w", err)
+		}
+		e := event.New(actor, event.TagDeleted{Where: repo.Where(), Tag: tag, Digest: string(digest)})
+		if err := touchRepository(tx, repoID, e); err != nil {
+			return err
+		}
+		if err := relist(tx, repoID, []int64{id}, nil); err != nil {
+			return err
+		}
+		return record(tx, e)
+	})
+}

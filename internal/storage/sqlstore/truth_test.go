@@ -1,0 +1,165 @@
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/storage/db"
+	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
+)
+
+// A chaos pushes, tags and deletes at random in two repositories of one project,
+// and in one of another.
+type chaos struct {
+	t     *testing.T
+	db    *db.DB
+	rand  *rand.Rand
+	repos []artifact.Repo
+}
+
+// manifest returns one of a few manifests: the first are images that share
+// layers, then indexes of these, then what has one of all as its subject.
+func (c *chaos) manifest(n int) artifact.Push {
+	body := []byte(fmt.Sprintf("manifest %d", n))
+	p := artifact.Push{Digest: oci.Sum(oci.SHA256, body), Body: body, At: accountTime}
+	switch {
+	case n < 4:
+		for i := range 2 {
+			p.Manifest.Blobs = append(p.Manifest.Blobs, oci.Blob{Descriptor: oci.Descriptor{Digest: layerOf((n + i) % 4), Size: 1}})
+		}
+		p.Manifest.Blobs = append(p.Manifest.Blobs, oci.Blob{Descriptor: oci.Descriptor{Digest: layerOf(99), Size: 7}, Foreign: true})
+	case n < 6:
+		p.Manifest.Index = true
+		p.Manifest.Children = []oci.Descriptor{{Digest: c.manifest(n - 4).Digest}, {Digest: c.manifest(n - 3).Digest}}
+	default:
+		p.Facts.AccessoryOf = c.manifest(n - 6).Digest
+		p.Manifest.Subject = &oci.Descriptor{Digest: p.Facts.AccessoryOf}
+	}
+	return p
+}
+
+const manifests = 10
+
+func layerOf(n int) oci.Digest { return oci.Sum(oci.SHA256, fmt.Appendf(nil, "layer %d", n)) }
+
+func (c *chaos) step() {
+	ctx, artifacts := c.t.Context(), NewArtifacts(c.db)
+	p := c.manifest(c.rand.IntN(manifests))
+	p.Repo = c.repos[c.rand.IntN(len(c.repos))]
+	tag := fmt.Sprint("t", c.rand.IntN(3))
+	var err error
+	switch c.rand.IntN(10) {
+	case 0, 1, 2, 3, 4:
+		if c.rand.IntN(2) == 0 {
+			p.Tags = []string{tag}
+		}
+		for _, b := range p.Manifest.Blobs {
+			if !b.Foreign {
+				_, err = NewBlobs(c.db).Finish(ctx, registry.Upload{Repo: p.Repo}, registry.Blob{Digest: b.Digest, Size: int64(100 + len(b.Digest)), Key: string(b.Digest)})
+				if err != nil {
+					c.t.Fatal(err)
+				}
+			}
+		}
+		err = artifacts.Record(ctx, p, event.New(by, event.ArtifactPushed{Where: p.Repo.Where()}))
+	case 5, 6:
+		err = artifacts.Delete(ctx, p.Repo, p.Digest, by)
+	case 7:
+		err = artifacts.DeleteTag(ctx, p.Repo, "", tag, by)
+	case 8:
+		err = artifacts.CreateTag(ctx, p.Repo, p.Digest, tag, event.New(by, event.TagCreated{Where: p.Repo.Where()}))
+	case 9:
+		if c.rand.IntN(4) == 0 {
+			err = artifacts.DeleteRepository(ctx, p.Repo, by)
+		}
+	}
+	var f *fault.Fault
+	if err != nil && !errors.As(err, &f) {
+		c.t.Fatal(err)
+	}
+}
+
+// lies are what is kept beside the truth, each as a query for what differs.
+var lies = map[string]string{
+	"listed": `SELECT COUNT(*) FROM artifact WHERE listed <> ` + listedNow,
+	"artifact_count": `SELECT COUNT(*) FROM repository r WHERE artifact_count <>
+		(SELECT COUNT(*) FROM artifact a WHERE a.repository_id = r.id AND a.listed)`,
+	"manifest_count":      `SELECT COUNT(*) FROM repository r WHERE manifest_count <> (SELECT COUNT(*) FROM artifact a WHERE a.repository_id = r.id)`,
+	"listed repositories": `SELECT COUNT(*) FROM repository r WHERE listed <> EXISTS (SELECT 1 FROM artifact a WHERE a.repository_id = r.id)`,
+	"repo_count":          `SELECT COUNT(*) FROM project p WHERE repo_count <> (SELECT COUNT(*) FROM repository r WHERE r.project_id = p.id AND r.listed)`,
+	"orphans": `SELECT (SELECT COUNT(*) FROM artifact_blob WHERE artifact_id NOT IN (SELECT id FROM artifact)) +
+		(SELECT COUNT(*) FROM artifact_reference WHERE parent_id NOT IN (SELECT id FROM artifact))`,
+	"accessories of nothing": `SELECT COUNT(*) FROM artifact WHERE project_id <> (SELECT project_id FROM repository r WHERE r.id = repository_id)`,
+}
+
+func TestWhatIsKeptBesideTheTruthIsTrue(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		one, two := createRepo(t, d, "p"), createRepo(t, d, "q")
+		c := &chaos{t: t, db: d, rand: rand.New(rand.NewPCG(1, 2)), repos: []artifact.Repo{one, {ProjectID: one.ProjectID, Name: "p/other"}, two}}
+		for i := range 400 {
+			c.step()
+			if i%20 != 0 {
+				continue
+			}
+			for what, q := range lies {
+				var n int
+				if err := d.QueryRow(t.Context(), q).Scan(&n); err != nil || n > 0 {
+					t.Fatalf("after %d steps: %d of %s: %v", i, n, what, err)
+				}
+			}
+		}
+	})
+}
+
+func TestADeletionTakesAlongWhatNothingElseHolds(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		repo := createRepo(t, d, "p")
+		c := &chaos{t: t, db: d}
+		for _, n := range []int{0, 1, 2, 4, 5, 6, 8, 9} { // 4 holds 0 and 1, 5 holds 1 and 2; 6 is of 0, 8 of 2, 9 of 3
+			p := c.manifest(n)
+			p.Repo, p.AllowMissing = repo, true
+			if n == 0 {
+				p.Tags = []string{"kept"}
+			}
+			if err := NewArtifacts(d).Record(t.Context(), p, event.New(by, event.ArtifactPushed{})); err != nil {
+				t.Fatal(err)
+			}
+		}
+		drain(t, d)
+		remains := func(want ...int) {
+			t.Helper()
+			for n := range manifests {
+				_, _, err := NewArtifacts(d).Find(t.Context(), repo.Name, oci.Reference{Digest: c.manifest(n).Digest}, false)
+				is := false
+				for _, w := range want {
+					is = is || w == n
+				}
+				if is != (err == nil) {
+					t.Errorf("%d: %v", n, err)
+				}
+			}
+		}
+		artifacts := NewArtifacts(d)
+		if err := artifacts.Delete(t.Context(), repo, c.manifest(1).Digest, by); !errors.Is(err, artifact.ErrReferenced) {
+			t.Errorf("a child: %v", err)
+		}
+		if err := artifacts.Delete(t.Context(), repo, c.manifest(4).Digest, by); err != nil {
+			t.Fatal(err)
+		}
+		remains(0, 1, 2, 5, 6, 8, 9)
+		if err := artifacts.Delete(t.Context(), repo, c.manifest(5).Digest, by); err != nil {
+			t.Fatal(err)
+		}
+		remains(0, 6, 9) // 8 went with 2
+		if events := drain(t, d); len(events) != 5 {
+			t.Errorf("%d events: %+v", len(events), events)
+		}
+	})
+}
