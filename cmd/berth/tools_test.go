@@ -314,3 +314,20 @@ func TestTheAuditLogIsPurged(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+func TestQuotasAreRecalculated(t *testing.T) {
+	s := start(t, t.TempDir(), withPassword)
+	run := func(args ...string) (int, string) {
+		code, out, errs := tool(t, nil, "", append([]string{"quota", "recalculate", "--data", dataOf(s)}, args...)...)
+		return code, out + errs
+	}
+	if code, out := run("--dry-run"); code != 0 || !strings.Contains(out, "library") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	if code, out := run("library"); code != 0 || !strings.Contains(out, "library") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	if code, out := run("nothing"); code != 1 || !strings.Contains(out, "nothing: project not found") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}

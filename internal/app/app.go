@@ -23,6 +23,7 @@ import (
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/secret"
@@ -126,10 +127,11 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.accounts = account.New(sqlstore.NewAccounts(d), hasher, a.epoch)
 	robots := robot.New(sqlstore.NewRobots(d), hasher, a.robotPrefix, a.epoch)
-	a.projects = project.New(sqlstore.NewProjects(d), people{a.accounts}, a.projectsRestricted, a.epoch)
+	a.projects = project.New(sqlstore.NewProjects(d), people{a.accounts}, a.projectsRestricted, a.projectLimit, a.epoch)
 
+	quotas := quota.New(sqlstore.NewQuotas(d), a.settings.Get, log)
 	a.pulls = registry.NewPulls(artifacts, a.pullsOmit, log)
-	a.content = registry.New(registry.Config{AllowMissingBlobs: cfg.AllowMissingBlobs}, artifacts, sqlstore.NewBlobs(d), blobs, a.pulls)
+	a.content = registry.New(registry.Config{AllowMissingBlobs: cfg.AllowMissingBlobs, Gate: quotas}, artifacts, sqlstore.NewBlobs(d), blobs, a.pulls)
 	a.audit = audit.New(sqlstore.NewAudit(d), a.settings.Get, time.Duration(cfg.AuditDays)*24*time.Hour, log)
 	who := identity.New(a.epoch, identity.Robots(robots), identity.Accounts(a.accounts))
 	tokens, err := newTokens(ctx, cfg, d, key, a.projects, a.tokenLifetime)
@@ -144,7 +146,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	guard := auth.New(who, tokens, a.audit)
 	rest, err := api.New(api.Config{
-		Accounts: a.accounts, Projects: a.projects, Robots: robots, Audit: a.audit, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
+		Accounts: a.accounts, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
 		Content: a.content, Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},

@@ -54,6 +54,12 @@ func (a *App) projectsRestricted(ctx context.Context) (bool, error) {
 	return v.ProjectCreation == setting.AdminOnly, err
 }
 
+// projectLimit is project's question.
+func (a *App) projectLimit(ctx context.Context) (int64, error) {
+	v, err := a.settings.Get(ctx)
+	return v.QuotaDefault, err
+}
+
 // robotPrefix is robot's question.
 func (a *App) robotPrefix(ctx context.Context) (string, error) {
 	v, err := a.settings.Get(ctx)

@@ -7,12 +7,14 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/query"
+	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/storage/db"
@@ -110,6 +112,41 @@ func (t *Tools) PurgeAudit(ctx context.Context, p audit.Purge) (int64, error) {
 	}
 	rows := audit.New(sqlstore.NewAudit(t.db), settings.Get, 0, t.cfg.Log)
 	return rows.Purge(access.With(ctx, access.Caller{Kind: access.User, Name: operator}), p)
+}
+
+// RecalculateQuotas compares what is kept of the projects of the given names, or
+// of all, with their artifacts, and corrects it but in a dry run. Each project is
+// told as soon as it is done.
+func (t *Tools) RecalculateQuotas(ctx context.Context, projects []string, dry bool, tell func(quota.Drift)) error {
+	quotas := quota.New(sqlstore.NewQuotas(t.db), nil, t.cfg.Log)
+	all := len(projects) == 0
+	for page := 1; ; page++ {
+		found, _, err := quotas.List(ctx, query.Query{Page: page, Size: usersAtOnce})
+		if err != nil {
+			return err
+		}
+		for _, q := range found {
+			i := slices.Index(projects, q.Project)
+			if !all && i < 0 {
+				continue
+			}
+			drift, err := quotas.Recalculate(ctx, q.ProjectID, dry)
+			if err != nil {
+				return err
+			}
+			if !all {
+				projects = slices.Delete(slices.Clone(projects), i, i+1)
+			}
+			tell(drift)
+		}
+		if len(found) < usersAtOnce {
+			break
+		}
+	}
+	if len(projects) > 0 {
+		return fmt.Errorf("%s: project not found", strings.Join(projects, ", "))
+	}
+	return nil
 }
 
 // settings returns the settings as the server has them.

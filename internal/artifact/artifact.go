@@ -64,6 +64,8 @@ type Push struct {
 	Tags     []string
 	At       time.Time
 	Facts    Facts
+	// Limited says that the push counts only where its project has room for it.
+	Limited bool
 	// AllowMissing accepts references to blobs that the repository lacks.
 	AllowMissing bool
 }

@@ -5,6 +5,7 @@
 package project
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"regexp"
@@ -36,6 +37,7 @@ type Project struct {
 	Public    bool              // everybody may read and pull; Metadata says the same
 	Metadata  map[string]string // the keys that are set, and always MetaPublic
 	RepoCount int64             // repositories with something in them
+	Limit     int64             // bytes that a new one may store, below 0 for any number; afterwards its quota tells
 
 	// Roles are those of the user who asked for a list; elsewhere they are
 	// empty, and Service.Access tells them.
@@ -96,6 +98,7 @@ type Service struct {
 	store  Store
 	users  Users
 	closed Restriction
+	limit  Limit
 	epoch  *access.Epoch
 	rights *access.Memory[rightsKey, access.Project]
 }
@@ -113,11 +116,14 @@ const remembered = 20_000
 // by the robots that were given it.
 type Restriction func(ctx context.Context) (bool, error)
 
+// A Limit tells how many bytes a new project may store, -1 for any number.
+type Limit func(ctx context.Context) (int64, error)
+
 // New returns a service. Without a restriction every user may create projects.
 // The service bumps the epoch after each change, and after each
 // that failed: the answer to a commit may have been lost.
-func New(store Store, users Users, closed Restriction, epoch *access.Epoch) *Service {
-	return &Service{store: store, users: users, closed: closed, epoch: epoch,
+func New(store Store, users Users, closed Restriction, limit Limit, epoch *access.Epoch) *Service {
+	return &Service{store: store, users: users, closed: closed, limit: limit, epoch: epoch,
 		rights: access.NewMemory[rightsKey, access.Project](epoch, remembered)}
 }
 
@@ -134,6 +140,7 @@ type NewProject struct {
 	Name     string
 	Public   bool              // where Metadata does not say
 	Metadata map[string]string // may be nil
+	Limit    int64             // bytes that it may store, -1 for any number; 0 leaves it to the settings
 }
 
 // Create makes a project and returns its id. Its owner and first administrator
@@ -155,7 +162,12 @@ func (s *Service) Create(ctx context.Context, n NewProject) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	p := Project{Name: n.Name, Metadata: metadata, Created: time.Now()}
+	if n.Limit == 0 && s.limit != nil {
+		if n.Limit, err = s.limit(ctx); err != nil {
+			return 0, err
+		}
+	}
+	p := Project{Name: n.Name, Metadata: metadata, Limit: cmp.Or(n.Limit, -1), Created: time.Now()}
 	if caller.Kind == access.User {
 		p.OwnerID = caller.ID
 	}

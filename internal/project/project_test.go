@@ -33,7 +33,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	d := storetest.SQLite(t)
 	w := &world{T: t, database: d}
-	w.Service = project.New(sqlstore.NewProjects(d), lookup{sqlstore.NewAccounts(d)}, nil, &w.epoch)
+	w.Service = project.New(sqlstore.NewProjects(d), lookup{sqlstore.NewAccounts(d)}, nil, nil, &w.epoch)
 	w.root = w.user("root", true)
 	w.alice, w.bob = w.user("alice", false), w.user("bob", false)
 	return w

@@ -61,7 +61,15 @@ func (s *Service) PushManifest(ctx context.Context, repo artifact.Repo, req Push
 		At: time.Now(), AllowMissing: s.cfg.AllowMissingBlobs,
 	}
 	fact := event.ArtifactPushed{Where: repo.Where(), Digest: string(d), MediaType: m.MediaType, Tags: tags}
+	if s.cfg.Gate != nil {
+		if err := s.cfg.Gate.CheckPush(ctx, &push); err != nil {
+			return Pushed{}, err
+		}
+	}
 	if err := s.artifacts.Record(ctx, push, event.New(access.From(ctx).Actor(), fact)); err != nil {
+		if s.cfg.Gate != nil {
+			s.cfg.Gate.Refused(ctx, repo, err)
+		}
 		return Pushed{}, err
 	}
 	done := Pushed{Digest: d}

@@ -92,6 +92,20 @@ type Config struct {
 	// AllowMissingBlobs accepts image manifests whose blobs were not pushed, for
 	// partial mirrors. Indexes may always lack children.
 	AllowMissingBlobs bool
+
+	// Gate is asked before content is taken; nil lets everything in.
+	Gate PushGate
+}
+
+// A PushGate may refuse a push early, or tighten what its transaction holds it
+// against. What the caller may do was decided before.
+type PushGate interface {
+	// CheckPush may change the push.
+	CheckPush(ctx context.Context, p *artifact.Push) error
+	// CheckBlob is asked about content of a size in bytes.
+	CheckBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, size int64) error
+	// Refused is told why a push was refused that the gate had let pass.
+	Refused(ctx context.Context, repo artifact.Repo, why error)
 }
 
 // A Service does what clients of the registry ask for. It is safe for

@@ -33,6 +33,14 @@ type Chunk struct {
 	Body io.Reader
 }
 
+// admit asks the gate about content.
+func (s *Service) admit(ctx context.Context, repo artifact.Repo, d oci.Digest, size int64) error {
+	if s.cfg.Gate == nil {
+		return nil
+	}
+	return s.cfg.Gate.CheckBlob(ctx, repo, d, size)
+}
+
 // BeginUpload starts an upload whose hash is expected to be of the algorithm a.
 func (s *Service) BeginUpload(ctx context.Context, repo artifact.Repo, a oci.Algorithm) (Upload, error) {
 	u := Upload{ID: uuid.NewString(), Repo: repo, Principal: access.From(ctx).Principal(), Algorithm: a, At: time.Now()}
@@ -109,6 +117,9 @@ func (s *Service) Finish(ctx context.Context, repo artifact.Repo, id string, d o
 	if c.From != Any && c.From != u.Size {
 		return Blob{}, ErrUploadRange.With("it stands at %d, the chunk begins at %d", u.Size, c.From)
 	}
+	if err := s.admit(ctx, repo, d, u.Size+max(c.Size, 0)); err != nil {
+		return Blob{}, err
+	}
 	if u.Size == 0 {
 		u.Algorithm, u.Hash = d.Algorithm(), nil
 	}
@@ -124,6 +135,9 @@ func (s *Service) Finish(ctx context.Context, repo artifact.Repo, id string, d o
 
 // PushBlob stores a blob whose digest is known from the start, in one step.
 func (s *Service) PushBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, c Chunk) (Blob, error) {
+	if err := s.admit(ctx, repo, d, max(c.Size, 0)); err != nil {
+		return Blob{}, err
+	}
 	u := Upload{ID: uuid.NewString(), Repo: repo, Algorithm: d.Algorithm()}
 	w, err := s.bytes.Begin(ctx, u.ID)
 	if err != nil {

@@ -42,7 +42,12 @@ func open(t *testing.T, d *db.DB, between func(registry.Store, blob.Store) (regi
 		if err != nil {
 			return err
 		}
-		return tx.QueryRow(`INSERT INTO project (name, owner_id, created, updated) VALUES ('library', 1, 0, 0) RETURNING id`).Scan(&h.repo.ProjectID)
+		err = tx.QueryRow(`INSERT INTO project (name, owner_id, created, updated) VALUES ('library', 1, 0, 0) RETURNING id`).Scan(&h.repo.ProjectID)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`INSERT INTO quota (project_id, hard, created, updated) VALUES (?, -1, 0, 0)`, h.repo.ProjectID)
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ func newWorld(t testing.TB) *world {
 	accounts := account.New(sqlstore.NewAccounts(d), hasher, epoch)
 	robots := robot.New(sqlstore.NewRobots(d), hasher, nil, epoch)
 	w := &world{
-		projects: project.New(sqlstore.NewProjects(d), users{accounts}, nil, epoch),
+		projects: project.New(sqlstore.NewProjects(d), users{accounts}, nil, nil, epoch),
 		callers:  map[string]access.Caller{"nobody": {}},
 	}
 	var err error

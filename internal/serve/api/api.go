@@ -25,6 +25,7 @@ import (
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/serve/web"
@@ -40,6 +41,7 @@ type Config struct {
 	Robots   *robot.Service
 	Audit    *audit.Service
 	Settings *setting.Service
+	Quotas   *quota.Service
 
 	Content   *registry.Service
 	Additions *addition.Service

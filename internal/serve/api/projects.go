@@ -10,10 +10,14 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/query"
+	"github.com/berth-registry/berth/internal/quota"
 )
 
 // projects answers for /projects.
-type projects struct{ projects *project.Service }
+type projects struct {
+	projects *project.Service
+	quotas   *quota.Service
+}
 
 type projectBody struct {
 	ID         int64           `json:"project_id"`
@@ -157,16 +161,15 @@ type projectReq struct {
 	Public     *bool           `json:"public" doc:"where metadata do not say"`
 	Metadata   projectMetadata `json:"metadata"`
 	Allowlist  *cveAllowlist   `json:"cve_allowlist"`
-	Limit      *int64          `json:"storage_limit" doc:"bytes, -1 for no limit; not looked at"`
+	Limit      *int64          `json:"storage_limit" doc:"bytes, -1 for no limit; of administrators only, and only for a new project; else the default"`
 	RegistryID *int64          `json:"registry_id" doc:"of the registry that the project is a cache of"`
 }
 
-// check refuses what would not be kept, but for a limit: nothing is limited.
+// check refuses what cannot be kept.
 func (r projectReq) check(projectID int64) error {
-	const most = 1 << 50 // bytes
 	switch list := r.Allowlist; {
-	case r.Limit != nil && (*r.Limit < -1 || *r.Limit > most):
-		return project.ErrInvalid.With("storage_limit is -1 or from 0 to %d", int64(most))
+	case r.Limit != nil && *r.Limit != 0 && quota.Check(*r.Limit) != nil:
+		return project.ErrInvalid.With("storage_limit is -1 or from 0 to %d", int64(quota.Most))
 	case list != nil && list.ProjectID != 0 && list.ProjectID != projectID:
 		return project.ErrInvalid.With("cve_allowlist is of another project")
 	case list != nil && len(list.Items) > 0:
@@ -199,6 +202,9 @@ func (p projects) create(ctx context.Context, in *createProject) (*created, erro
 	made := project.NewProject{Name: in.Body.Name, Metadata: in.Body.Metadata}
 	if in.Body.Public != nil {
 		made.Public = *in.Body.Public
+	}
+	if in.Body.Limit != nil && access.Allowed(access.From(ctx), access.OfSystem("quota", "update"), nil) {
+		made.Limit = *in.Body.Limit
 	}
 	id, err := p.projects.Create(ctx, made)
 	if err != nil {
@@ -269,13 +275,13 @@ type projectSummary struct {
 	Developers    *int64        `json:"developer_count,omitempty"`
 	Guests        *int64        `json:"guest_count,omitempty"`
 	LimitedGuests *int64        `json:"limited_guest_count,omitempty"`
-	Quota         *summaryQuota `json:"quota,omitempty" doc:"missing where nothing is limited"`
+	Quota         *summaryQuota `json:"quota,omitempty" doc:"missing for who may not know"`
 	Registry      *registryBody `json:"registry,omitempty" doc:"that the project is a cache of"`
 }
 
 type summaryQuota struct {
-	Hard map[string]int64 `json:"hard"`
-	Used map[string]int64 `json:"used"`
+	Hard resourceList `json:"hard"`
+	Used resourceList `json:"used"`
 }
 
 type registryBody struct {
@@ -301,5 +307,12 @@ func (p projects) summary(ctx context.Context, in *getProject) (*summaryAnswer, 
 		out.Admins, out.Maintainers = count(access.ProjectAdmin), count(access.Maintainer)
 		out.Developers, out.Guests, out.LimitedGuests = count(access.Developer), count(access.Guest), count(access.LimitedGuest)
 	}
-	return &summaryAnswer{out}, nil
+	if !access.Allowed(access.From(ctx), access.OfProject("quota", "read"), &in.project) {
+		return &summaryAnswer{out}, nil
+	}
+	q, err := p.quotas.ByProject(ctx, in.project.ID)
+	if err == nil {
+		out.Quota = &summaryQuota{Hard: storage(q.Hard), Used: storage(q.Used)}
+	}
+	return &summaryAnswer{out}, err
 }

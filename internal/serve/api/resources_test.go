@@ -206,8 +206,8 @@ func TestProjectsWithRepositories(t *testing.T) {
 	w.walk([]step{
 		{"alice", "GET /projects/alpha/_deletable", 200, `{"deletable":false,"message":"`},
 		{"alice", "DELETE /projects/alpha", 412, "PRECONDITION"},
-		{"lim", "GET /projects/alpha/summary", 200, `{"repo_count":2}`},
-		{"gus", "GET /projects/alpha/summary", 200, `{"repo_count":2,"project_admin_count":1,"maintainer_count":1,"developer_count":1,"guest_count":1,"limited_guest_count":1}`},
+		{"lim", "GET /projects/alpha/summary", 200, `{"repo_count":2,"quota":{"hard":{"storage":-1},"used":{"storage":`},
+		{"gus", "GET /projects/alpha/summary", 200, `{"repo_count":2,"project_admin_count":1,"maintainer_count":1,"developer_count":1,"guest_count":1,"limited_guest_count":1,"quota":{"hard":{"storage":-1},"used":{"storage":`},
 		{"root", "GET /projects/1", 200, `"repo_count":2`},
 	})
 }
@@ -451,5 +451,33 @@ func TestASyslogServerMustTakeConnectionsToBeSet(t *testing.T) {
 		{"root", set, 400, "cannot be reached"},
 		{"root", `PUT /configurations` + "\n\n" + `{"audit_log_forward_endpoint":"nowhere"}`, 400, "BAD_REQUEST"},
 		{"root", `PUT /configurations` + "\n\n" + `{"audit_log_forward_endpoint":""}`, 200, ""},
+	})
+}
+
+func TestQuotas(t *testing.T) {
+	set := func(body string) string { return "PUT /quotas/1\n\n" + body }
+	newWorld(t).walk([]step{
+		{"root", set(`{"hard":{"storage":0}}`), 400, "from 1 to 1125899906842624"},
+		{"root", set(`{"hard":{"storage":-2}}`), 400, "BAD_REQUEST"},
+		{"root", set(`{"hard":{"storage":1125899906842625}}`), 400, "BAD_REQUEST"},
+		{"root", set(`{"hard":{"count":1}}`), 400, "hard"},
+		{"root", set(`{"hard":{"storage":1,"count":1}}`), 400, "hard"},
+		{"root", set(`{}`), 422, "hard"},
+		{"root", set(`{"hard":{"storage":1}}`), 200, ""}, // less than is used
+		{"root", "GET /quotas?sort=-hard.storage&page_size=1", 200, `"hard":{"storage":1}`},
+		{"root", "GET /quotas?reference=user", 400, "reference"},
+		{"root", "GET /quotas?reference_id=x", 400, "reference_id"},
+		{"root", "GET /quotas/999", 404, "quota 999 not found"},
+		{"root", strings.Replace(set(`{"hard":{"storage":1}}`), "/1", "/999", 1), 404, "quota 999 not found"},
+
+		{"root", "POST /projects\n\n" + `{"project_name":"gamma","storage_limit":5}`, 201, ""},
+		{"root", "GET /projects/gamma/summary", 200, `"hard":{"storage":5}`},
+		{"alice", "POST /projects\n\n" + `{"project_name":"delta","storage_limit":5}`, 201, ""}, // who may not say
+		{"alice", "GET /projects/delta/summary", 200, `"hard":{"storage":-1}`},
+		{"alice", "PUT /projects/delta\n\n" + `{"storage_limit":5}`, 200, ""},
+		{"alice", "GET /projects/delta/summary", 200, `"hard":{"storage":-1}`},
+		{"root", "POST /projects\n\n" + `{"project_name":"eps","storage_limit":-2}`, 400, "storage_limit"},
+		{"root", "DELETE /projects/gamma", 200, ""},
+		{"root", "GET /quotas/4", 404, "NOT_FOUND"},
 	})
 }

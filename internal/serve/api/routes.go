@@ -38,7 +38,7 @@ func (a *API) routes(c Config) {
 	opBy(g, "updateUserPassword", "PUT /users/{user_id}/password", u.needToSetPassword, u.setPassword)
 	opBy(g, "setCliSecret", "PUT /users/{user_id}/cli_secret", selfOr[setCLISecret]("update"), u.setCLISecret)
 
-	g, p := a.group("project"), projects{c.Projects}
+	g, p := a.group("project"), projects{c.Projects, c.Quotas}
 	op(g, "listProjects", "GET /projects", anyone, p.list)
 	op(g, "headProject", "HEAD /projects", loggedIn, p.head)
 	opBy(g, "createProject", "POST /projects", p.needToCreate, p.create)
@@ -63,6 +63,11 @@ func (a *API) routes(c Config) {
 	op(g, "getProjectMember", "GET /projects/{project_name_or_id}/members/{mid}", project("member", "read"), m.get)
 	op(g, "updateProjectMember", "PUT /projects/{project_name_or_id}/members/{mid}", project("member", "update"), m.update)
 	op(g, "deleteProjectMember", "DELETE /projects/{project_name_or_id}/members/{mid}", project("member", "delete"), m.delete)
+
+	g, qu := a.group("quota"), quotas{c.Quotas}
+	op(g, "listQuotas", "GET /quotas", theSystem("quota", "list"), qu.list)
+	op(g, "getQuota", "GET /quotas/{id}", theSystem("quota", "read"), qu.get)
+	op(g, "updateQuota", "PUT /quotas/{id}", theSystem("quota", "update"), qu.update)
 
 	g, r := a.group("robot"), robots{c.Robots}
 	opBy(g, "ListRobot", "GET /robots", r.needToList, r.list)

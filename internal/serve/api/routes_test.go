@@ -66,6 +66,10 @@ var scenarios = map[string]scenario{
 	"updateProjectMember": {request: `PUT /projects/alpha/members/1` + "\n\n" + `{"role_id":3}`, denied: "mia", done: "alice", status: 200, check: then("GET /projects/1/members/1", "root", `"role_name":"guest"`)},
 	"deleteProjectMember": {request: "DELETE /projects/alpha/members/1", denied: "mia", done: "alice", status: 200, check: gone("GET /projects/alpha/members/1")},
 
+	"listQuotas":  {request: "GET /quotas?reference=project&reference_id=1", denied: "alice", done: "root", status: 200, check: bodyHas(`"ref":{"id":1,"name":"alpha","owner_name":"alice"}`, `"hard":{"storage":-1}`)},
+	"getQuota":    {request: "GET /quotas/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"used":{"storage":`)},
+	"updateQuota": {request: "PUT /quotas/1" + "\n\n" + `{"hard":{"storage":1000}}`, denied: "alice", done: "root", status: 200, check: then("GET /quotas/1", "root", `"hard":{"storage":1000}`)},
+
 	"getLogs":                {request: "GET /projects/alpha/logs", denied: "mia", done: "alice", status: 200, check: bodyHas(`"resource":"alpha/app:1"`)},
 	"getLogExts":             {request: "GET /projects/alpha/auditlog-exts", denied: "mia", done: "alice", status: 200, check: bodyHas(`"operation_result":true`)},
 	"listAuditLogs":          {request: "GET /audit-logs", done: "alice", status: 200, check: bodyHas(`"resource":"alpha/app:1"`)},

@@ -30,6 +30,7 @@ import (
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/secret"
@@ -240,7 +241,7 @@ func populate(d *db.DB) error {
 func services(d *db.DB) (*account.Service, *project.Service, *robot.Service) {
 	epoch, hasher := new(access.Epoch), secret.NewHasher(2)
 	accounts := account.New(sqlstore.NewAccounts(d), hasher, epoch)
-	return accounts, project.New(sqlstore.NewProjects(d), lookup{accounts}, nil, epoch), robot.New(sqlstore.NewRobots(d), hasher, nil, epoch)
+	return accounts, project.New(sqlstore.NewProjects(d), lookup{accounts}, nil, nil, epoch), robot.New(sqlstore.NewRobots(d), hasher, nil, epoch)
 }
 
 // lookup is project.Users, as the program has it.
@@ -281,7 +282,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	w.who = identity.New(new(access.Epoch), identity.Robots(w.robots), identity.Accounts(w.accounts))
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
 	c := Config{
-		Accounts: w.accounts, Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
+		Accounts: w.accounts, Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Quotas: quota.New(sqlstore.NewQuotas(w.db), w.settings.Get, log), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
 		Content: w.content, Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open),
 		Components: []Component{{"database", w.db.Ping}},
 		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },

@@ -111,7 +111,7 @@ func open(t *testing.T) *door {
 		accounts: account.New(sqlstore.NewAccounts(d), hasher, epoch),
 		robots:   robot.New(sqlstore.NewRobots(d), hasher, nil, epoch),
 	}
-	o.projects = project.New(sqlstore.NewProjects(d), users{o.accounts}, nil, epoch)
+	o.projects = project.New(sqlstore.NewProjects(d), users{o.accounts}, nil, nil, epoch)
 	var err error
 	o.tokens, err = token.New(t.Context(), sqlstore.NewKeys(d), secret.NewSealer([32]byte{1}), o.projects,
 		token.Config{Services: []string{"berth", "other-registry"}, Now: func() time.Time { return time.Now().Add(time.Duration(o.ahead.Load())) }})

@@ -76,7 +76,7 @@ func start(t *testing.T, d *db.DB, cfg registry.Config) *server {
 	running.Go(func() { pulls.Run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait() })
 
-	projects := project.New(sqlstore.NewProjects(d), nil, nil, new(access.Epoch)) // no members are added by name
+	projects := project.New(sqlstore.NewProjects(d), nil, nil, nil, new(access.Epoch)) // no members are added by name
 	for _, p := range []project.NewProject{{Name: "open", Public: true}, {Name: "closed"}} {
 		if _, err := projects.Create(access.With(t.Context(), admin), p); err != nil {
 			t.Fatal(err)

@@ -132,7 +132,22 @@ func storeArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, err error)
 	if err := recordChildren(tx, repo, id, p.Manifest.Children); err != nil {
 		return 0, err
 	}
-	return id, countManifests(tx, repo, p.ProjectID, +1)
+	if err := countManifests(tx, repo, p.ProjectID, +1); err != nil {
+		return 0, err
+	}
+	return id, charge(tx, p, partsOf(p, sizes))
+}
+
+// partsOf returns what a push is charged for: the manifest, and those of its
+// blobs that are here to stay.
+func partsOf(p artifact.Push, sizes map[oci.Digest]int64) []part {
+	parts := []part{{p.Digest, int64(len(p.Body))}}
+	for _, b := range p.Manifest.Blobs {
+		if size, here := sizes[b.Digest]; here && !b.Foreign {
+			parts = append(parts, part{b.Digest, size})
+		}
+	}
+	return parts
 }
 
 // subjectOf returns the digest of a manifest's subject and the descriptor under
@@ -214,15 +229,15 @@ func totalSize(tx *db.Tx, repo int64, p artifact.Push, sizes map[oci.Digest]int6
 }
 
 func recordBlobs(tx *db.Tx, repo, id int64, blobs []oci.Blob, sizes map[oci.Digest]int64) error {
-	args := make([]any, 0, 5*len(blobs))
+	args := make([]any, 0, 6*len(blobs))
 	for _, b := range blobs {
 		size, here := sizes[b.Digest]
 		if !here {
 			size = b.Size
 		}
-		args = append(args, id, b.Digest, repo, b.Foreign, size)
+		args = append(args, id, b.Digest, repo, b.Foreign, here && !b.Foreign, size)
 	}
-	return insertRows(tx, `INSERT INTO artifact_blob (artifact_id, digest, repository_id, foreign_layer, size) VALUES `, 5, args)
+	return insertRows(tx, `INSERT INTO artifact_blob (artifact_id, digest, repository_id, foreign_layer, counted, size) VALUES `, 6, args)
 }
 
 func recordChildren(tx *db.Tx, repo, id int64, children []oci.Descriptor) error {

@@ -30,7 +30,7 @@ func (s *Artifacts) Delete(ctx context.Context, repo artifact.Repo, d oci.Digest
 		if err := refuseReferenced(tx, repoID, d); err != nil {
 			return err
 		}
-		x := deletion{tx: tx, repo: repo, repoID: repoID, actor: actor, seen: map[int64]bool{first.id: true}}
+		x := deletion{tx: tx, repo: repo, repoID: repoID, actor: actor, seen: map[int64]bool{first.id: true}, needs: map[oci.Digest]int64{}}
 		if err := x.collect([]doomed{first}); err != nil {
 			return fmt.Errorf("delete artifact: %w", err)
 		}
@@ -57,6 +57,8 @@ type deletion struct {
 	all  []doomed
 	seen map[int64]bool
 	left []oci.Digest // children that stay, and may now be listed
+
+	needs map[oci.Digest]int64 // how often what goes needed a content
 }
 
 // collect adds artifacts and what goes with them.
@@ -154,6 +156,9 @@ func (x *deletion) run() error {
 	if err := countManifests(x.tx, x.repoID, x.repo.ProjectID, -int64(len(x.all))); err != nil {
 		return err
 	}
+	if err := release(x.tx, x.repo.ProjectID, x.needs); err != nil {
+		return err
+	}
 	events := make([]event.Event, len(x.all))
 	for i, d := range x.all {
 		events[i] = event.New(x.actor, event.ArtifactDeleted{Where: x.repo.Where(), Digest: string(d.digest), Tags: d.tags})
@@ -182,19 +187,35 @@ func (x *deletion) remove(some []doomed) (listed int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, q := range []string{`DELETE FROM artifact_label WHERE artifact_id `, `DELETE FROM artifact_blob WHERE artifact_id `, `DELETE FROM artifact_reference WHERE parent_id `} {
+	for _, q := range []string{`DELETE FROM artifact_label WHERE artifact_id `, `DELETE FROM artifact_reference WHERE parent_id `} {
 		if _, err := x.tx.Exec(q+in, ids...); err != nil {
 			return 0, err
 		}
 	}
-	rows, err = x.tx.Query(`DELETE FROM artifact WHERE id `+in+` RETURNING listed`, ids...)
+	rows, err = x.tx.Query(`DELETE FROM artifact_blob WHERE artifact_id `+in+` RETURNING digest, counted`, ids...)
+	if err != nil {
+		return 0, err
+	}
+	_, err = gather(rows, func(rows *db.Rows) (counted bool, err error) {
+		var d oci.Digest
+		if err = rows.Scan(&d, &counted); counted {
+			x.needs[d]++
+		}
+		return counted, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	rows, err = x.tx.Query(`DELETE FROM artifact WHERE id `+in+` RETURNING digest, listed`, ids...)
 	if err != nil {
 		return 0, err
 	}
 	_, err = gather(rows, func(rows *db.Rows) (was bool, err error) {
-		if err = rows.Scan(&was); was {
+		var d oci.Digest
+		if err = rows.Scan(&d, &was); was {
 			listed++
 		}
+		x.needs[d]++
 		return was, err
 	})
 	return listed, err
@@ -232,11 +253,18 @@ func (s *Artifacts) DeleteRepository(ctx context.Context, repo artifact.Repo, ac
 		if err != nil {
 			return err
 		}
+		needs, err := needsOf(tx, id)
+		if err != nil {
+			return err
+		}
 		var listed bool
 		// Its artifacts, tags and what it may serve go along.
 		err = tx.QueryRow(`DELETE FROM repository WHERE id = ? RETURNING listed`, id).Scan(&listed)
 		if err == nil && listed {
 			err = countRepositories(tx, repo.ProjectID, -1)
+		}
+		if err == nil {
+			err = release(tx, repo.ProjectID, needs)
 		}
 		if err != nil {
 			return fmt.Errorf("delete repository %s: %w", repo.Name, err)

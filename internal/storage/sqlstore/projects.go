@@ -47,6 +47,10 @@ func (s *Projects) Create(ctx context.Context, p project.Project, by event.Actor
 		if err != nil {
 			return err
 		}
+		_, err = tx.Exec(`INSERT INTO quota (project_id, hard, used, created, updated) VALUES (?, ?, 0, ?, ?)`, p.ID, p.Limit, now, now)
+		if err != nil {
+			return err
+		}
 		return record(tx, event.New(by, event.ProjectCreated{Where: p.Where()}))
 	})
 	if errors.Is(err, db.ErrDuplicate) {
@@ -244,6 +248,8 @@ func (s *Projects) Delete(ctx context.Context, id int64, by event.Actor) error {
 			// These are empty. What they may serve must not pass to a new project
 			// that comes to the same name.
 			`DELETE FROM repository WHERE project_id = ?`,
+			`DELETE FROM project_blob WHERE project_id = ?`,
+			`DELETE FROM quota WHERE project_id = ?`,
 		} {
 			if _, err := tx.Exec(q, id); err != nil {
 				return err

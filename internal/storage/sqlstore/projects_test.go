@@ -28,7 +28,7 @@ var by = event.Actor{Name: "alice", Address: "192.0.2.7", Request: "r-1"}
 
 func createProject(t *testing.T, d *db.DB, name string, owner int64) int64 {
 	t.Helper()
-	id, err := NewProjects(d).Create(t.Context(), project.Project{Name: name, OwnerID: owner, Created: accountTime}, by)
+	id, err := NewProjects(d).Create(t.Context(), project.Project{Name: name, OwnerID: owner, Limit: -1, Created: accountTime}, by)
 	if err != nil {
 		t.Fatal(err)
 	}

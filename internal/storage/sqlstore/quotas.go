@@ -1,0 +1,281 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/query"
+	"github.com/berth-registry/berth/internal/quota"
+	"github.com/berth-registry/berth/internal/storage/db"
+)
+
+// Quotas keeps what projects may store and do. It is a quota.Store.
+type Quotas struct{ db *db.DB }
+
+// NewQuotas returns the quotas in d.
+func NewQuotas(d *db.DB) *Quotas { return &Quotas{d} }
+
+// A part is content that an artifact needs.
+type part struct {
+	digest oci.Digest
+	size   int64
+}
+
+// partsAtOnce is how many parts one statement is about.
+const partsAtOnce = 500
+
+// charge counts what a new artifact needs, of which only what the project did not
+// need before is charged. Parts are given in the order of their digests, so that
+// two pushes do not wait for each other in a circle. It returns
+// quota.ErrExceeded.
+func charge(tx *db.Tx, p artifact.Push, parts []part) error {
+	slices.SortFunc(parts, func(a, b part) int { return strings.Compare(string(a.digest), string(b.digest)) })
+	var needed int64
+	for chunk := range slices.Chunk(parts, partsAtOnce) {
+		args := make([]any, 0, 3*len(chunk))
+		for _, one := range chunk {
+			args = append(args, p.ProjectID, one.digest, one.size)
+		}
+		rows, err := tx.Query(`INSERT INTO project_blob (project_id, digest, size, refs) VALUES (?, ?, ?, 1)`+strings.Repeat(`, (?, ?, ?, 1)`, len(chunk)-1)+`
+			ON CONFLICT (project_id, digest) DO UPDATE SET refs = project_blob.refs + 1 RETURNING size, refs`, args...)
+		if err != nil {
+			return fmt.Errorf("charge: %w", err)
+		}
+		_, err = gather(rows, func(rows *db.Rows) (none struct{}, err error) {
+			var size, refs int64
+			if err = rows.Scan(&size, &refs); refs == 1 {
+				needed += size
+			}
+			return none, err
+		})
+		if err != nil {
+			return fmt.Errorf("charge: %w", err)
+		}
+	}
+	if needed == 0 {
+		return nil
+	}
+	return take(tx, p, needed)
+}
+
+// take adds to what a project uses, where that fits.
+func take(tx *db.Tx, p artifact.Push, needed int64) error {
+	q, args := `UPDATE quota SET used = used + ?, updated = ? WHERE project_id = ?`, []any{needed, p.At.UnixMicro(), p.ProjectID}
+	if p.Limited {
+		q += ` AND (hard < 0 OR used + ? <= hard)`
+		args = append(args, needed)
+	}
+	var used, hard int64
+	err := tx.QueryRow(q+` RETURNING used, hard`, args...).Scan(&used, &hard)
+	if errors.Is(err, db.ErrNotFound) {
+		if err = tx.QueryRow(`SELECT used, hard FROM quota WHERE project_id = ?`, p.ProjectID).Scan(&used, &hard); err == nil {
+			return quota.Exceeded(needed, used, hard)
+		}
+		if errors.Is(err, db.ErrNotFound) {
+			return artifact.ErrRepositoryUnknown.Because(errors.New("its project is gone"))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("charge: %w", err)
+	}
+	if warns := func(n int64) bool { return n > hard/100*85 }; p.Limited && hard > 0 && warns(used) && !warns(used-needed) {
+		fact := event.QuotaWarned{Quota: event.Quota{Where: p.Where(), Used: used, Hard: hard}}
+		return record(tx, event.Event{At: p.At, Actor: event.Actor{Name: "berth"}, Fact: fact})
+	}
+	return nil
+}
+
+// release undoes charge: needs says how often each content was needed by what is
+// gone.
+func release(tx *db.Tx, projectID int64, needs map[oci.Digest]int64) error {
+	often := map[int64][]oci.Digest{}
+	for d, n := range needs {
+		often[n] = append(often[n], d)
+	}
+	var freed int64
+	for n, digests := range often {
+		slices.Sort(digests)
+		for chunk := range slices.Chunk(digests, partsAtOnce) {
+			size, err := releaseSome(tx, projectID, n, chunk)
+			if err != nil {
+				return fmt.Errorf("release: %w", err)
+			}
+			freed += size
+		}
+	}
+	if freed == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(`UPDATE quota SET used = used - ?, updated = ? WHERE project_id = ?`, freed, time.Now().UnixMicro(), projectID); err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	return nil
+}
+
+func releaseSome(tx *db.Tx, projectID, n int64, digests []oci.Digest) (freed int64, err error) {
+	in := ` WHERE project_id = ? AND digest IN (` + db.In(len(digests)) + `)`
+	args := append([]any{projectID}, anyOf(digests)...)
+	if _, err := tx.Exec(`UPDATE project_blob SET refs = refs - ?`+in, append([]any{n}, args...)...); err != nil {
+		return 0, err
+	}
+	rows, err := tx.Query(`DELETE FROM project_blob`+in+` AND refs <= 0 RETURNING size`, args...)
+	if err != nil {
+		return 0, err
+	}
+	_, err = gather(rows, func(rows *db.Rows) (size int64, err error) {
+		err = rows.Scan(&size)
+		freed += size
+		return size, err
+	})
+	return freed, err
+}
+
+// needsOf returns how often each content is needed in a repository.
+func needsOf(tx *db.Tx, repo int64) (map[oci.Digest]int64, error) {
+	rows, err := tx.Query(`SELECT digest, COUNT(*) FROM (
+		SELECT digest FROM artifact WHERE repository_id = ?
+		UNION ALL
+		SELECT b.digest FROM artifact_blob b JOIN artifact a ON a.id = b.artifact_id WHERE a.repository_id = ? AND b.counted) AS needed GROUP BY digest`, repo, repo)
+	if err != nil {
+		return nil, err
+	}
+	needs := map[oci.Digest]int64{}
+	_, err = gather(rows, func(rows *db.Rows) (none struct{}, err error) {
+		var d oci.Digest
+		var n int64
+		err = rows.Scan(&d, &n)
+		needs[d] = n
+		return none, err
+	})
+	return needs, err
+}
+
+var quotaListing = listing{
+	fields: `q.project_id, p.name, a.name, q.hard, q.used, q.created, q.updated`,
+	from:   `quota q JOIN project p ON p.id = q.project_id JOIN account a ON a.id = p.owner_id`,
+	columns: map[string]column{
+		"id":            {"q.project_id", number},
+		"reference_id":  {"q.project_id", number},
+		"project":       {"p.name", text},
+		"hard.storage":  {"q.hard", number},
+		"used.storage":  {"q.used", number},
+		"creation_time": {"q.created", moment},
+		"update_time":   {"q.updated", moment},
+	},
+	order: []query.Sort{{Field: "project"}},
+	id:    "q.project_id",
+}
+
+func scanQuota(row interface{ Scan(...any) error }) (quota.Quota, error) {
+	var q quota.Quota
+	var created, updated int64
+	err := row.Scan(&q.ProjectID, &q.Project, &q.Owner, &q.Hard, &q.Used, &created, &updated)
+	q.Created, q.Updated = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
+	return q, err
+}
+
+// List implements quota.Store.
+func (s *Quotas) List(ctx context.Context, q query.Query) ([]quota.Quota, int64, error) {
+	return list(ctx, s.db, quotaListing, condition{"NOT p.deleted", nil}, q, func(rows *db.Rows) (quota.Quota, error) { return scanQuota(rows) })
+}
+
+// ByProject implements quota.Store.
+func (s *Quotas) ByProject(ctx context.Context, projectID int64) (quota.Quota, error) {
+	q, err := scanQuota(s.db.QueryRow(ctx, `SELECT `+quotaListing.fields+` FROM `+quotaListing.from+` WHERE q.project_id = ? AND NOT p.deleted`, projectID))
+	if errors.Is(err, db.ErrNotFound) {
+		return q, noQuota(projectID)
+	}
+	return q, err
+}
+
+func noQuota(projectID int64) error { return quota.ErrNotFound.Saying("quota %d not found", projectID) }
+
+// SetHard implements quota.Store.
+func (s *Quotas) SetHard(ctx context.Context, projectID, hard int64, by event.Actor) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		e := event.New(by, nil)
+		var used int64
+		err := tx.QueryRow(`UPDATE quota SET hard = ?, updated = ? WHERE project_id = ? RETURNING used`, hard, e.At.UnixMicro(), projectID).Scan(&used)
+		if errors.Is(err, db.ErrNotFound) {
+			return noQuota(projectID)
+		}
+		if err != nil {
+			return fmt.Errorf("limit of project %d: %w", projectID, err)
+		}
+		name, err := projectName(tx, projectID)
+		if err != nil {
+			return err
+		}
+		e.Fact = event.QuotaUpdated{Quota: event.Quota{Where: event.Where{ProjectID: projectID, Project: name}, Used: used, Hard: hard}}
+		return record(tx, e)
+	})
+}
+
+// Room implements quota.Store. It is one indexed read.
+func (s *Quotas) Room(ctx context.Context, projectID int64, d oci.Digest) (used, hard int64, has bool, err error) {
+	err = s.db.QueryRow(ctx, `SELECT used, hard, EXISTS (SELECT 1 FROM project_blob b WHERE b.project_id = quota.project_id AND b.digest = ?)
+		FROM quota WHERE project_id = ?`, d, projectID).Scan(&used, &hard, &has)
+	if errors.Is(err, db.ErrNotFound) {
+		return 0, quota.Unlimited, false, nil // its project is gone, which the push will tell
+	}
+	return used, hard, has, err
+}
+
+// Announce implements quota.Store.
+func (s *Quotas) Announce(ctx context.Context, e event.Event) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error { return record(tx, e) })
+}
+
+// trueNeeds is what project_blob should hold of a project.
+const trueNeeds = `SELECT digest, MAX(size) AS size, COUNT(*) AS refs FROM (
+	SELECT a.digest, a.manifest_size AS size FROM artifact a WHERE a.project_id = ?
+	UNION ALL
+	SELECT b.digest, b.size FROM artifact_blob b JOIN artifact a ON a.id = b.artifact_id WHERE a.project_id = ? AND b.counted) AS needed GROUP BY digest`
+
+// Recalculate implements quota.Store.
+func (s *Quotas) Recalculate(ctx context.Context, projectID int64, dry bool) (quota.Drift, error) {
+	var drift quota.Drift
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		drift = quota.Drift{}
+		// Pushes and deletions of the project write this row, and wait.
+		err := tx.QueryRow(`UPDATE quota SET used = used WHERE project_id = ? RETURNING used`, projectID).Scan(&drift.Kept)
+		if errors.Is(err, db.ErrNotFound) {
+			return noQuota(projectID)
+		}
+		if err != nil {
+			return err
+		}
+		if drift.Project, err = projectName(tx, projectID); err != nil {
+			return err
+		}
+		err = tx.QueryRow(`SELECT COALESCE(SUM(size), 0) FROM (`+trueNeeds+`) AS needs`, projectID, projectID).Scan(&drift.True)
+		if err != nil {
+			return err
+		}
+		err = tx.QueryRow(`SELECT COUNT(*) FROM (SELECT digest FROM (
+			SELECT digest, size, refs FROM (`+trueNeeds+`) AS needs UNION ALL SELECT digest, size, refs FROM project_blob WHERE project_id = ?) AS both_sides
+			GROUP BY digest HAVING COUNT(*) <> 2 OR MIN(size) <> MAX(size) OR MIN(refs) <> MAX(refs)) AS wrong`, projectID, projectID, projectID).Scan(&drift.Wrong)
+		if err != nil || dry || drift.Kept == drift.True && drift.Wrong == 0 {
+			return err
+		}
+		if _, err := tx.Exec(`DELETE FROM project_blob WHERE project_id = ?`, projectID); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`INSERT INTO project_blob (project_id, digest, size, refs) SELECT CAST(? AS BIGINT), digest, size, refs FROM (`+trueNeeds+`) AS needs`, projectID, projectID, projectID); err != nil {
+			return err
+		}
+		_, err = tx.Exec(`UPDATE quota SET used = ? WHERE project_id = ?`, drift.True, projectID)
+		return err
+	})
+	if err != nil {
+		return drift, fmt.Errorf("recalculate quota of project %d: %w", projectID, err)
+	}
+	return drift, nil
+}
