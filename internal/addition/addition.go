@@ -173,6 +173,19 @@ func (s *Service) manifest(ctx context.Context, repo artifact.Repo, ref oci.Refe
 
 // additions returns what an artifact of this type has, whether or not its
 // content does.
+// Of returns the names of the additions that artifacts of a type have.
+func Of(artifactType string) []string {
+	config := map[string]string{
+		artifact.TypeImage: ociConfig, artifact.TypeWASM: wasmConfig, artifact.TypeChart: helmConfig,
+		artifact.TypeModel: modelType, artifact.TypeSBOM: sbomType,
+	}[artifactType]
+	var names []string
+	for _, a := range (manifest{kind: config}).additions() {
+		names = append(names, a.name)
+	}
+	return names
+}
+
 func (m manifest) additions() []addition {
 	switch m.kind {
 	case ociConfig, dockerConfig, wasmConfig:

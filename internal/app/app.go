@@ -147,7 +147,7 @@ func (a *App) wire(ctx context.Context) error {
 	guard := auth.New(who, tokens, a.audit)
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
-		Content: a.content, Additions: addition.New(artifacts, a.openBlob),
+		Content: a.content, Catalog: artifacts, Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},

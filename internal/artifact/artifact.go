@@ -121,9 +121,9 @@ type Store interface {
 	// It returns ErrRepositoryUnknown.
 	Tags(ctx context.Context, repository, last string, n int) ([]string, error)
 
-	// Repositories returns at most n full names of repositories that hold an
+	// RepositoryNames returns at most n full names of repositories that hold an
 	// artifact, in byte order, beginning behind last.
-	Repositories(ctx context.Context, last string, n int) ([]string, error)
+	RepositoryNames(ctx context.Context, last string, n int) ([]string, error)
 
 	// Referrers returns at most n artifacts whose subject is d, in the order of
 	// their arrival, beginning behind the id after; only those of artifactType

@@ -72,6 +72,8 @@ type Store interface {
 	// List returns a page of the visible projects and how many there are on all
 	// pages, by name where the query does not say otherwise.
 	List(ctx context.Context, v Visible, q query.Query) ([]Project, int64, error)
+	// Counts counts the visible projects.
+	Counts(ctx context.Context, v Visible) (Counts, error)
 	// Update applies the change to the metadata as they then are.
 	Update(ctx context.Context, id int64, c Change, by event.Actor) error
 	// Delete frees the project's name and ends its members and robots. It
@@ -223,12 +225,12 @@ func (s *Service) ByNameOrID(ctx context.Context, nameOrID string, isName bool) 
 // name, project_id, owner (a login name), owner_id, public, repo_count,
 // creation_time and update_time; the order is by name where the query has none.
 func (s *Service) List(ctx context.Context, c access.Caller, q query.Query) ([]Project, int64, error) {
-	return s.store.List(ctx, visible(c), q)
+	return s.store.List(ctx, VisibleTo(c), q)
 }
 
-// visible returns what a caller may see: robots see the projects that their
+// VisibleTo returns what a caller may see: robots see the projects that their
 // permissions name.
-func visible(c access.Caller) Visible {
+func VisibleTo(c access.Caller) Visible {
 	v := Visible{All: access.Allowed(c, access.OfSystem("project", "list"), nil)}
 	switch c.Kind {
 	case access.User:
@@ -245,6 +247,20 @@ func visible(c access.Caller) Visible {
 		}
 	}
 	return v
+}
+
+// Counts are numbers of projects and of their repositories. Bytes is what all of
+// them use, known only where All is set: then it is all that there is.
+type Counts struct {
+	PublicProjects, PublicRepositories   int64
+	PrivateProjects, PrivateRepositories int64
+	All                                  bool
+	Bytes                                int64
+}
+
+// Counts counts the projects that the caller may see, and their repositories.
+func (s *Service) Counts(ctx context.Context, c access.Caller) (Counts, error) {
+	return s.store.Counts(ctx, VisibleTo(c))
 }
 
 // Update changes a project's metadata, and with MetaPublic who may see it. It

@@ -133,7 +133,7 @@ func filters(q string) ([]Filter, error) {
 		return nil, nil
 	}
 	// Clients escape the whole of q once more than its place in a URL asks for.
-	if plain, err := url.QueryUnescape(q); err == nil {
+	if plain, err := url.PathUnescape(q); err == nil {
 		q = plain
 	}
 	if strings.Count(q, ",") >= maxFilters {

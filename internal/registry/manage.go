@@ -69,6 +69,9 @@ func (s *Service) CreateTag(ctx context.Context, repo artifact.Repo, ref oci.Ref
 // DeleteTag removes one of an artifact's tags; the artifact stays. It returns
 // artifact.ErrUnknown or artifact.ErrRepositoryUnknown.
 func (s *Service) DeleteTag(ctx context.Context, repo artifact.Repo, ref oci.Reference, tag string) error {
+	if oci.CheckTag(tag) != nil {
+		return artifact.ErrUnknown.With("%.128s", tag)
+	}
 	a, _, err := s.artifacts.Find(ctx, repo.Name, ref, false)
 	if err != nil {
 		return err

@@ -143,7 +143,7 @@ func (s *Service) Tags(ctx context.Context, repo artifact.Repo, last string, n i
 
 // Repositories returns at most n full names of repositories behind last.
 func (s *Service) Repositories(ctx context.Context, last string, n int) ([]string, error) {
-	return s.artifacts.Repositories(ctx, last, n)
+	return s.artifacts.RepositoryNames(ctx, last, n)
 }
 
 // Referrers returns at most n artifacts whose subject is d, behind the id after.

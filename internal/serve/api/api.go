@@ -22,6 +22,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/addition"
+	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/project"
@@ -41,6 +42,7 @@ type Config struct {
 	Robots   *robot.Service
 	Audit    *audit.Service
 	Settings *setting.Service
+	Catalog  artifact.Catalog
 	Quotas   *quota.Service
 
 	Content   *registry.Service

@@ -48,6 +48,8 @@ func (a *API) routes(c Config) {
 	op(g, "getProjectDeletable", "GET /projects/{project_name_or_id}/_deletable", project("project", "delete"), p.deletable)
 	op(g, "getProjectSummary", "GET /projects/{project_name_or_id}/summary", project("project", "read"), p.summary)
 
+	ar := artifacts{c.Catalog, c.Content}
+	op(g, "listArtifactsOfProject", "GET /projects/{project_name_or_id}/artifacts", project("artifact", "list"), ar.listOfProject)
 	logs := auditLogs{c.Audit}
 	op(g, "getLogs", "GET /projects/{project_name}/logs", project("log", "list"), logs.listOfProject)
 	op(g, "getLogExts", "GET /projects/{project_name}/auditlog-exts", project("log", "list"), logs.listExtOfProject)
@@ -56,6 +58,32 @@ func (a *API) routes(c Config) {
 	op(g, "listAuditLogs", "GET /audit-logs", loggedIn, logs.list)
 	op(g, "listAuditLogExts", "GET /auditlog-exts", loggedIn, logs.listExt)
 	op(g, "listAuditLogEventTypes", "GET /auditlog-exts/events", theSystem("audit-log", "list"), logs.kinds)
+
+	g, re := a.group("repository"), repositories{c.Catalog, c.Content}
+	op(g, "listAllRepositories", "GET /repositories", anyone, re.listAll)
+	op(g, "listRepositories", "GET /projects/{project_name}/repositories", project("repository", "list"), re.list)
+	op(g, "getRepository", "GET /projects/{project_name}/repositories/{repository_name}", project("repository", "read"), re.get)
+	op(g, "updateRepository", "PUT /projects/{project_name}/repositories/{repository_name}", project("repository", "update"), re.update)
+	op(g, "deleteRepository", "DELETE /projects/{project_name}/repositories/{repository_name}", project("repository", "delete"), re.delete)
+
+	g = a.group("artifact")
+	const inArtifact = "/projects/{project_name}/repositories/{repository_name}/artifacts"
+	op(g, "listArtifacts", "GET "+inArtifact, project("artifact", "list"), ar.list)
+	op(g, "getArtifact", "GET "+inArtifact+"/{reference}", project("artifact", "read"), ar.get)
+	op(g, "deleteArtifact", "DELETE "+inArtifact+"/{reference}", project("artifact", "delete"), ar.delete)
+	op(g, "listTags", "GET "+inArtifact+"/{reference}/tags", project("tag", "list"), ar.tags)
+	op(g, "createTag", "POST "+inArtifact+"/{reference}/tags", project("tag", "create"), ar.createTag)
+	op(g, "deleteTag", "DELETE "+inArtifact+"/{reference}/tags/{tag_name}", project("tag", "delete"), ar.deleteTag)
+	op(g, "listAccessories", "GET "+inArtifact+"/{reference}/accessories", project("accessory", "list"), ar.accessories)
+	ad, cp := additions{c.Additions}, copies{c.Content, a.allow}
+	op(g, "CopyArtifact", "POST "+inArtifact, project("artifact", "create"), cp.create)
+	op(g, "getVulnerabilitiesAddition", "GET "+inArtifact+"/{reference}/additions/vulnerabilities", project("artifact-addition", "read"), ad.vulnerabilities)
+	op(g, "getAddition", "GET "+inArtifact+"/{reference}/additions/{addition}", project("artifact-addition", "read"), ad.get)
+
+	se := search{c.Projects, c.Catalog}
+	op(a.group("search"), "search", "GET /search", anyone, se.find)
+	op(a.group("statistic"), "getStatistic", "GET /statistics", loggedIn, se.statistics)
+	op(a.group("icon"), "getIcon", "GET /icons/{digest}", anyone, icons{c.Catalog, c.Content}.get)
 
 	g, m := a.group("member"), members{c.Projects}
 	op(g, "listProjectMembers", "GET /projects/{project_name_or_id}/members", project("member", "list"), m.list)
@@ -76,12 +104,6 @@ func (a *API) routes(c Config) {
 	opBy(g, "UpdateRobot", "PUT /robots/{robot_id}", needOn[updateRobot](c.Robots, "update"), r.update)
 	opBy(g, "RefreshSec", "PATCH /robots/{robot_id}", needOn[refreshRobot](c.Robots, "update"), r.refresh)
 	opBy(g, "DeleteRobot", "DELETE /robots/{robot_id}", needOn[getRobot](c.Robots, "delete"), r.delete)
-
-	const inArtifact = "/projects/{project_name}/repositories/{repository_name}/artifacts"
-	g, ad, cp := a.group("artifact"), additions{c.Additions}, copies{c.Content, a.allow}
-	op(g, "CopyArtifact", "POST "+inArtifact, project("artifact", "create"), cp.create)
-	op(g, "getVulnerabilitiesAddition", "GET "+inArtifact+"/{reference}/additions/vulnerabilities", project("artifact-addition", "read"), ad.vulnerabilities)
-	op(g, "getAddition", "GET "+inArtifact+"/{reference}/additions/{addition}", project("artifact-addition", "read"), ad.get)
 
 	gr := grantable{c.Projects}
 	opBy(a.group("permissions"), "getPermissions", "GET /permissions", gr.need, gr.list)

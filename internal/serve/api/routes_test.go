@@ -66,6 +66,25 @@ var scenarios = map[string]scenario{
 	"updateProjectMember": {request: `PUT /projects/alpha/members/1` + "\n\n" + `{"role_id":3}`, denied: "mia", done: "alice", status: 200, check: then("GET /projects/1/members/1", "root", `"role_name":"guest"`)},
 	"deleteProjectMember": {request: "DELETE /projects/alpha/members/1", denied: "mia", done: "alice", status: 200, check: gone("GET /projects/alpha/members/1")},
 
+	"listAllRepositories": {request: "GET /repositories", open: true, status: 200, check: bodyHas(`"name":"open/app"`)},
+	"listRepositories":    {request: "GET /projects/alpha/repositories?q=name%3D~base", denied: "bob", done: "lim", status: 200, check: bodyHas(`"name":"alpha/lib/base"`)},
+	"getRepository":       {request: "GET /projects/alpha/repositories/lib%252Fbase", denied: "bob", done: "lim", status: 200, check: bodyHas(`"name":"alpha/lib/base"`, `"artifact_count":1`)},
+	"updateRepository":    {request: "PUT /projects/alpha/repositories/app" + "\n\n" + `{"description":"new <b>words</b>"}`, denied: "gus", done: "dev", status: 200, check: then("GET /projects/alpha/repositories/app", "root", `"description":"new <b>words</b>"`)},
+	"deleteRepository":    {request: "DELETE /projects/alpha/repositories/app", denied: "dev", done: "mia", status: 200, check: gone("GET /projects/alpha/repositories/app")},
+
+	"listArtifactsOfProject": {request: "GET /projects/alpha/artifacts", denied: "bob", done: "lim", status: 200, check: bodyHas(`"repository_name":"alpha/app"`, `"repository_name":"alpha/lib/base"`)},
+	"listArtifacts":          {request: "GET /projects/alpha/repositories/app/artifacts?q=tags%3D*", denied: "bob", done: "lim", status: 200, check: bodyHas(`"type":"IMAGE"`, `"name":"1"`)},
+	"getArtifact":            {request: "GET /projects/alpha/repositories/app/artifacts/1", denied: "bob", done: "lim", status: 200, check: bodyHas(`"architecture":"amd64"`, `"href":"/api/v2.0/projects/alpha/repositories/app/artifacts/sha256:`)},
+	"deleteArtifact":         {request: "DELETE /projects/alpha/repositories/app/artifacts/1", denied: "dev", done: "mia", status: 200, check: gone("GET /projects/alpha/repositories/app/artifacts/1")},
+	"listTags":               {request: "GET /projects/alpha/repositories/app/artifacts/1/tags", denied: "bob", done: "lim", status: 200, check: bodyHas(`"name":"1"`)},
+	"createTag":              {request: "POST /projects/alpha/repositories/app/artifacts/1/tags" + "\n\n" + `{"name":"2"}`, denied: "gus", done: "dev", status: 201, check: then("GET /projects/alpha/repositories/app/artifacts/2", "root", `"name":"2"`)},
+	"deleteTag":              {request: "DELETE /projects/alpha/repositories/app/artifacts/1/tags/1", denied: "dev", done: "mia", status: 200, check: gone("GET /projects/alpha/repositories/app/artifacts/1")},
+	"listAccessories":        {request: "GET /projects/alpha/repositories/app/artifacts/1/accessories", denied: "bob", done: "lim", status: 200, check: bodyIs("[]\n")},
+
+	"search":       {request: "GET /search?q=APP", open: true, status: 200, check: bodyHas(`"project":[]`, `"repository_name":"open/app"`, `"project_public":true`)},
+	"getStatistic": {request: "GET /statistics", done: "alice", status: 200, check: bodyHas(`"private_project_count":1,"private_repo_count":2,"public_project_count":1,"public_repo_count":2,"total_project_count":0`)},
+	"getIcon":      {request: "GET /icons/" + string(pictures["IMAGE"].digest), open: true, status: 200, check: bodyHas(`"content-type":"image/png"`)},
+
 	"listQuotas":  {request: "GET /quotas?reference=project&reference_id=1", denied: "alice", done: "root", status: 200, check: bodyHas(`"ref":{"id":1,"name":"alpha","owner_name":"alice"}`, `"hard":{"storage":-1}`)},
 	"getQuota":    {request: "GET /quotas/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"used":{"storage":`)},
 	"updateQuota": {request: "PUT /quotas/1" + "\n\n" + `{"hard":{"storage":1000}}`, denied: "alice", done: "root", status: 200, check: then("GET /quotas/1", "root", `"hard":{"storage":1000}`)},

@@ -283,7 +283,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
 	c := Config{
 		Accounts: w.accounts, Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Quotas: quota.New(sqlstore.NewQuotas(w.db), w.settings.Get, log), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
-		Content: w.content, Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open),
+		Content: w.content, Catalog: sqlstore.NewArtifacts(w.db), Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open),
 		Components: []Component{{"database", w.db.Ping}},
 		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },
 	}

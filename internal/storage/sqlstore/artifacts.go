@@ -329,8 +329,8 @@ func (s *Artifacts) Tags(ctx context.Context, repository, last string, n int) ([
 	return stringsOf(s.db.Query(ctx, `SELECT name FROM tag WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?`, id, last, n))
 }
 
-// Repositories implements artifact.Store.
-func (s *Artifacts) Repositories(ctx context.Context, last string, n int) ([]string, error) {
+// RepositoryNames implements artifact.Store.
+func (s *Artifacts) RepositoryNames(ctx context.Context, last string, n int) ([]string, error) {
 	return stringsOf(s.db.Query(ctx, `SELECT name FROM repository WHERE listed AND name > ? ORDER BY name LIMIT ?`, last, n))
 }
 

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -18,6 +19,8 @@ import (
 type listing struct {
 	fields  string            // what to select: "p.id, p.name"
 	from    string            // "project p JOIN account a ON a.id = p.owner_id"
+	counts  string            // what of from is enough to count, where that is less
+	total   *condition        // a query for how many there are on all pages, where that is kept
 	columns map[string]column // what may filter and sort; no other field does
 	order   []query.Sort      // where the query has none
 	id      string            // decides between equals: "p.id"
@@ -55,8 +58,20 @@ func list[T any](ctx context.Context, d *db.DB, l listing, base condition, q que
 		return nil, 0, err
 	}
 	limit, offset := q.Limit()
+	total := int64(-1)
+	back := false
+	if offset > 0 {
+		if total, err = l.count(ctx, d, where); err != nil || int64(offset) >= total {
+			return nil, total, err
+		}
+		// What is near the end is read from there.
+		if back = int64(offset) > total/2; back {
+			end := max(total-int64(offset)-int64(limit), 0)
+			limit, offset = int(total-int64(offset)-end), int(end)
+		}
+	}
 	rows, err := d.Query(ctx, "SELECT "+l.fields+" FROM "+l.from+" WHERE "+where.sql+
-		" ORDER BY "+l.orderBy(q.Sorts)+" LIMIT ? OFFSET ?", append(slices.Clone(where.args), limit, offset)...)
+		" ORDER BY "+l.orderBy(q.Sorts, back)+" LIMIT ? OFFSET ?", append(slices.Clone(where.args), limit, offset)...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list of %s: %w", l.from, err)
 	}
@@ -64,15 +79,28 @@ func list[T any](ctx context.Context, d *db.DB, l listing, base condition, q que
 	if err != nil {
 		return nil, 0, fmt.Errorf("list of %s: %w", l.from, err)
 	}
-	// A page that is not full is the last one, and tells how many there are.
-	if n := len(found); n < limit && (n > 0 || offset == 0) {
-		return found, int64(offset + n), nil
+	switch {
+	case back:
+		slices.Reverse(found)
+	case total < 0 && len(found) < limit: // the only page, which tells how many there are
+		total = int64(len(found))
+	case total < 0:
+		total, err = l.count(ctx, d, where)
 	}
-	var total int64
-	if err := d.QueryRow(ctx, "SELECT count(*) FROM "+l.from+" WHERE "+where.sql, where.args...).Scan(&total); err != nil {
-		return nil, 0, fmt.Errorf("count of %s: %w", l.from, err)
+	return found, total, err
+}
+
+// count returns how many rows meet a condition.
+func (l listing) count(ctx context.Context, d *db.DB, where condition) (n int64, err error) {
+	q := condition{"SELECT count(*) FROM " + cmp.Or(l.counts, l.from) + " WHERE " + where.sql, where.args}
+	if l.total != nil {
+		q = *l.total
 	}
-	return found, total, nil
+	err = d.QueryRow(ctx, q.sql, q.args...).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count of %s: %w", l.from, err)
+	}
+	return n, nil
 }
 
 // gather reads all rows and closes them.
@@ -110,17 +138,17 @@ func (l listing) where(base condition, filters []query.Filter) (condition, error
 }
 
 // orderBy ends with the id, in the direction of what comes before it, so that
-// pages neither overlap nor leave gaps.
-func (l listing) orderBy(sorts []query.Sort) string {
+// pages neither overlap nor leave gaps. Where back is set, it begins at the end.
+func (l listing) orderBy(sorts []query.Sort, back bool) string {
 	by := l.known(sorts)
 	if len(by) == 0 {
 		by = l.known(l.order)
 	}
 	var b strings.Builder
-	desc := false
+	desc := back
 	for _, s := range by {
 		b.WriteString(l.columns[s.Field].expr)
-		if desc = s.Desc; desc {
+		if desc = s.Desc != back; desc {
 			b.WriteString(" DESC")
 		}
 		b.WriteString(", ")

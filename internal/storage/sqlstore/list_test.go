@@ -91,7 +91,7 @@ func TestOnlyColumnsFilterAndSort(t *testing.T) {
 		if err != nil || got.sql != "(TRUE)" || len(got.args) != 0 {
 			t.Errorf("filter by %q: %v, %v", field, got, err)
 		}
-		if got := sample.orderBy([]query.Sort{{Field: field}}); got != "s.created DESC, s.id DESC" {
+		if got := sample.orderBy([]query.Sort{{Field: field}}, false); got != "s.created DESC, s.id DESC" {
 			t.Errorf("sort by %q: %s", field, got)
 		}
 	}
@@ -109,7 +109,7 @@ func TestOrderIsTotal(t *testing.T) {
 		{[]query.Sort{{Field: "none"}, {Field: "size"}, {Field: "size", Desc: true}}, "s.size, s.id"},
 	}
 	for _, c := range cases {
-		if got := sample.orderBy(c.sorts); got != c.want {
+		if got := sample.orderBy(c.sorts, false); got != c.want {
 			t.Errorf("%v: %s", c.sorts, got)
 		}
 	}

@@ -166,6 +166,10 @@ func noProject(nameOrID any) error {
 
 // List implements project.Store.
 func (s *Projects) List(ctx context.Context, v project.Visible, q query.Query) ([]project.Project, int64, error) {
+	return list(ctx, s.db, projectListing, projectVisible(v), q, func(rows *db.Rows) (project.Project, error) { return scanProject(rows) })
+}
+
+func projectVisible(v project.Visible) condition {
 	base := condition{"NOT p.deleted", []any{v.UserID}}
 	if !v.All {
 		base.sql += " AND (p.public OR m.id IS NOT NULL OR p.name IN (" + db.In(len(v.Names)) + "))"
@@ -173,7 +177,33 @@ func (s *Projects) List(ctx context.Context, v project.Visible, q query.Query) (
 			base.args = append(base.args, name)
 		}
 	}
-	return list(ctx, s.db, projectListing, base, q, func(rows *db.Rows) (project.Project, error) { return scanProject(rows) })
+	return base
+}
+
+// Counts implements project.Store.
+func (s *Projects) Counts(ctx context.Context, v project.Visible) (project.Counts, error) {
+	c := project.Counts{All: v.All}
+	base := projectVisible(v)
+	rows, err := s.db.Query(ctx, `SELECT p.public, COUNT(*), COALESCE(SUM(p.repo_count), 0) FROM `+projectListing.from+` WHERE `+base.sql+` GROUP BY p.public`, base.args...)
+	if err != nil {
+		return c, fmt.Errorf("count projects: %w", err)
+	}
+	_, err = gather(rows, func(rows *db.Rows) (public bool, err error) {
+		var projects, repositories int64
+		if err = rows.Scan(&public, &projects, &repositories); public {
+			c.PublicProjects, c.PublicRepositories = projects, repositories
+		} else {
+			c.PrivateProjects, c.PrivateRepositories = projects, repositories
+		}
+		return public, err
+	})
+	if err == nil && v.All {
+		err = s.db.QueryRow(ctx, `SELECT COALESCE(SUM(used), 0) FROM quota`).Scan(&c.Bytes)
+	}
+	if err != nil {
+		return c, fmt.Errorf("count projects: %w", err)
+	}
+	return c, nil
 }
 
 // Update implements project.Store.

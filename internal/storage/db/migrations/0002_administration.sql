@@ -189,6 +189,7 @@ ONLY_POSTGRESQL SELECT setval(pg_get_serial_sequence('tag', 'id'), (SELECT COALE
 CREATE INDEX artifact_repository ON artifact (repository_id, listed, pushed, id);
 CREATE INDEX artifact_project ON artifact (project_id, listed, pushed, id);
 CREATE INDEX artifact_accessory ON artifact (repository_id, accessory_of, id) WHERE accessory_of <> '';
+CREATE INDEX artifact_icon ON artifact (icon) WHERE icon <> '';
 CREATE INDEX artifact_blob_digest ON artifact_blob (digest, repository_id);
 CREATE INDEX artifact_reference_child ON artifact_reference (child_digest, repository_id);
 CREATE INDEX tag_artifact ON tag (artifact_id, id);

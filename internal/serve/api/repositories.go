@@ -1,0 +1,107 @@
+package api
+
+import (
+	"context"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/registry"
+)
+
+// repositories answers for repositories, of one project and of all.
+type repositories struct {
+	catalog artifact.Catalog
+	content *registry.Service
+}
+
+type repositoryBody struct {
+	ID            int64  `json:"id"`
+	ProjectID     int64  `json:"project_id"`
+	Name          string `json:"name" doc:"with the project"`
+	Description   string `json:"description"`
+	ArtifactCount int64  `json:"artifact_count"`
+	PullCount     int64  `json:"pull_count"`
+	Created       moment `json:"creation_time"`
+	Updated       moment `json:"update_time"`
+}
+
+func asRepository(r artifact.Repository) repositoryBody {
+	return repositoryBody{r.ID, r.ProjectID, r.Name, r.Description, r.ArtifactCount, r.PullCount, moment(r.Created), moment(r.Updated)}
+}
+
+// scope says of which projects a caller sees the repositories in lists.
+func scope(c access.Caller) artifact.Scope {
+	v := project.VisibleTo(c)
+	return artifact.Scope{All: v.All, UserID: v.UserID, Names: v.Names}
+}
+
+type listAllRepositories struct {
+	Filtering
+	Paging
+}
+
+func (r repositories) listAll(ctx context.Context, in *listAllRepositories) (*list[repositoryBody], error) {
+	return r.page(ctx, scope(access.From(ctx)), in.Filtering, in.Paging)
+}
+
+type listRepositories struct {
+	InNamedProject
+	Filtering
+	Paging
+}
+
+func (r repositories) list(ctx context.Context, in *listRepositories) (*list[repositoryBody], error) {
+	return r.page(ctx, artifact.Scope{ProjectID: in.project.ID}, in.Filtering, in.Paging)
+}
+
+func (r repositories) page(ctx context.Context, s artifact.Scope, f Filtering, p Paging) (*list[repositoryBody], error) {
+	q, err := ask(f, p)
+	if err != nil {
+		return nil, err
+	}
+	found, total, err := r.catalog.Repositories(ctx, s, q)
+	if err != nil {
+		return nil, err
+	}
+	return page(p, found, total, asRepository), nil
+}
+
+type getRepository struct{ InRepository }
+
+type repositoryAnswer struct {
+	Body repositoryBody `nameHint:"Repository"`
+}
+
+func (r repositories) get(ctx context.Context, in *getRepository) (*repositoryAnswer, error) {
+	repo, err := in.repo()
+	if err != nil {
+		return nil, err
+	}
+	found, err := r.catalog.Repository(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	return &repositoryAnswer{asRepository(found)}, nil
+}
+
+type updateRepository struct {
+	InRepository
+	Body repositoryBody `doc:"of which the description counts"`
+}
+
+func (r repositories) update(ctx context.Context, in *updateRepository) (*nothing, error) {
+	repo, err := in.repo()
+	if err != nil {
+		return nil, err
+	}
+	return nil, r.content.DescribeRepository(ctx, repo, in.Body.Description)
+}
+
+func (r repositories) delete(ctx context.Context, in *getRepository) (*nothing, error) {
+	repo, err := in.repo()
+	if err != nil {
+		return nil, err
+	}
+	return nil, r.content.DeleteRepository(ctx, repo)
+}
