@@ -21,6 +21,8 @@ import (
 	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/blob/disk"
 	"github.com/berth-registry/berth/internal/identity"
+	"github.com/berth-registry/berth/internal/immutable"
+	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/quota"
@@ -147,7 +149,7 @@ func (a *App) wire(ctx context.Context) error {
 	guard := auth.New(who, tokens, a.audit)
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
-		Content: a.content, Catalog: artifacts, Additions: addition.New(artifacts, a.openBlob),
+		Content: a.content, Catalog: artifacts, Labels: label.New(sqlstore.NewLabels(d)), Rules: immutable.New(sqlstore.NewImmutable(d)), Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},

@@ -25,6 +25,8 @@ import (
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/immutable"
+	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/registry"
@@ -42,6 +44,8 @@ type Config struct {
 	Robots   *robot.Service
 	Audit    *audit.Service
 	Settings *setting.Service
+	Labels   *label.Service
+	Rules    *immutable.Service
 	Catalog  artifact.Catalog
 	Quotas   *quota.Service
 

@@ -11,6 +11,8 @@ import (
 
 	"github.com/berth-registry/berth/internal/addition"
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/immutable"
+	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/registry"
 )
@@ -19,6 +21,8 @@ import (
 type artifacts struct {
 	catalog artifact.Catalog
 	content *registry.Service
+	labels  *label.Service
+	rules   *immutable.Service
 }
 
 type artifactBody struct {
@@ -192,6 +196,31 @@ func (s Showing) parts() artifact.Parts {
 	return artifact.Parts{Tags: s.Tags, Accessories: s.Accessory, Inherited: s.Inherited}
 }
 
+// complete adds the labels of artifacts, and which of their tags may not move.
+func (a artifacts) complete(ctx context.Context, projectID int64, s Showing, shown []artifactBody) error {
+	if s.Labels {
+		ids := make([]int64, len(shown))
+		for i := range shown {
+			ids[i] = shown[i].ID
+		}
+		labels, err := a.labels.OfArtifacts(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for i := range shown {
+			shown[i].Labels = each(labels[shown[i].ID], asLabel)
+		}
+	}
+	if !s.Tags || !s.Immutable {
+		return nil
+	}
+	rules, err := a.rules.Of(ctx, projectID)
+	for i := range shown {
+		markImmutable(rules.In(shown[i].RepositoryName), shown[i].Tags)
+	}
+	return err
+}
+
 type listArtifacts struct {
 	InRepository
 	Filtering
@@ -228,7 +257,8 @@ func (a artifacts) page(ctx context.Context, w artifact.Where, f Filtering, p Pa
 	if err != nil {
 		return nil, err
 	}
-	return page(p, found, total, a.body), nil
+	out := page(p, found, total, a.body)
+	return out, a.complete(ctx, w.ProjectID, s, out.Body)
 }
 
 type getArtifact struct {
@@ -248,7 +278,11 @@ func (a artifacts) get(ctx context.Context, in *getArtifact) (*artifactAnswer, e
 	if err != nil {
 		return nil, err
 	}
-	return &artifactAnswer{a.body(d)}, nil
+	out := []artifactBody{a.body(d)}
+	if err := a.complete(ctx, d.ProjectID, in.Showing, out); err != nil {
+		return nil, err
+	}
+	return &artifactAnswer{out[0]}, nil
 }
 
 func (a artifacts) find(ctx context.Context, in InArtifact, p artifact.Parts) (artifact.Detail, error) {

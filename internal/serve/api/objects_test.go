@@ -13,11 +13,14 @@ import (
 // that name it.
 func (w *world) belongings() map[string]string {
 	return map[string]string{
-		"mid":             "1",
-		"repository_name": "app", // every project has one of that name; the references below are alpha's
-		"reference":       w.digest("alpha"),
-		"tag_name":        "1",
-		"addition":        "build_history",
+		"mid": "1",
+
+		"immutable_rule_id": "1",
+		"label_id":          "1",
+		"repository_name":   "app", // every project has one of that name; the references below are alpha's
+		"reference":         w.digest("alpha"),
+		"tag_name":          "1",
+		"addition":          "build_history",
 	}
 }
 
@@ -42,7 +45,7 @@ var parameter = regexp.MustCompile(`\{([^}]*)\}`)
 // something further in its path, for what is alpha's in the other projects, as
 // everybody there is.
 func TestNoIDOfOneProjectAnswersInAnother(t *testing.T) {
-	tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag"}
+	tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule"}
 	asked := 0
 	for _, r := range newWorld(t).api.table {
 		parts := parameter.FindAllStringSubmatch(r.path, -1)
@@ -55,6 +58,8 @@ func TestNoIDOfOneProjectAnswersInAnother(t *testing.T) {
 		asked++
 		for _, project := range []string{"beta", "open"} {
 			w := newWorld(t)
+			aLabelOnApp(w)
+			aRule(w)
 			mine := w.belongings()
 			path := parameter.ReplaceAllStringFunc(r.path, func(p string) string {
 				name := strings.Trim(p, "{}")
@@ -92,7 +97,7 @@ func TestNoIDOfOneProjectAnswersInAnother(t *testing.T) {
 			}
 		}
 	}
-	if asked < 3 {
+	if asked < 15 {
 		t.Errorf("only %d routes were asked", asked)
 	}
 }
@@ -138,7 +143,8 @@ func TestStaleIDs(t *testing.T) {
 
 // stale are other answers that fit as well.
 var stale = map[string]map[int]bool{
-	"setCliSecret": {http.StatusPreconditionFailed: true}, // whoever it is for
+	"setCliSecret":          {http.StatusPreconditionFailed: true}, // whoever it is for
+	"updateProjectMetadata": {http.StatusBadRequest: true},         // the body is about another one
 }
 
 func TestIDsThatAreNone(t *testing.T) {

@@ -124,6 +124,9 @@ func (g group) add(r row, route string, register func(huma.Operation)) {
 // sending notes in an operation which media types it answers with, where that is
 // not JSON alone.
 func sending[O any](o huma.Operation) huma.Operation {
+	if other, ok := any(new(O)).(interface{ status() int }); ok {
+		o.DefaultStatus = other.status()
+	}
 	var types []string
 	switch other := any(new(O)).(type) {
 	case interface{ media() string }:

@@ -481,3 +481,74 @@ func TestQuotas(t *testing.T) {
 		{"root", "GET /quotas/4", 404, "NOT_FOUND"},
 	})
 }
+
+func TestLabels(t *testing.T) {
+	w := newWorld(t)
+	aLabel(w)
+	make := func(fields string) string { return "POST /labels\n\n{" + fields + "}" }
+	w.walk([]step{
+		{"root", "POST /labels\n\n" + newLabel, 409, "CONFLICT"},
+		{"root", make(`"name":"a","scope":"x"`), 400, "scope"},
+		{"root", make(`"name":"a","scope":"p"`), 400, "scope"},
+		{"root", make(`"name":" ","scope":"g"`), 400, "name"},
+		{"root", make(`"name":"` + strings.Repeat("x", 129) + `","scope":"g"`), 400, "name"},
+		{"root", make(`"name":"a","scope":"g","color":"red"`), 400, "color"},
+		{"root", make(`"name":"a","scope":"p","project_id":999`), 404, ""},
+		{"alice", make(`"name":"a","scope":"g"`), 403, ""},
+		{"alice", make(`"name":"a","scope":"p","project_id":2`), 403, ""},
+		{"root", make(`"name":"a","scope":"g","project_id":2`), 201, ""},
+		{"", "GET /labels?scope=g", 200, `"name":"a","description":"","color":"","scope":"g","project_id":0`},
+		{"", "GET /labels", 400, "scope"},
+		{"", "GET /labels?scope=p", 400, "scope"},
+		{"", "GET /labels?scope=p&project_id=1", 401, ""},
+		{"bob", "GET /labels?scope=p&project_id=1", 403, ""},
+		{"gus", "GET /labels?scope=p&project_id=1&name=OLD", 200, `"name":"gold"`},
+		{"bob", "GET /labels/1", 403, ""},
+		{"bob", "GET /labels/999", 403, ""},
+		{"root", "GET /labels/999", 404, "label 999 not found"},
+		{"bob", "POST /projects/beta/repositories/app/artifacts/1/labels\n\n" + `{"id":1}`, 404, ""}, // alpha's
+		{"bob", "POST /projects/beta/repositories/app/artifacts/1/labels\n\n" + `{"id":2}`, 200, ""},
+		{"bob", "GET /projects/beta/repositories/app/artifacts?q=labels%3D(2)", 200, `"repository_name":"beta/app"`},
+		{"bob", "GET /projects/beta/repositories/app/artifacts?q=labels%3D(1)", 200, `[]`},
+	})
+}
+
+func TestImmutableTags(t *testing.T) {
+	w := newWorld(t)
+	rule := func(old, now string) string {
+		return "POST /projects/alpha/immutabletagrules\n\n" + strings.Replace(newRule, old, now, 1)
+	}
+	w.walk([]step{
+		{"alice", rule(`"v*"`, `"1"`), 201, ""},
+		{"alice", rule(`"v*"`, `"1"`), 409, "CONFLICT"},
+		{"alice", rule(`"v*"`, `"["`), 400, "tag_selectors"},
+		{"alice", rule(`"matches"`, `"is"`), 400, "matches or excludes"},
+		{"alice", rule(`"repoMatches"`, `"matches"`), 400, "repoMatches or repoExcludes"},
+		{"alice", rule(`"doublestar"`, `"regex"`), 400, "kind"},
+		{"alice", "POST /projects/alpha/immutabletagrules\n\n{}", 400, "selector"},
+		{"alice", "PUT /projects/alpha/immutabletagrules/1\n\n" + strings.Replace(newRule, "{", `{"id":2,`, 1), 400, "id"},
+		{"alice", "GET /projects/alpha/repositories/app/artifacts/1?with_immutable_status=true", 200, `"immutable":true`},
+		{"alice", "GET /projects/alpha/repositories/app/artifacts/1/tags?with_immutable_status=true", 200, `"immutable":true`},
+		{"alice", "DELETE /projects/alpha/repositories/app/artifacts/1/tags/1", 412, "configured as immutable, cannot be deleted/updated"},
+		{"alice", "DELETE /projects/alpha/repositories/app/artifacts/1", 412, "configured as immutable"},
+		{"alice", "DELETE /projects/alpha/repositories/app", 412, "configured as immutable"},
+		{"alice", "POST /projects/alpha/repositories/app/artifacts?from=alpha/lib/base:1", 412, "configured as immutable"},
+		{"alice", "DELETE /projects/alpha/immutabletagrules/1", 200, ""},
+		{"alice", "DELETE /projects/alpha/repositories/app/artifacts/1/tags/1", 200, ""},
+	})
+}
+
+func TestMetadata(t *testing.T) {
+	newWorld(t).walk([]step{
+		{"alice", "POST /projects/alpha/metadatas/\n\n" + `{"auto_scan":"true","severity":"low"}`, 400, "exactly one"},
+		{"alice", "POST /projects/alpha/metadatas/\n\n" + `{}`, 400, "exactly one"},
+		{"alice", "POST /projects/alpha/metadatas/\n\n" + `{"owner":"bob"}`, 400, "owner"},
+		{"alice", "POST /projects/alpha/metadatas/\n\n" + `{"public":"true"}`, 409, "CONFLICT"},
+		{"alice", "PUT /projects/alpha/metadatas/public\n\n" + `{"severity":"low"}`, 400, "exactly one"},
+		{"alice", "PUT /projects/alpha/metadatas/severity\n\n" + `{"severity":"low"}`, 404, "NOT_FOUND"},
+		{"alice", "PUT /projects/alpha/metadatas/public\n\n" + `{"public":"maybe"}`, 400, "public"},
+		{"alice", "POST /projects/alpha/metadatas/\n\n" + `{"severity":"HIGH"}`, 200, ""},
+		{"mia", "GET /projects/alpha/metadatas/severity", 200, `{"severity":"high"}`},
+		{"bob", "GET /projects/alpha/metadatas/severity", 403, ""},
+	})
+}

@@ -48,7 +48,7 @@ func (a *API) routes(c Config) {
 	op(g, "getProjectDeletable", "GET /projects/{project_name_or_id}/_deletable", project("project", "delete"), p.deletable)
 	op(g, "getProjectSummary", "GET /projects/{project_name_or_id}/summary", project("project", "read"), p.summary)
 
-	ar := artifacts{c.Catalog, c.Content}
+	ar := artifacts{c.Catalog, c.Content, c.Labels, c.Rules}
 	op(g, "listArtifactsOfProject", "GET /projects/{project_name_or_id}/artifacts", project("artifact", "list"), ar.listOfProject)
 	logs := auditLogs{c.Audit}
 	op(g, "getLogs", "GET /projects/{project_name}/logs", project("log", "list"), logs.listOfProject)
@@ -75,10 +75,33 @@ func (a *API) routes(c Config) {
 	op(g, "createTag", "POST "+inArtifact+"/{reference}/tags", project("tag", "create"), ar.createTag)
 	op(g, "deleteTag", "DELETE "+inArtifact+"/{reference}/tags/{tag_name}", project("tag", "delete"), ar.deleteTag)
 	op(g, "listAccessories", "GET "+inArtifact+"/{reference}/accessories", project("accessory", "list"), ar.accessories)
+	la := labels{c.Labels, c.Catalog}
+	op(g, "addLabel", "POST "+inArtifact+"/{reference}/labels", project("artifact-label", "create"), la.add)
+	op(g, "removeLabel", "DELETE "+inArtifact+"/{reference}/labels/{label_id}", project("artifact-label", "delete"), la.remove)
 	ad, cp := additions{c.Additions}, copies{c.Content, a.allow}
 	op(g, "CopyArtifact", "POST "+inArtifact, project("artifact", "create"), cp.create)
 	op(g, "getVulnerabilitiesAddition", "GET "+inArtifact+"/{reference}/additions/vulnerabilities", project("artifact-addition", "read"), ad.vulnerabilities)
 	op(g, "getAddition", "GET "+inArtifact+"/{reference}/additions/{addition}", project("artifact-addition", "read"), ad.get)
+
+	g = a.group("label")
+	op(g, "ListLabels", "GET /labels", anyone, la.list(a.allow))
+	opBy(g, "CreateLabel", "POST /labels", la.needToCreate, la.create)
+	opBy(g, "GetLabelByID", "GET /labels/{label_id}", onLabel[getLabel](la, "read"), la.get)
+	opBy(g, "UpdateLabel", "PUT /labels/{label_id}", onLabel[updateLabel](la, "update"), la.update)
+	opBy(g, "DeleteLabel", "DELETE /labels/{label_id}", onLabel[getLabel](la, "delete"), la.delete)
+
+	g, im := a.group("immutable"), immutables{c.Rules}
+	op(g, "ListImmuRules", "GET /projects/{project_name_or_id}/immutabletagrules", project("immutable-tag", "list"), im.list)
+	op(g, "CreateImmuRule", "POST /projects/{project_name_or_id}/immutabletagrules", project("immutable-tag", "create"), im.create)
+	op(g, "UpdateImmuRule", "PUT /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}", project("immutable-tag", "update"), im.update)
+	op(g, "DeleteImmuRule", "DELETE /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}", project("immutable-tag", "delete"), im.delete)
+
+	g, me := a.group("projectMetadata"), metadatas{c.Projects}
+	op(g, "listProjectMetadatas", "GET /projects/{project_name_or_id}/metadatas/", project("metadata", "list"), me.list)
+	op(g, "addProjectMetadatas", "POST /projects/{project_name_or_id}/metadatas/", project("metadata", "create"), me.add)
+	op(g, "getProjectMetadata", "GET /projects/{project_name_or_id}/metadatas/{meta_name}", project("metadata", "read"), me.get)
+	op(g, "updateProjectMetadata", "PUT /projects/{project_name_or_id}/metadatas/{meta_name}", project("metadata", "update"), me.update)
+	op(g, "deleteProjectMetadata", "DELETE /projects/{project_name_or_id}/metadatas/{meta_name}", project("metadata", "delete"), me.delete)
 
 	se := search{c.Projects, c.Catalog}
 	op(a.group("search"), "search", "GET /search", anyone, se.find)

@@ -81,6 +81,27 @@ var scenarios = map[string]scenario{
 	"deleteTag":              {request: "DELETE /projects/alpha/repositories/app/artifacts/1/tags/1", denied: "dev", done: "mia", status: 200, check: gone("GET /projects/alpha/repositories/app/artifacts/1")},
 	"listAccessories":        {request: "GET /projects/alpha/repositories/app/artifacts/1/accessories", denied: "bob", done: "lim", status: 200, check: bodyIs("[]\n")},
 
+	"ListLabels":   {request: "GET /labels?scope=g", open: true, status: 200, check: bodyIs("[]\n")},
+	"CreateLabel":  {request: "POST /labels\n\n" + newLabel, denied: "dev", done: "mia", status: 201, check: location("/api/v2.0/labels/1")},
+	"GetLabelByID": {before: aLabel, request: "GET /labels/1", denied: "lim", done: "gus", status: 200, check: bodyHas(`"name":"gold"`, `"scope":"p","project_id":1`)},
+	"UpdateLabel":  {before: aLabel, request: "PUT /labels/1" + "\n\n" + `{"name":"silver"}`, denied: "dev", done: "mia", status: 200, check: then("GET /labels/1", "root", `"name":"silver"`)},
+	"DeleteLabel":  {before: aLabel, request: "DELETE /labels/1", denied: "dev", done: "mia", status: 200, check: gone("GET /labels/1")},
+	"addLabel": {before: aLabel, request: "POST /projects/alpha/repositories/app/artifacts/1/labels" + "\n\n" + `{"id":1}`, denied: "gus", done: "dev", status: 200,
+		check: then("GET /projects/alpha/repositories/app/artifacts/1?with_label=true", "root", `"labels":[{"id":1,"name":"gold"`)},
+	"removeLabel": {before: aLabelOnApp, request: "DELETE /projects/alpha/repositories/app/artifacts/1/labels/1", denied: "gus", done: "dev", status: 200,
+		check: then("GET /projects/alpha/repositories/app/artifacts/1?with_label=true", "root", `"labels":null`)},
+
+	"ListImmuRules":  {before: aRule, request: "GET /projects/alpha/immutabletagrules", denied: "dev", done: "mia", status: 200, check: bodyHas(`"pattern":"v*"`, `"decoration":"repoMatches"`)},
+	"CreateImmuRule": {request: "POST /projects/alpha/immutabletagrules\n\n" + newRule, denied: "dev", done: "mia", status: 201, check: location("/api/v2.0/projects/alpha/immutabletagrules/1")},
+	"UpdateImmuRule": {before: aRule, request: "PUT /projects/alpha/immutabletagrules/1\n\n" + strings.Replace(newRule, "v*", "w*", 1), denied: "dev", done: "mia", status: 200, check: then("GET /projects/alpha/immutabletagrules", "root", `"pattern":"w*"`)},
+	"DeleteImmuRule": {before: aRule, request: "DELETE /projects/alpha/immutabletagrules/1", denied: "dev", done: "mia", status: 200, check: then("GET /projects/alpha/immutabletagrules", "root", "[]")},
+
+	"listProjectMetadatas":  {request: "GET /projects/alpha/metadatas/", denied: "alice", done: "root", status: 200, check: bodyHas(`"public":"false"`)},
+	"addProjectMetadatas":   {request: "POST /projects/alpha/metadatas/" + "\n\n" + `{"auto_scan":"1"}`, denied: "mia", done: "alice", status: 200, check: then("GET /projects/alpha/metadatas/auto_scan", "mia", `{"auto_scan":"true"}`)},
+	"getProjectMetadata":    {request: "GET /projects/alpha/metadatas/public", denied: "dev", done: "mia", status: 200, check: bodyHas(`{"public":"false"}`)},
+	"updateProjectMetadata": {request: "PUT /projects/alpha/metadatas/public" + "\n\n" + `{"public":"true"}`, denied: "mia", done: "alice", status: 200, check: then("GET /projects/alpha", "bob", `"public":"true"`)},
+	"deleteProjectMetadata": {before: someMetadata, request: "DELETE /projects/alpha/metadatas/auto_scan", denied: "mia", done: "alice", status: 200, check: gone("GET /projects/alpha/metadatas/auto_scan")},
+
 	"search":       {request: "GET /search?q=APP", open: true, status: 200, check: bodyHas(`"project":[]`, `"repository_name":"open/app"`, `"project_public":true`)},
 	"getStatistic": {request: "GET /statistics", done: "alice", status: 200, check: bodyHas(`"private_project_count":1,"private_repo_count":2,"public_project_count":1,"public_repo_count":2,"total_project_count":0`)},
 	"getIcon":      {request: "GET /icons/" + string(pictures["IMAGE"].digest), open: true, status: 200, check: bodyHas(`"content-type":"image/png"`)},
@@ -110,6 +131,9 @@ var scenarios = map[string]scenario{
 }
 
 const (
+	newLabel = `{"name":"gold","color":"#FFD700","scope":"p","project_id":1}`
+	newRule  = `{"action":"immutable","template":"immutable_template","tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"v*"}],` +
+		`"scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"}]}}`
 	newUser      = `{"username":"eve","email":"eve@example.org","realname":"E","password":"` + canary + `"}`
 	profile      = `{"email":"alice@example.org","realname":"A","comment":"changed"}`
 	newPassword  = `{"old_password":"` + password + `","new_password":"` + canary + `"}`
@@ -210,6 +234,19 @@ func (s scenario) prepare(w *world) {
 	if s.before != nil {
 		s.before(w)
 	}
+}
+
+func aLabel(w *world) { w.want(201, "alice", "POST /labels\n\n"+newLabel) }
+
+func aLabelOnApp(w *world) {
+	aLabel(w)
+	w.want(200, "alice", "POST /projects/alpha/repositories/app/artifacts/1/labels\n\n"+`{"id":1}`)
+}
+
+func aRule(w *world) { w.want(201, "alice", "POST /projects/alpha/immutabletagrules\n\n"+newRule) }
+
+func someMetadata(w *world) {
+	w.want(200, "alice", "POST /projects/alpha/metadatas/\n\n"+`{"auto_scan":"true"}`)
 }
 
 func emptyProject(w *world) { w.want(201, "alice", "POST /projects\n\n"+`{"project_name":"empty"}`) }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/immutable"
 )
 
 type tagBody struct {
@@ -40,7 +41,21 @@ func (a artifacts) tags(ctx context.Context, in *listTags) (*list[tagBody], erro
 	if err != nil {
 		return nil, err
 	}
-	return page(in.Paging, found, total, asTag), nil
+	out := page(in.Paging, found, total, asTag)
+	if in.Immutable {
+		rules, err := a.rules.Of(ctx, d.ProjectID)
+		if err != nil {
+			return nil, err
+		}
+		markImmutable(rules.In(d.Repository), out.Body)
+	}
+	return out, nil
+}
+
+func markImmutable(rules immutable.Rules, tags []tagBody) {
+	for i := range tags {
+		tags[i].Immutable = rules.Match(tags[i].Name)
+	}
 }
 
 type createTag struct {

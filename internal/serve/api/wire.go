@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"reflect"
 	"time"
@@ -33,6 +34,11 @@ func (moment) Schema(huma.Registry) *huma.Schema {
 
 // nothing is the answer without a body.
 type nothing struct{}
+
+// changed is the answer without a body of a POST that makes nothing of its own.
+type changed struct{}
+
+func (*changed) status() int { return http.StatusOK }
 
 // created is the answer of most operations that make something.
 type created struct {

@@ -28,6 +28,8 @@ import (
 	"github.com/berth-registry/berth/internal/blob/disk"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/identity"
+	"github.com/berth-registry/berth/internal/immutable"
+	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/quota"
@@ -283,7 +285,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
 	c := Config{
 		Accounts: w.accounts, Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Quotas: quota.New(sqlstore.NewQuotas(w.db), w.settings.Get, log), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
-		Content: w.content, Catalog: sqlstore.NewArtifacts(w.db), Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open),
+		Content: w.content, Labels: label.New(sqlstore.NewLabels(w.db)), Rules: immutable.New(sqlstore.NewImmutable(w.db)), Catalog: sqlstore.NewArtifacts(w.db), Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open),
 		Components: []Component{{"database", w.db.Ping}},
 		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },
 	}

@@ -139,6 +139,10 @@ func (x *deletion) held(d doomed) (bool, error) {
 
 // run deletes what was collected.
 func (x *deletion) run() error {
+	frozen, err := frozenIn(x.tx, x.repo.ProjectID, x.repo.Name)
+	if err != nil {
+		return err
+	}
 	listed := 0
 	for chunk := range slices.Chunk(x.all, maxDeleted) {
 		n, err := x.remove(chunk)
@@ -146,6 +150,11 @@ func (x *deletion) run() error {
 			return fmt.Errorf("delete artifacts: %w", err)
 		}
 		listed += n
+		for _, d := range chunk {
+			if err := frozen.Refuse(x.repo.Name, d.tags...); err != nil {
+				return err
+			}
+		}
 	}
 	if err := countListed(x.tx, x.repoID, -listed); err != nil {
 		return err
@@ -253,6 +262,9 @@ func (s *Artifacts) DeleteRepository(ctx context.Context, repo artifact.Repo, ac
 		if err != nil {
 			return err
 		}
+		if err := refuseFrozen(tx, repo, id); err != nil {
+			return err
+		}
 		needs, err := needsOf(tx, id)
 		if err != nil {
 			return err
@@ -271,6 +283,19 @@ func (s *Artifacts) DeleteRepository(ctx context.Context, repo artifact.Repo, ac
 		}
 		return record(tx, event.New(actor, event.RepositoryDeleted{Where: repo.Where()}))
 	})
+}
+
+// refuseFrozen returns immutable.ErrTag where a tag of the repository may not go.
+func refuseFrozen(tx *db.Tx, repo artifact.Repo, id int64) error {
+	frozen, err := frozenIn(tx, repo.ProjectID, repo.Name)
+	if err != nil || len(frozen) == 0 {
+		return err
+	}
+	tags, err := stringsOf(tx.Query(`SELECT name FROM tag WHERE repository_id = ?`, id))
+	if err != nil {
+		return err
+	}
+	return frozen.Refuse(repo.Name, tags...)
 }
 
 // Describe implements artifact.Store.

@@ -279,6 +279,8 @@ func (s *Projects) Delete(ctx context.Context, id int64, by event.Actor) error {
 			// that comes to the same name.
 			`DELETE FROM repository WHERE project_id = ?`,
 			`DELETE FROM project_blob WHERE project_id = ?`,
+			`DELETE FROM immutable_rule WHERE project_id = ?`,
+			`DELETE FROM label WHERE project_id = ?`,
 			`DELETE FROM quota WHERE project_id = ?`,
 		} {
 			if _, err := tx.Exec(q, id); err != nil {

@@ -14,13 +14,24 @@ import (
 // moveTags lets the tags of a push point at its artifact, and returns the
 // artifacts that they pointed at before.
 func moveTags(tx *db.Tx, repo, id int64, p artifact.Push) (left []int64, err error) {
+	if len(p.Tags) == 0 {
+		return nil, nil
+	}
+	frozen, err := frozenIn(tx, p.ProjectID, p.Name)
+	if err != nil {
+		return nil, err
+	}
 	for _, tag := range p.Tags {
 		var old int64
 		err := tx.QueryRow(`SELECT artifact_id FROM tag WHERE repository_id = ? AND name = ?`, repo, tag).Scan(&old)
 		if err != nil && !errors.Is(err, db.ErrNotFound) {
 			return nil, fmt.Errorf("tag %s: %w", tag, err)
 		}
+		// Who pushes the same again moves nothing.
 		if old != 0 && old != id {
+			if err := frozen.Refuse(p.Name, tag); err != nil {
+				return nil, err
+			}
 			left = append(left, old)
 		}
 		_, err = tx.Exec(`INSERT INTO tag (repository_id, name, artifact_id, pushed, pulled) VALUES (?, ?, ?, ?, 0)
@@ -178,6 +189,13 @@ func (s *Artifacts) DeleteTag(ctx context.Context, repo artifact.Repo, d oci.Dig
 		}
 		if err != nil {
 			return fmt.Errorf("delete tag: %w", err)
+		}
+		frozen, err := frozenIn(tx, repo.ProjectID, repo.Name)
+		if err == nil {
+			err = frozen.Refuse(repo.Name, tag)
+		}
+		if err != nil {
+			return err
 		}
 		if _, err := tx.Exec(`DELETE FROM tag WHERE repository_id = ? AND name = ?`, repoID, tag); err != nil {
 			return fmt.Errorf("delete tag: %w", err)
