@@ -89,7 +89,7 @@ var keys = []key{
 	{name: "allow_missing_blobs", field: func(s *settings) any { return &s.AllowMissingBlobs },
 		about: "Accept manifests of images whose blobs were not pushed."},
 	{name: "settings", field: func(s *settings) any { return &s.Settings }, secret: true,
-		about: "Settings that administrators then cannot change, as a text of JSON: `{\"auth_mode\":\"ldap_auth\"}`. Their keys are those of `/api/v2.0/configurations`."},
+		about: "Settings that administrators then cannot change, as a text of JSON: `{\"read_only\":true}`. Their keys are those of `/api/v2.0/configurations`."},
 	{name: "audit.days", field: func(s *settings) any { return &s.AuditDays },
 		about: "Days that audit rows are kept; -1 for ever."},
 	{name: "log.level", field: func(s *settings) any { return &s.LogLevel },

@@ -174,6 +174,9 @@ func (a *App) wire(ctx context.Context) error {
 
 // newSettings returns the settings that are kept in d.
 func newSettings(cfg Config, d *db.DB, key [32]byte, epoch *access.Epoch) (*setting.Service, error) {
+	if cfg.Settings["auth_mode"] == setting.AuthLDAP {
+		return nil, errors.New("settings: auth_mode: this version cannot ask a directory; it must be db_auth")
+	}
 	s, err := setting.New(sqlstore.NewSettings(d), secret.NewSealer(key), epoch, cfg.Settings)
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)

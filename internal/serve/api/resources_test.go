@@ -552,3 +552,10 @@ func TestMetadata(t *testing.T) {
 		{"bob", "GET /projects/alpha/metadatas/severity", 403, ""},
 	})
 }
+
+func TestAModeThatNobodyCouldSignInByIsRefused(t *testing.T) {
+	newWorld(t).walk([]step{
+		{"root", "PUT /configurations\n\n" + `{"auth_mode":"ldap_auth","ldap_url":"ldap://host"}`, 400, "auth_mode"},
+		{"root", "PUT /configurations\n\n" + `{"auth_mode":"db_auth"}`, 200, ""},
+	})
+}

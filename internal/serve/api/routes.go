@@ -50,6 +50,9 @@ func (a *API) routes(c Config) {
 
 	ar := artifacts{c.Catalog, c.Content, c.Labels, c.Rules}
 	op(g, "listArtifactsOfProject", "GET /projects/{project_name_or_id}/artifacts", project("artifact", "list"), ar.listOfProject)
+	op(g, "getScannerOfProject", "GET /projects/{project_name_or_id}/scanner", project("scanner", "read"), scanners{}.get)
+	op(g, "setScannerOfProject", "PUT /projects/{project_name_or_id}/scanner", project("scanner", "create"), scanners{}.set)
+	op(g, "listScannerCandidatesOfProject", "GET /projects/{project_name_or_id}/scanner/candidates", project("scanner", "create"), scanners{}.candidates)
 	logs := auditLogs{c.Audit}
 	op(g, "getLogs", "GET /projects/{project_name}/logs", project("log", "list"), logs.listOfProject)
 	op(g, "getLogExts", "GET /projects/{project_name}/auditlog-exts", project("log", "list"), logs.listExtOfProject)

@@ -102,6 +102,10 @@ var scenarios = map[string]scenario{
 	"updateProjectMetadata": {request: "PUT /projects/alpha/metadatas/public" + "\n\n" + `{"public":"true"}`, denied: "mia", done: "alice", status: 200, check: then("GET /projects/alpha", "bob", `"public":"true"`)},
 	"deleteProjectMetadata": {before: someMetadata, request: "DELETE /projects/alpha/metadatas/auto_scan", denied: "mia", done: "alice", status: 200, check: gone("GET /projects/alpha/metadatas/auto_scan")},
 
+	"getScannerOfProject":            {request: "GET /projects/alpha/scanner", denied: "bob", done: "lim", status: 404, check: bodyHas("no scanner is registered")},
+	"setScannerOfProject":            {request: "PUT /projects/alpha/scanner" + "\n\n" + `{"uuid":"x"}`, denied: "mia", done: "alice", status: 404, check: bodyHas("no scanner is registered")},
+	"listScannerCandidatesOfProject": {request: "GET /projects/alpha/scanner/candidates", denied: "mia", done: "alice", status: 200, check: bodyIs("[]\n")},
+
 	"search":       {request: "GET /search?q=APP", open: true, status: 200, check: bodyHas(`"project":[]`, `"repository_name":"open/app"`, `"project_public":true`)},
 	"getStatistic": {request: "GET /statistics", done: "alice", status: 200, check: bodyHas(`"private_project_count":1,"private_repo_count":2,"public_project_count":1,"public_repo_count":2,"total_project_count":0`)},
 	"getIcon":      {request: "GET /icons/" + string(pictures["IMAGE"].digest), open: true, status: 200, check: bodyHas(`"content-type":"image/png"`)},
