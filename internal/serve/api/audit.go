@@ -21,9 +21,14 @@ type auditLog struct {
 }
 
 type auditLogExt struct {
-	auditLog
-	Description string `json:"operation_description"`
-	Result      bool   `json:"operation_result" doc:"whether it was done"`
+	ID           int64  `json:"id"`
+	Username     string `json:"username"`
+	Resource     string `json:"resource"`
+	ResourceType string `json:"resource_type"`
+	Operation    string `json:"operation"`
+	Description  string `json:"operation_description"`
+	Result       bool   `json:"operation_result" doc:"whether it was done"`
+	At           moment `json:"op_time"`
 }
 
 func asAuditLog(r audit.Row) auditLog {
@@ -31,7 +36,7 @@ func asAuditLog(r audit.Row) auditLog {
 }
 
 func asAuditLogExt(r audit.Row) auditLogExt {
-	return auditLogExt{asAuditLog(r), r.Description, r.Success}
+	return auditLogExt{r.ID, r.Username, r.Resource, r.ResourceType, r.Operation, r.Description, r.Success, moment(r.At)}
 }
 
 type listAuditLogs struct {

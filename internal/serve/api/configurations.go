@@ -24,6 +24,10 @@ var errDirectory = setting.ErrInvalid.With("auth_mode: this version cannot ask a
 // others by its kind.
 const scanAll = "scan_all_policy"
 
+// secretShown is the one secret that clients expect among the settings. They get
+// it without its value.
+const secretShown = "uaa_client_secret"
+
 type configItem struct {
 	Value    any  `json:"value"`
 	Editable bool `json:"editable"`
@@ -40,7 +44,7 @@ func (shownConfig) Schema(huma.Registry) *huma.Schema {
 		if k.Name == scanAll {
 			return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
 		}
-		if k.Secret {
+		if k.Secret && k.Name != secretShown {
 			return nil
 		}
 		return &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{
@@ -92,7 +96,7 @@ func (c configurations) get(ctx context.Context, _ *struct{}) (*configAnswer, er
 	if err != nil {
 		return nil, err
 	}
-	out := shownConfig{}
+	out := shownConfig{secretShown: configItem{Value: ""}}
 	for _, it := range items {
 		out[it.Key] = configItem{it.Value, it.Editable}
 		if it.Key == scanAll {
