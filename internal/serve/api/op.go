@@ -139,6 +139,9 @@ func sending[O any](o huma.Operation) huma.Operation {
 	content := map[string]*huma.MediaType{}
 	for _, t := range types {
 		content[t] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+		if t == "application/json" {
+			content[t].Schema = &huma.Schema{} // of whatever form
+		}
 	}
 	o.Responses = map[string]*huma.Response{strconv.Itoa(o.DefaultStatus): {Content: content}}
 	return o

@@ -353,6 +353,7 @@ func (w *world) do(as, request string) answer {
 	r.Header.Set("As", as)
 	out := answer{httptest.NewRecorder(), as + " " + request}
 	w.chain.ServeHTTP(out, r)
+	w.fits(method, path, out)
 	return out
 }
 
