@@ -64,10 +64,24 @@ func TestMassAssignment(t *testing.T) {
 		{"alice", "PUT /robots/1", changedRobot,
 			[]string{"robot.description of 1", "robot.duration of 1", "robot.expires of 1", "robot.permissions of 1", "robot.updated of 1"}},
 		{"alice", "PATCH /robots/1", `{"secret":""}`, []string{"robot.secret of 1", "robot.updated of 1"}},
+		{"alice", "PUT /projects/alpha/repositories/app", `{"description":"new"}`, []string{"repository.description of 1", "repository.updated of 1"}},
+		{"alice", "POST /projects/alpha/repositories/app/artifacts/1/tags", `{"name":"2"}`, []string{"repository.updated of 1", "tag of 7"}},
+		{"alice", "POST /labels", newLabel, []string{"label of 1"}},
+		{"alice", "PUT /labels/1", `{"name":"new","description":"new","color":"#000000"}`,
+			[]string{"label.color of 1", "label.description of 1", "label.name of 1", "label.updated of 1"}},
+		{"alice", "POST /projects/alpha/immutabletagrules", strings.Replace(newRule, "{", `{"disabled":false,"priority":0,`, 1), []string{"immutable_rule of 1"}},
+		{"alice", "PUT /projects/alpha/immutabletagrules/1", strings.NewReplacer("v*", "w*", `{"action"`, `{"disabled":false,"priority":0,"action"`).Replace(newRule),
+			[]string{"immutable_rule.tags of 1", "immutable_rule.updated of 1"}},
 	}
 	for _, tt := range tests {
 		w := newWorld(t)
-		tables := []string{"account", "project", "member", "robot"}
+		switch {
+		case strings.HasPrefix(tt.request, "PUT /labels"):
+			aLabel(w)
+		case strings.HasPrefix(tt.request, "PUT /projects/alpha/immutable"):
+			aRule(w)
+		}
+		tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule"}
 		before := map[string]string{}
 		for _, table := range tables {
 			maps.Copy(before, w.rows(table))

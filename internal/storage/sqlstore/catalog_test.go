@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/query"
@@ -236,4 +237,39 @@ func TestRepositoriesAreSeenByThoseWhoMay(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestListsReadNoMoreThanTheirPages holds the plans of the lists that grow: each
+// is read in its order from an index.
+func TestListsReadNoMoreThanTheirPages(t *testing.T) {
+	d := storetest.SQLite(t)
+	for name, c := range map[string]struct {
+		l    listing
+		base condition
+		by   string
+	}{
+		"artifacts of a project":    {artifactListing, condition{"a.project_id = ? AND a.listed = TRUE", []any{1}}, "INDEX artifact_project (project_id=? AND listed=?)"},
+		"artifacts of a repository": {artifactListing, condition{"a.repository_id = ? AND a.listed = TRUE", []any{1}}, "INDEX artifact_repository (repository_id=? AND listed=?)"},
+		"repositories of a project": {repositoryListing, condition{"r.project_id = ? AND r.listed = TRUE", []any{1}}, "INDEX repository_project_listed (project_id=? AND listed=?)"},
+		"all repositories":          {repositoryListing, condition{"r.listed = TRUE", nil}, "INDEX repository_listed (listed=?)"},
+		"the audit log":             {auditListing, auditVisible(audit.Visible{All: true}), "INDEX audit_log_at"},
+		"a project's audit log":     {auditListing, auditVisible(audit.Visible{ProjectID: 1}), "INDEX audit_log_project (project_id=?)"},
+	} {
+		for _, back := range []bool{false, true} {
+			got := plan(t, d, "SELECT "+c.l.fields+" FROM "+c.l.from+" WHERE "+c.base.sql+" ORDER BY "+c.l.orderBy(nil, back)+" LIMIT ? OFFSET ?", append(c.base.args, 10, 0))
+			if !strings.Contains(got, c.by) || strings.Contains(got, "TEMP B-TREE") {
+				t.Errorf("%s, from the end %v:\n%s", name, back, got)
+			}
+		}
+	}
+	for name, c := range map[string]struct{ q, by string }{
+		"tags of artifacts": {`SELECT t.name FROM tag t WHERE t.artifact_id IN (?, ?)`, "INDEX tag_artifact (artifact_id=?)"},
+		"accessories":       {`SELECT a.id FROM artifact a WHERE a.repository_id = ? AND a.accessory_of = ? AND a.accessory_of <> ''`, "INDEX artifact_accessory (repository_id=? AND accessory_of=?)"},
+		"labels":            {`SELECT label_id FROM artifact_label WHERE artifact_id IN (?, ?)`, "PRIMARY KEY (artifact_id=?)"},
+		"an icon":           {`SELECT id FROM artifact WHERE icon = ? AND icon <> ''`, "INDEX artifact_icon (icon=?)"},
+	} {
+		if got := plan(t, d, c.q, make([]any, strings.Count(c.q, "?"))); !strings.Contains(got, c.by) {
+			t.Errorf("%s:\n%s", name, got)
+		}
+	}
 }
