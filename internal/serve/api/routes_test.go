@@ -300,13 +300,20 @@ func TestRoles(t *testing.T) {
 	readers := newWorld(t)
 	for _, r := range readers.api.table {
 		fmt.Fprintf(&out, "\n%-26s", r.id)
+		s, w := scenarios[r.id], readers
+		if s.before != nil || r.method != "GET" && r.method != "HEAD" {
+			w = nil
+		}
 		for _, c := range callers {
-			w := readers
-			if s := scenarios[r.id]; s.before != nil || r.method != "GET" && r.method != "HEAD" {
+			if w == nil {
 				w = newWorld(t)
 				s.prepare(w)
 			}
-			fmt.Fprintf(&out, "%9d", w.do(c.as, scenarios[r.id].request).Code)
+			code := w.do(c.as, s.request).Code
+			fmt.Fprintf(&out, "%9d", code)
+			if w != readers && code < 400 { // it is another world now
+				w = nil
+			}
 		}
 	}
 	out.WriteString("\n")
