@@ -96,6 +96,11 @@ func recordArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, stored bo
 	return id, true, err
 }
 
+// maxShown is how many bytes of annotations a list shows of an artifact: a page
+// of small requests must not be an answer that fills the memory. The manifest
+// itself has all of them.
+const maxShown = 64 << 10
+
 // storeArtifact stores a new artifact, which relist then lists.
 func storeArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, err error) {
 	sizes, err := blobSizes(tx, repo, p)
@@ -109,6 +114,9 @@ func storeArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, err error)
 	annotations, err := json.Marshal(p.Manifest.Annotations)
 	if err != nil {
 		return 0, err
+	}
+	if len(annotations) > maxShown {
+		annotations = []byte(`{}`)
 	}
 	subject, descriptor, err := subjectOf(p)
 	if err != nil {

@@ -322,7 +322,8 @@ func scanDetail(rows *db.Rows) (artifact.Detail, error) {
 	return d, json.Unmarshal([]byte(annotations), &d.Annotations)
 }
 
-// references adds the children of indexes, with what the index says of each.
+// references adds the children of indexes, with what the index says of each,
+// where that is not too much to show.
 func (s *Artifacts) references(ctx context.Context, in string, ids []any, byID map[int64]*artifact.Detail) error {
 	rows, err := s.db.Query(ctx, `SELECT f.parent_id, f.child_digest, f.platform, COALESCE(c.id, 0) FROM artifact_reference f
 		LEFT JOIN artifact c ON c.repository_id = f.repository_id AND c.digest = f.child_digest WHERE f.parent_id`+in+` ORDER BY f.parent_id, f.position`, ids...)
@@ -348,7 +349,7 @@ func (s *Artifacts) references(ctx context.Context, in string, ids []any, byID m
 	for id := range parents {
 		args = append(args, id)
 	}
-	rows, err = s.db.Query(ctx, `SELECT id, media_type, body FROM artifact WHERE id IN (`+db.In(len(args))+`)`, args...)
+	rows, err = s.db.Query(ctx, `SELECT id, media_type, body FROM artifact WHERE id IN (`+db.In(len(args))+`) AND manifest_size <= ?`, append(args, maxShown)...)
 	if err != nil {
 		return err
 	}

@@ -273,3 +273,19 @@ func TestListsReadNoMoreThanTheirPages(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsTooMuchToShowIsNotShown(t *testing.T) {
+	d := storetest.SQLite(t)
+	repo := createRepo(t, d, "p")
+	for name, size := range map[string]int{"some": 1000, "many": 70_000} {
+		p := artifact.Push{Repo: repo, Digest: oci.Sum(oci.SHA256, []byte(name)), Body: []byte(name), Tags: []string{name}, At: accountTime}
+		p.Manifest.Annotations = map[string]string{"k": strings.Repeat("x", size)}
+		if err := NewArtifacts(d).Record(t.Context(), p, event.New(by, event.ArtifactPushed{})); err != nil {
+			t.Fatal(err)
+		}
+		a, err := NewArtifacts(d).Artifact(t.Context(), repo, oci.Reference{Tag: name}, artifact.Parts{})
+		if shown := len(a.Annotations) > 0; err != nil || shown != (name == "some") {
+			t.Errorf("%s: %d annotations, %v", name, len(a.Annotations), err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
@@ -53,34 +54,38 @@ const listedNow = `(accessory_of = '' AND (EXISTS (SELECT 1 FROM tag WHERE tag.a
 // now are, by their ids and by their digests. The transaction must hold the
 // repository's row.
 func relist(tx *db.Tx, repo int64, ids []int64, digests []oci.Digest) error {
-	for _, by := range []struct {
-		column string
-		args   []any
-	}{{"id", anyOf(ids)}, {"digest", anyOf(digests)}} {
-		if len(by.args) == 0 {
-			continue
-		}
-		rows, err := tx.Query(`UPDATE artifact SET listed = NOT listed WHERE repository_id = ? AND `+by.column+` IN (`+db.In(len(by.args))+`)
-			AND listed <> `+listedNow+` RETURNING listed`, append([]any{repo}, by.args...)...)
-		if err != nil {
+	for chunk := range slices.Chunk(anyOf(ids), partsAtOnce) {
+		if err := relistBy(tx, repo, "id", chunk); err != nil {
 			return fmt.Errorf("list artifacts: %w", err)
 		}
-		now, err := gather(rows, func(rows *db.Rows) (listed bool, err error) { return listed, rows.Scan(&listed) })
-		if err != nil {
+	}
+	for chunk := range slices.Chunk(anyOf(digests), partsAtOnce) {
+		if err := relistBy(tx, repo, "digest", chunk); err != nil {
 			return fmt.Errorf("list artifacts: %w", err)
-		}
-		more := 0
-		for _, listed := range now {
-			more++
-			if !listed {
-				more -= 2
-			}
-		}
-		if err := countListed(tx, repo, more); err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+func relistBy(tx *db.Tx, repo int64, column string, values []any) error {
+	rows, err := tx.Query(`UPDATE artifact SET listed = NOT listed WHERE repository_id = ? AND `+column+` IN (`+db.In(len(values))+`)
+		AND listed <> `+listedNow+` RETURNING listed`, append([]any{repo}, values...)...)
+	if err != nil {
+		return err
+	}
+	now, err := gather(rows, func(rows *db.Rows) (listed bool, err error) { return listed, rows.Scan(&listed) })
+	if err != nil {
+		return err
+	}
+	more := 0
+	for _, listed := range now {
+		if listed {
+			more++
+		} else {
+			more--
+		}
+	}
+	return countListed(tx, repo, more)
 }
 
 func anyOf[T any](values []T) []any {
