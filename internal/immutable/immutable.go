@@ -50,7 +50,32 @@ func (p Pattern) check(field string) error {
 	if len(p.Glob) > maxPattern || !utf8.ValidString(p.Glob) || strings.ContainsRune(p.Glob, 0) || !doublestar.ValidatePattern(p.Glob) {
 		return ErrInvalid.With("%s: the pattern must be a glob of at most %d bytes", field, maxPattern)
 	}
+	if alternatives(p.Glob) > maxAlternatives {
+		return ErrInvalid.With("%s: the pattern may have at most %d combinations of alternatives in braces", field, maxAlternatives)
+	}
 	return nil
+}
+
+// maxAlternatives bounds what matching costs, which is done while others wait to
+// write: a matcher tries each combination of alternatives.
+const maxAlternatives = 64
+
+// alternatives returns no less than the number of combinations that a pattern's
+// braces make: each comma within them counts as one more in its group.
+func alternatives(glob string) int {
+	product, open := 1, []int{}
+	for _, c := range glob {
+		switch {
+		case c == '{':
+			open = append(open, 1)
+		case c == ',' && len(open) > 0:
+			open[len(open)-1]++
+		case c == '}' && len(open) > 0:
+			product = min(product*open[len(open)-1], maxAlternatives+1)
+			open = open[:len(open)-1]
+		}
+	}
+	return product
 }
 
 // A Rule keeps the tags that it matches from moving.

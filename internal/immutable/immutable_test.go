@@ -1,8 +1,13 @@
 package immutable_test
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/immutable"
 )
 
@@ -30,4 +35,23 @@ func TestWhatARuleMatches(t *testing.T) {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
+}
+
+func TestPatternsThatCostTooMuchAreRefused(t *testing.T) {
+	for glob, refused := range map[string]bool{
+		strings.Repeat("{a,a}", 100) + "b": true, strings.Repeat("{*,a}", 20) + "b": true, strings.Repeat("{a,{b,c}}", 8): true,
+		"{v*,stable,latest}": false, "{1,2}.{3,4}": false, strings.Repeat("*a", 100): false,
+	} {
+		_, err := immutable.New(nothing{}).Create(t.Context(), immutable.Rule{Tags: immutable.Pattern{Glob: glob}})
+		if errors.Is(err, immutable.ErrInvalid) != refused {
+			t.Errorf("%.40s: %v", glob, err)
+		}
+	}
+}
+
+// nothing keeps nothing.
+type nothing struct{ immutable.Store }
+
+func (nothing) Create(context.Context, immutable.Rule, time.Time, event.Actor) (int64, error) {
+	return 1, nil
 }
