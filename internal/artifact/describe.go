@@ -2,9 +2,12 @@ package artifact
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/berth-registry/berth/internal/oci"
 )
@@ -141,7 +144,8 @@ func wasm(m oci.Manifest) bool {
 // extra_attrs.
 func attributes(m oci.Manifest, configuration []byte) json.RawMessage {
 	said := map[string]json.RawMessage{}
-	if len(configuration) > MaxConfig || json.Unmarshal(configuration, &said) != nil || said == nil {
+	// PostgreSQL keeps no text that is not UTF-8.
+	if len(configuration) > MaxConfig || !utf8.Valid(configuration) || json.Unmarshal(configuration, &said) != nil || said == nil {
 		said = map[string]json.RawMessage{}
 	}
 	var attrs map[string]any
@@ -200,25 +204,39 @@ func author(said map[string]json.RawMessage) string {
 	return runtime.Labels["maintainer"]
 }
 
-// fit encodes attributes, without the largest ones where all are too much.
+// fit encodes attributes, without the largest ones where all are too much. Each
+// is encoded once: a configuration may have a hundred thousand.
 func fit(attrs map[string]any) json.RawMessage {
-	for {
-		text, err := json.Marshal(attrs)
-		if err == nil && len(text) <= maxAttrs {
-			return text
-		}
-		largest, size := "", -1
-		for key, value := range attrs {
-			one, _ := json.Marshal(value)
-			if n := len(key) + len(one); n > size || n == size && key < largest {
-				largest, size = key, n
-			}
-		}
-		if size < 0 {
-			return json.RawMessage(`{}`)
-		}
-		delete(attrs, largest)
+	type member struct {
+		key  string
+		size int
 	}
+	members, total := make([]member, 0, len(attrs)), len("{}")
+	said := make(map[string]json.RawMessage, len(attrs))
+	for key, value := range attrs {
+		name, err := json.Marshal(key)
+		text, failed := json.Marshal(value)
+		if err != nil || failed != nil {
+			continue
+		}
+		m := member{key, len(name) + len(":") + len(text) + len(",")}
+		members, total, said[key] = append(members, m), total+m.size, text
+	}
+	slices.SortFunc(members, func(a, b member) int {
+		return cmp.Or(cmp.Compare(b.size, a.size), strings.Compare(a.key, b.key))
+	})
+	for _, m := range members {
+		if total <= maxAttrs {
+			break
+		}
+		delete(said, m.key)
+		total -= m.size
+	}
+	text, err := json.Marshal(said)
+	if err != nil {
+		return json.RawMessage(`{}`)
+	}
+	return text
 }
 
 // attached is the form of the tags under which cosign attaches something to the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -78,6 +79,7 @@ func TestAttributes(t *testing.T) {
 		"what is null":      {image(t, chart, "", "", ""), `null`, `{}`},
 		"what is no JSON":   {image(t, chart, "", "", ""), `{`, `{}`},
 		"what is too large": {image(t, chart, "", "", ""), `{"name":"n","long":"` + strings.Repeat("x", 70_000) + `"}`, `{"name":"n"}`},
+		"what is not UTF-8": {image(t, chart, "", "", ""), "{\"name\":\"\xff\"}", `{}`},
 		"far too large":     {image(t, chart, "", "", ""), `{"name":"` + strings.Repeat("x", artifact.MaxConfig) + `"}`, `{}`},
 	} {
 		got := artifact.Describe(c.manifest, nil, []byte(c.configuration)).Attrs
@@ -129,4 +131,47 @@ func TestAccessories(t *testing.T) {
 			t.Errorf("%s: %q of %q, want %q", name, f.AccessoryType, f.AccessoryOf, c.want)
 		}
 	}
+}
+
+// A configuration of a megabyte may have a hundred thousand members.
+func TestManyAttributesAreSortedOutAtOnce(t *testing.T) {
+	var many strings.Builder
+	many.WriteString(`{"":0`)
+	for i := 0; many.Len() < artifact.MaxConfig-20; i++ {
+		fmt.Fprintf(&many, `,"%x":1`, i)
+	}
+	many.WriteString(`}`)
+	got := artifact.Describe(image(t, "application/vnd.acme.rocket.config.v1+json", "", "", ""), nil, []byte(many.String())).Attrs
+	if len(got) < 60_000 || len(got) > 64<<10 {
+		t.Errorf("%d bytes are kept", len(got))
+	}
+}
+
+// FuzzDescribe holds what is kept of a push against what a database takes.
+func FuzzDescribe(f *testing.F) {
+	manifest := func(config string) []byte {
+		return fmt.Appendf(nil, `{"schemaVersion":2,"config":{"mediaType":%q,"digest":%q,"size":10},"layers":[]}`, config, digest)
+	}
+	f.Add(manifest(oci.MediaTypeImageConfig), "1", []byte(`{"created":1,"author":"a","config":{"Labels":{"maintainer":"m"}}}`))
+	f.Add(manifest("application/vnd.cncf.helm.config.v1+json"), "sha256-"+hex+".att", []byte("{\"a\":\"\xff\"}"))
+	f.Add(manifest("application/vnd.acme.rocket.config.v1+json"), "sha256-"+hex+".sig", []byte(`{"<":"<","\u0000":null}`))
+	f.Fuzz(func(t *testing.T, body []byte, tag string, configuration []byte) {
+		m, err := oci.ParseManifest(oci.MediaTypeImageManifest, body)
+		if err != nil {
+			return
+		}
+		d := artifact.Describe(m, []string{tag}, configuration)
+		var attrs map[string]any
+		if len(d.Attrs) > 64<<10 || !utf8.Valid(d.Attrs) || json.Unmarshal(d.Attrs, &attrs) != nil || attrs == nil {
+			t.Errorf("attributes of %d bytes: %.200q", len(d.Attrs), d.Attrs)
+		}
+		if d.Type == "" || d.Type != strings.ToUpper(d.Type) || (d.AccessoryOf == "") != (d.AccessoryType == "") {
+			t.Errorf("%+v", d)
+		}
+		if d.AccessoryOf != "" {
+			if _, err := oci.ParseDigest(string(d.AccessoryOf)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }
