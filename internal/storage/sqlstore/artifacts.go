@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
@@ -264,23 +263,6 @@ func recordChildren(tx *db.Tx, repo, id int64, children []oci.Descriptor) error 
 	return insertRows(tx, `INSERT INTO artifact_reference (parent_id, position, child_digest, repository_id, platform) VALUES `, 5, args)
 }
 
-// maxArgs bounds the parameters of one statement; both databases allow more.
-const maxArgs = 10_000
-
-// insertRows inserts rows of the given width, many in one statement, since each
-// statement is a round trip to PostgreSQL.
-func insertRows(tx *db.Tx, insert string, width int, args []any) error {
-	row := "(" + db.In(width) + ")"
-	for len(args) > 0 {
-		n := min(len(args), maxArgs/width*width)
-		if _, err := tx.Exec(insert+strings.Repeat(row+", ", n/width-1)+row, args[:n]...); err != nil {
-			return fmt.Errorf("insert rows: %w", err)
-		}
-		args = args[n:]
-	}
-	return nil
-}
-
 // Find implements artifact.Store. It is one indexed read unless nothing is
 // found.
 func (s *Artifacts) Find(ctx context.Context, repository string, ref oci.Reference, withBody bool) (artifact.Artifact, []byte, error) {
@@ -334,12 +316,12 @@ func (s *Artifacts) Tags(ctx context.Context, repository, last string, n int) ([
 	if err != nil {
 		return nil, err
 	}
-	return stringsOf(s.db.Query(ctx, `SELECT name FROM tag WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?`, id, last, n))
+	return columnOf[string](s.db.Query(ctx, `SELECT name FROM tag WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?`, id, last, n))
 }
 
 // RepositoryNames implements artifact.Store.
 func (s *Artifacts) RepositoryNames(ctx context.Context, last string, n int) ([]string, error) {
-	return stringsOf(s.db.Query(ctx, `SELECT name FROM repository WHERE listed AND name > ? ORDER BY name LIMIT ?`, last, n))
+	return columnOf[string](s.db.Query(ctx, `SELECT name FROM repository WHERE listed AND name > ? ORDER BY name LIMIT ?`, last, n))
 }
 
 // Referrers implements artifact.Store.
@@ -369,21 +351,4 @@ func (s *Artifacts) Referrers(ctx context.Context, repository string, d oci.Dige
 		room -= len(r.Descriptor)
 	}
 	return found, rows.Err()
-}
-
-// stringsOf gathers a query's only column.
-func stringsOf(rows *db.Rows, err error) ([]string, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	return all, rows.Err()
 }

@@ -204,7 +204,7 @@ func plan(t *testing.T, d *db.DB, q string, args []any) string {
 	var lines []string
 	err := d.Write(t.Context(), func(tx *db.Tx) (err error) {
 		if d.Dialect() == db.PostgreSQL {
-			lines, err = stringsOf(tx.Query(`EXPLAIN ANALYZE `+q, args...))
+			lines, err = columnOf[string](tx.Query(`EXPLAIN ANALYZE `+q, args...))
 			return err
 		}
 		rows, err := tx.Query(`EXPLAIN QUERY PLAN `+q, args...)

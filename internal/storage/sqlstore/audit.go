@@ -65,18 +65,11 @@ func addAudit(tx *db.Tx, statement string, args []any, queue bool) error {
 		_, err := tx.Exec(statement, args...)
 		return err
 	}
-	rows, err := tx.Query(statement+` RETURNING id`, args...)
+	ids, err := columnOf[int64](tx.Query(statement+` RETURNING id`, args...))
 	if err != nil {
 		return err
 	}
-	ids, err := gather(rows, func(rows *db.Rows) (any, error) {
-		var id int64
-		return id, rows.Scan(&id)
-	})
-	if err != nil {
-		return err
-	}
-	return insertRows(tx, `INSERT INTO audit_queue (audit_id) VALUES `, 1, ids)
+	return insertRows(tx, `INSERT INTO audit_queue (audit_id) VALUES `, 1, anyOf(ids))
 }
 
 // orNull returns the id of an event, or nothing for a fact without one: such
@@ -146,11 +139,7 @@ func auditVisible(v audit.Visible) condition {
 			AND (m.kind = 'u' AND m.entity_id = ? OR m.kind = 'g' AND m.entity_id IN (SELECT group_id FROM account_group WHERE account_id = ?)))`,
 			[]any{access.ProjectAdmin, v.AdministratorID, v.AdministratorID}}
 	case len(v.Projects) > 0:
-		names := make([]any, len(v.Projects))
-		for i, name := range v.Projects {
-			names[i] = name
-		}
-		return condition{"l.project_id IN (SELECT id FROM project WHERE NOT deleted AND name IN (" + db.In(len(names)) + "))", names}
+		return condition{"l.project_id IN (SELECT id FROM project WHERE NOT deleted AND name IN (" + db.In(len(v.Projects)) + "))", anyOf(v.Projects)}
 	}
 	return condition{"FALSE", nil}
 }
@@ -172,18 +161,10 @@ func (a *Audit) Oldest(ctx context.Context, before time.Time, after audit.Row, n
 // Remove implements audit.Store.
 func (a *Audit) Remove(ctx context.Context, ids []int64) (n int64, err error) {
 	err = a.db.Write(ctx, func(tx *db.Tx) error {
-		n, err = tx.Exec(`DELETE FROM audit_log WHERE id IN (`+db.In(len(ids))+`)`, idArgs(ids)...)
+		n, err = tx.Exec(`DELETE FROM audit_log WHERE id IN (`+db.In(len(ids))+`)`, anyOf(ids)...)
 		return err
 	})
 	return n, err
-}
-
-func idArgs(ids []int64) []any {
-	args := make([]any, len(ids))
-	for i, id := range ids {
-		args[i] = id
-	}
-	return args
 }
 
 // Lead implements audit.Queue. The row holds until when, in twenty digits, and
@@ -216,7 +197,7 @@ func (a *Audit) Forwarded(ctx context.Context, ids []int64, remove bool) error {
 		from = `audit_log WHERE id`
 	}
 	return a.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(`DELETE FROM `+from+` IN (`+db.In(len(ids))+`)`, idArgs(ids)...)
+		_, err := tx.Exec(`DELETE FROM `+from+` IN (`+db.In(len(ids))+`)`, anyOf(ids)...)
 		return err
 	})
 }

@@ -135,7 +135,7 @@ func (s *Blobs) Blob(ctx context.Context, repository string, d oci.Digest) (regi
 
 // Holders implements registry.Store.
 func (s *Blobs) Holders(ctx context.Context, d oci.Digest, n int) ([]string, error) {
-	return stringsOf(s.db.Query(ctx, `SELECT r.name FROM repository_blob l JOIN repository r ON r.id = l.repository_id
+	return columnOf[string](s.db.Query(ctx, `SELECT r.name FROM repository_blob l JOIN repository r ON r.id = l.repository_id
 		WHERE l.digest = ? LIMIT ?`, d, n))
 }
 

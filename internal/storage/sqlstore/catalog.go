@@ -125,7 +125,7 @@ func (s *Artifacts) Artifacts(ctx context.Context, w artifact.Where, q query.Que
 		}
 		base.sql += newer
 	}
-	ids, total, err := list(ctx, s.db, l, base, q, func(rows *db.Rows) (id int64, err error) { return id, rows.Scan(&id) })
+	ids, total, err := list(ctx, s.db, l, base, q, only[int64])
 	if err != nil {
 		return nil, 0, err
 	}
@@ -248,7 +248,7 @@ func (s *Artifacts) details(ctx context.Context, ids []int64, p artifact.Parts) 
 		return nil, nil
 	}
 	byID := make(map[int64]*artifact.Detail, len(ids))
-	for chunk := range slices.Chunk(ids, partsAtOnce) {
+	for chunk := range slices.Chunk(ids, rowsAtOnce) {
 		if err := s.detailsOf(ctx, anyOf(chunk), p, byID); err != nil {
 			return nil, fmt.Errorf("show artifacts: %w", err)
 		}
@@ -295,7 +295,7 @@ func (s *Artifacts) detailsOf(ctx context.Context, ids []any, p artifact.Parts, 
 		}
 	}
 	if p.Accessories {
-		if err := s.accessories(ctx, `s.digest = a.accessory_of`, ``, in, ids, func(id int64, a artifact.Accessory) {
+		if err := s.accessories(ctx, in, ids, func(id int64, a artifact.Accessory) {
 			if d := byID[id]; d != nil {
 				d.Accessories = append(d.Accessories, a)
 			}
@@ -340,34 +340,36 @@ func (s *Artifacts) references(ctx context.Context, in string, ids []any, byID m
 	if err != nil || len(children) == 0 {
 		return err
 	}
-	parents := map[int64]bool{}
+	var parents []any
 	for _, c := range children {
-		parents[c.ParentID] = true
-		byID[c.ParentID].References = append(byID[c.ParentID].References, c)
+		d := byID[c.ParentID]
+		if d.References == nil {
+			parents = append(parents, d.ID)
+		}
+		d.References = append(d.References, c)
 	}
-	args := make([]any, 0, len(parents))
-	for id := range parents {
-		args = append(args, id)
-	}
-	rows, err = s.db.Query(ctx, `SELECT id, media_type, body FROM artifact WHERE id IN (`+db.In(len(args))+`) AND manifest_size <= ?`, append(args, maxShown)...)
+	rows, err = s.db.Query(ctx, `SELECT id, media_type, body FROM artifact WHERE id IN (`+db.In(len(parents))+`) AND manifest_size <= ?`, append(parents, maxShown)...)
 	if err != nil {
 		return err
 	}
-	_, err = gather(rows, func(rows *db.Rows) (none struct{}, err error) {
+	return eachRow(rows, func(rows *db.Rows) error {
 		var id int64
 		var mediaType string
 		var body []byte
 		if err := rows.Scan(&id, &mediaType, &body); err != nil {
-			return none, err
+			return err
 		}
 		m, err := oci.ParseManifest(mediaType, body)
-		for i := range min(len(m.Children), len(byID[id].References)) {
-			byID[id].References[i].Annotations, byID[id].References[i].URLs = m.Children[i].Annotations, m.Children[i].URLs
+		references := byID[id].References
+		for i := range min(len(m.Children), len(references)) {
+			references[i].Annotations, references[i].URLs = m.Children[i].Annotations, m.Children[i].URLs
 		}
-		return none, err
+		return err
 	})
-	return err
 }
+
+// withAccessories finds accessories beside their subjects.
+const withAccessories = `artifact s JOIN artifact a ON a.repository_id = s.repository_id AND a.accessory_of = s.digest AND a.accessory_of <> ''`
 
 const accessoryFields = `a.id, s.id, s.digest, a.digest, a.accessory_type, a.size, a.icon, a.pushed`
 
@@ -380,9 +382,8 @@ func scanAccessory(rows *db.Rows) (artifact.Accessory, error) {
 }
 
 // accessories finds those of the subjects of the ids.
-func (s *Artifacts) accessories(ctx context.Context, on, further, in string, ids []any, add func(id int64, a artifact.Accessory)) error {
-	rows, err := s.db.Query(ctx, `SELECT `+accessoryFields+` FROM artifact s JOIN artifact a ON a.repository_id = s.repository_id AND `+on+` AND a.accessory_of <> ''
-		WHERE s.id`+in+further+` ORDER BY a.id`, ids...)
+func (s *Artifacts) accessories(ctx context.Context, in string, ids []any, add func(id int64, a artifact.Accessory)) error {
+	rows, err := s.db.Query(ctx, `SELECT `+accessoryFields+` FROM `+withAccessories+` WHERE s.id`+in+` ORDER BY a.id`, ids...)
 	if err != nil {
 		return err
 	}
@@ -401,11 +402,11 @@ func (s *Artifacts) inherited(ctx context.Context, in string, ids []any, byID ma
 		return err
 	}
 	children := map[int64][]int64{} // by parent
-	_, err = gather(rows, func(rows *db.Rows) (none struct{}, err error) {
+	err = eachRow(rows, func(rows *db.Rows) error {
 		var child, parent int64
-		err = rows.Scan(&child, &parent)
+		err := rows.Scan(&child, &parent)
 		children[parent] = append(children[parent], child)
-		return none, err
+		return err
 	})
 	if err != nil || len(children) == 0 {
 		return err
@@ -414,7 +415,7 @@ func (s *Artifacts) inherited(ctx context.Context, in string, ids []any, byID ma
 	for id := range children {
 		parents = append(parents, id)
 	}
-	return s.accessories(ctx, `s.digest = a.accessory_of`, ``, ` IN (`+db.In(len(parents))+`)`, parents, func(parent int64, a artifact.Accessory) {
+	return s.accessories(ctx, ` IN (`+db.In(len(parents))+`)`, parents, func(parent int64, a artifact.Accessory) {
 		for _, child := range children[parent] {
 			if d := byID[child]; d != nil {
 				d.Inherited = append(d.Inherited, a)
@@ -451,7 +452,7 @@ func (s *Artifacts) TagsOfArtifact(ctx context.Context, artifactID int64, q quer
 
 var accessoryListing = listing{
 	fields: accessoryFields,
-	from:   `artifact s JOIN artifact a ON a.repository_id = s.repository_id AND a.accessory_of = s.digest AND a.accessory_of <> ''`,
+	from:   withAccessories,
 	columns: map[string]column{
 		"id":            {"a.id", number},
 		"type":          {"a.accessory_type", text},

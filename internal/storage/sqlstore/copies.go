@@ -23,12 +23,12 @@ func (s *Artifacts) Kin(ctx context.Context, repository string, d oci.Digest, n 
 	if err != nil {
 		return kin, fmt.Errorf("kin of %s: %w", d, err)
 	}
-	kin.Children, err = digestsOf(s.db.Query(ctx, `SELECT c.digest FROM artifact_reference f
+	kin.Children, err = columnOf[oci.Digest](s.db.Query(ctx, `SELECT c.digest FROM artifact_reference f
 		JOIN artifact c ON c.repository_id = f.repository_id AND c.digest = f.child_digest WHERE f.parent_id = ? ORDER BY f.position LIMIT ?`, id, n))
 	if err != nil {
 		return kin, fmt.Errorf("children of %s: %w", d, err)
 	}
-	kin.Accessories, err = digestsOf(s.db.Query(ctx, `SELECT digest FROM artifact
+	kin.Accessories, err = columnOf[oci.Digest](s.db.Query(ctx, `SELECT digest FROM artifact
 		WHERE repository_id = ? AND accessory_of = ? AND accessory_of <> '' ORDER BY id LIMIT ?`, repo, d, n))
 	if err != nil {
 		return kin, fmt.Errorf("accessories of %s: %w", d, err)
@@ -36,19 +36,9 @@ func (s *Artifacts) Kin(ctx context.Context, repository string, d oci.Digest, n 
 	return kin, nil
 }
 
-// digestsOf gathers a query's only column.
-func digestsOf(rows *db.Rows, err error) ([]oci.Digest, error) {
-	texts, err := stringsOf(rows, err)
-	digests := make([]oci.Digest, 0, len(texts))
-	for _, t := range texts {
-		digests = append(digests, oci.Digest(t))
-	}
-	return digests, err
-}
-
 // TagsOf implements artifact.Store.
 func (s *Artifacts) TagsOf(ctx context.Context, repository string, d oci.Digest, n int) ([]string, error) {
-	return stringsOf(s.db.Query(ctx, `SELECT t.name FROM repository r JOIN artifact a ON a.repository_id = r.id
+	return columnOf[string](s.db.Query(ctx, `SELECT t.name FROM repository r JOIN artifact a ON a.repository_id = r.id
 		JOIN tag t ON t.artifact_id = a.id WHERE r.name = ? AND a.digest = ? ORDER BY t.id LIMIT ?`, repository, d, n))
 }
 

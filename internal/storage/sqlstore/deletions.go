@@ -20,10 +20,7 @@ func (s *Artifacts) Delete(ctx context.Context, repo artifact.Repo, d oci.Digest
 			return err
 		}
 		first := doomed{digest: d}
-		err = tx.QueryRow(`SELECT id FROM artifact WHERE repository_id = ? AND digest = ?`, repoID, d).Scan(&first.id)
-		if errors.Is(err, db.ErrNotFound) {
-			return artifact.ErrUnknown.With("%s", d)
-		}
+		first.id, err = artifactID(tx, repoID, d)
 		if err != nil {
 			return err
 		}
@@ -66,7 +63,7 @@ func (x *deletion) collect(next []doomed) error {
 	for len(next) > 0 {
 		x.all = append(x.all, next...)
 		var found []doomed
-		for chunk := range slices.Chunk(next, maxDeleted) {
+		for chunk := range slices.Chunk(next, rowsAtOnce) {
 			accessories, err := x.accessories(chunk)
 			if err != nil {
 				return err
@@ -95,9 +92,6 @@ func (x *deletion) collect(next []doomed) error {
 	}
 	return nil
 }
-
-// maxDeleted is how many artifacts one statement of a deletion is about.
-const maxDeleted = 500
 
 func (x *deletion) accessories(of []doomed) ([]doomed, error) {
 	args := []any{x.repoID}
@@ -129,11 +123,7 @@ func (x *deletion) found(q string, args []any) ([]doomed, error) {
 
 // held reports whether an index that stays has the artifact as a child.
 func (x *deletion) held(d doomed) (bool, error) {
-	rows, err := x.tx.Query(`SELECT parent_id FROM artifact_reference WHERE child_digest = ? AND repository_id = ?`, d.digest, x.repoID)
-	if err != nil {
-		return false, err
-	}
-	parents, err := gather(rows, func(rows *db.Rows) (id int64, err error) { return id, rows.Scan(&id) })
+	parents, err := columnOf[int64](x.tx.Query(`SELECT parent_id FROM artifact_reference WHERE child_digest = ? AND repository_id = ?`, d.digest, x.repoID))
 	return slices.ContainsFunc(parents, func(id int64) bool { return !x.seen[id] }), err
 }
 
@@ -144,7 +134,7 @@ func (x *deletion) run() error {
 		return err
 	}
 	listed := 0
-	for chunk := range slices.Chunk(x.all, maxDeleted) {
+	for chunk := range slices.Chunk(x.all, rowsAtOnce) {
 		n, err := x.remove(chunk)
 		if err != nil {
 			return fmt.Errorf("delete artifacts: %w", err)
@@ -186,12 +176,14 @@ func (x *deletion) remove(some []doomed) (listed int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = gather(rows, func(rows *db.Rows) (none struct{}, err error) {
+	err = eachRow(rows, func(rows *db.Rows) error {
 		var id int64
 		var name string
-		err = rows.Scan(&id, &name)
+		if err := rows.Scan(&id, &name); err != nil {
+			return err
+		}
 		byID[id].tags = append(byID[id].tags, name)
-		return none, err
+		return nil
 	})
 	if err != nil {
 		return 0, err
@@ -205,12 +197,14 @@ func (x *deletion) remove(some []doomed) (listed int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = gather(rows, func(rows *db.Rows) (counted bool, err error) {
+	err = eachRow(rows, func(rows *db.Rows) error {
 		var d oci.Digest
-		if err = rows.Scan(&d, &counted); counted {
+		var counted bool
+		err := rows.Scan(&d, &counted)
+		if counted {
 			x.needs[d]++
 		}
-		return counted, err
+		return err
 	})
 	if err != nil {
 		return 0, err
@@ -219,13 +213,15 @@ func (x *deletion) remove(some []doomed) (listed int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = gather(rows, func(rows *db.Rows) (was bool, err error) {
+	err = eachRow(rows, func(rows *db.Rows) error {
 		var d oci.Digest
-		if err = rows.Scan(&d, &was); was {
+		var was bool
+		err := rows.Scan(&d, &was)
+		if was {
 			listed++
 		}
 		x.needs[d]++
-		return was, err
+		return err
 	})
 	return listed, err
 }
@@ -291,7 +287,7 @@ func refuseFrozen(tx *db.Tx, repo artifact.Repo, id int64) error {
 	if err != nil || len(frozen) == 0 {
 		return err
 	}
-	tags, err := stringsOf(tx.Query(`SELECT name FROM tag WHERE repository_id = ?`, id))
+	tags, err := columnOf[string](tx.Query(`SELECT name FROM tag WHERE repository_id = ?`, id))
 	if err != nil {
 		return err
 	}

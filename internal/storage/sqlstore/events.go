@@ -116,11 +116,7 @@ func readEvent(id int64, kind string, at int64, actor, fact string) (event.Event
 func (s *Events) Done(ctx context.Context, ids []int64) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		for chunk := range slices.Chunk(ids, eventChunk) {
-			args := make([]any, len(chunk))
-			for i, id := range chunk {
-				args[i] = id
-			}
-			if _, err := tx.Exec(`DELETE FROM event WHERE id IN (`+db.In(len(chunk))+`)`, args...); err != nil {
+			if _, err := tx.Exec(`DELETE FROM event WHERE id IN (`+db.In(len(chunk))+`)`, anyOf(chunk)...); err != nil {
 				return fmt.Errorf("deleting delivered events: %w", err)
 			}
 		}

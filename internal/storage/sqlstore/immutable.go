@@ -65,21 +65,11 @@ func frozenIn(tx *db.Tx, projectID int64, repository string) (immutable.Rules, e
 	return immutable.Rules(all).In(repository), err
 }
 
-// ruleWhere names the project of a rule, whose row it holds: so rules are made
-// one after another.
-func ruleWhere(tx *db.Tx, projectID int64) (event.Where, error) {
-	where := event.Where{ProjectID: projectID}
-	err := tx.QueryRow(`UPDATE project SET updated = updated WHERE id = ? AND NOT deleted RETURNING name`, projectID).Scan(&where.Project)
-	if errors.Is(err, db.ErrNotFound) {
-		err = noProject(projectID)
-	}
-	return where, err
-}
-
-// Create implements immutable.Store.
+// Create implements immutable.Store. Rules of a project are made one after
+// another, so that there are never too many.
 func (s *Immutable) Create(ctx context.Context, r immutable.Rule, at time.Time, by event.Actor) (int64, error) {
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		where, err := ruleWhere(tx, r.ProjectID)
+		where, err := holdProject(tx, r.ProjectID)
 		if err != nil {
 			return err
 		}
@@ -118,7 +108,7 @@ func noRule(id int64) error {
 // Update implements immutable.Store.
 func (s *Immutable) Update(ctx context.Context, r immutable.Rule, by event.Actor) error {
 	return ruleError(s.db.Write(ctx, func(tx *db.Tx) error {
-		where, err := ruleWhere(tx, r.ProjectID)
+		where, err := holdProject(tx, r.ProjectID)
 		if err != nil {
 			return err
 		}
@@ -144,7 +134,7 @@ func (s *Immutable) Update(ctx context.Context, r immutable.Rule, by event.Actor
 // Delete implements immutable.Store.
 func (s *Immutable) Delete(ctx context.Context, projectID, id int64, by event.Actor) error {
 	return ruleError(s.db.Write(ctx, func(tx *db.Tx) error {
-		where, err := ruleWhere(tx, projectID)
+		where, err := holdProject(tx, projectID)
 		if err != nil {
 			return err
 		}

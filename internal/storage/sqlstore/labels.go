@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/label"
+	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/storage/db"
 )
@@ -59,15 +60,13 @@ func (s *Labels) Create(ctx context.Context, l label.Label, by event.Actor) (int
 	return l.ID, labelError(err)
 }
 
-// labelWhere names a label's project, whose row it holds: the project must not go
-// meanwhile.
+// labelWhere names a label's project, which must not go meanwhile.
 func labelWhere(tx *db.Tx, projectID int64) (event.Where, error) {
 	if projectID == 0 {
 		return event.Where{}, nil
 	}
-	where := event.Where{ProjectID: projectID}
-	err := tx.QueryRow(`UPDATE project SET updated = updated WHERE id = ? AND NOT deleted RETURNING name`, projectID).Scan(&where.Project)
-	if errors.Is(err, db.ErrNotFound) {
+	where, err := holdProject(tx, projectID)
+	if errors.Is(err, project.ErrNotFound) {
 		return where, label.ErrInvalid.With("project_id: there is no project %d", projectID)
 	}
 	return where, err
@@ -196,11 +195,11 @@ func (s *Labels) OfArtifacts(ctx context.Context, ids []int64) (map[int64][]labe
 		return nil, fmt.Errorf("labels of artifacts: %w", err)
 	}
 	all := map[int64][]label.Label{}
-	_, err = gather(rows, func(rows *db.Rows) (none struct{}, err error) {
+	err = eachRow(rows, func(rows *db.Rows) error {
 		var artifact int64
 		l, err := scanLabel(rows, &artifact)
 		all[artifact] = append(all[artifact], l)
-		return none, err
+		return err
 	})
 	return all, err
 }

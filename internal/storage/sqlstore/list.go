@@ -103,20 +103,6 @@ func (l listing) count(ctx context.Context, d *db.DB, where condition) (n int64,
 	return n, nil
 }
 
-// gather reads all rows and closes them.
-func gather[T any](rows *db.Rows, scan func(*db.Rows) (T, error)) ([]T, error) {
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, v)
-	}
-	return all, rows.Err()
-}
-
 // where returns the base with the filters. Those of other fields than the
 // columns are ignored, as the API has it.
 func (l listing) where(base condition, filters []query.Filter) (condition, error) {

@@ -173,9 +173,7 @@ func projectVisible(v project.Visible) condition {
 	base := condition{"NOT p.deleted", []any{v.UserID}}
 	if !v.All {
 		base.sql += " AND (p.public OR m.id IS NOT NULL OR p.name IN (" + db.In(len(v.Names)) + "))"
-		for _, name := range v.Names {
-			base.args = append(base.args, name)
-		}
+		base.args = append(base.args, anyOf(v.Names)...)
 	}
 	return base
 }
@@ -188,14 +186,16 @@ func (s *Projects) Counts(ctx context.Context, v project.Visible) (project.Count
 	if err != nil {
 		return c, fmt.Errorf("count projects: %w", err)
 	}
-	_, err = gather(rows, func(rows *db.Rows) (public bool, err error) {
+	err = eachRow(rows, func(rows *db.Rows) error {
+		var public bool
 		var projects, repositories int64
-		if err = rows.Scan(&public, &projects, &repositories); public {
+		err := rows.Scan(&public, &projects, &repositories)
+		if public {
 			c.PublicProjects, c.PublicRepositories = projects, repositories
 		} else {
 			c.PrivateProjects, c.PrivateRepositories = projects, repositories
 		}
-		return public, err
+		return err
 	})
 	if err == nil && v.All {
 		err = s.db.QueryRow(ctx, `SELECT COALESCE(SUM(used), 0) FROM quota`).Scan(&c.Bytes)
@@ -293,6 +293,17 @@ func (s *Projects) Delete(ctx context.Context, id int64, by event.Actor) error {
 		return fmt.Errorf("delete project %d: %w", id, err)
 	}
 	return nil
+}
+
+// holdProject names a project whose row it holds until the transaction ends: it
+// does not go meanwhile, and others who hold it wait.
+func holdProject(tx *db.Tx, id int64) (event.Where, error) {
+	where := event.Where{ProjectID: id}
+	err := tx.QueryRow(`UPDATE project SET updated = updated WHERE id = ? AND NOT deleted RETURNING name`, id).Scan(&where.Project)
+	if errors.Is(err, db.ErrNotFound) {
+		err = noProject(id)
+	}
+	return where, err
 }
 
 // projectName returns the name of a project that was not deleted. After

@@ -28,9 +28,6 @@ type part struct {
 	size   int64
 }
 
-// partsAtOnce is how many parts one statement is about.
-const partsAtOnce = 500
-
 // charge counts what a new artifact needs, of which only what the project did not
 // need before is charged. Parts are given in the order of their digests, so that
 // two pushes do not wait for each other in a circle. It returns
@@ -38,7 +35,7 @@ const partsAtOnce = 500
 func charge(tx *db.Tx, p artifact.Push, parts []part) error {
 	slices.SortFunc(parts, func(a, b part) int { return strings.Compare(string(a.digest), string(b.digest)) })
 	var needed int64
-	for chunk := range slices.Chunk(parts, partsAtOnce) {
+	for chunk := range slices.Chunk(parts, rowsAtOnce) {
 		args := make([]any, 0, 3*len(chunk))
 		for _, one := range chunk {
 			args = append(args, p.ProjectID, one.digest, one.size)
@@ -102,7 +99,7 @@ func release(tx *db.Tx, projectID int64, needs map[oci.Digest]int64) error {
 	var freed int64
 	for n, digests := range often {
 		slices.Sort(digests)
-		for chunk := range slices.Chunk(digests, partsAtOnce) {
+		for chunk := range slices.Chunk(digests, rowsAtOnce) {
 			size, err := releaseSome(tx, projectID, n, chunk)
 			if err != nil {
 				return fmt.Errorf("release: %w", err)
@@ -147,12 +144,12 @@ func needsOf(tx *db.Tx, repo int64) (map[oci.Digest]int64, error) {
 		return nil, err
 	}
 	needs := map[oci.Digest]int64{}
-	_, err = gather(rows, func(rows *db.Rows) (none struct{}, err error) {
+	err = eachRow(rows, func(rows *db.Rows) error {
 		var d oci.Digest
 		var n int64
-		err = rows.Scan(&d, &n)
+		err := rows.Scan(&d, &n)
 		needs[d] = n
-		return none, err
+		return err
 	})
 	return needs, err
 }

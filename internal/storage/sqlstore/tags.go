@@ -54,12 +54,12 @@ const listedNow = `(accessory_of = '' AND (EXISTS (SELECT 1 FROM tag WHERE tag.a
 // now are, by their ids and by their digests. The transaction must hold the
 // repository's row.
 func relist(tx *db.Tx, repo int64, ids []int64, digests []oci.Digest) error {
-	for chunk := range slices.Chunk(anyOf(ids), partsAtOnce) {
+	for chunk := range slices.Chunk(anyOf(ids), rowsAtOnce) {
 		if err := relistBy(tx, repo, "id", chunk); err != nil {
 			return fmt.Errorf("list artifacts: %w", err)
 		}
 	}
-	for chunk := range slices.Chunk(anyOf(digests), partsAtOnce) {
+	for chunk := range slices.Chunk(anyOf(digests), rowsAtOnce) {
 		if err := relistBy(tx, repo, "digest", chunk); err != nil {
 			return fmt.Errorf("list artifacts: %w", err)
 		}
@@ -68,12 +68,8 @@ func relist(tx *db.Tx, repo int64, ids []int64, digests []oci.Digest) error {
 }
 
 func relistBy(tx *db.Tx, repo int64, column string, values []any) error {
-	rows, err := tx.Query(`UPDATE artifact SET listed = NOT listed WHERE repository_id = ? AND `+column+` IN (`+db.In(len(values))+`)
-		AND listed <> `+listedNow+` RETURNING listed`, append([]any{repo}, values...)...)
-	if err != nil {
-		return err
-	}
-	now, err := gather(rows, func(rows *db.Rows) (listed bool, err error) { return listed, rows.Scan(&listed) })
+	now, err := columnOf[bool](tx.Query(`UPDATE artifact SET listed = NOT listed WHERE repository_id = ? AND `+column+` IN (`+db.In(len(values))+`)
+		AND listed <> `+listedNow+` RETURNING listed`, append([]any{repo}, values...)...))
 	if err != nil {
 		return err
 	}
@@ -86,14 +82,6 @@ func relistBy(tx *db.Tx, repo int64, column string, values []any) error {
 		}
 	}
 	return countListed(tx, repo, more)
-}
-
-func anyOf[T any](values []T) []any {
-	args := make([]any, len(values))
-	for i, v := range values {
-		args[i] = v
-	}
-	return args
 }
 
 // countListed keeps the number of artifacts that a repository's list shows.
