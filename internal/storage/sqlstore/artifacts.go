@@ -148,10 +148,10 @@ func storeArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, err error)
 // partsOf returns what a push is charged for: the manifest, and those of its
 // blobs that are here to stay.
 func partsOf(p artifact.Push, sizes map[oci.Digest]int64) []part {
-	parts := []part{{p.Digest, int64(len(p.Body))}}
+	parts := []part{{p.Digest, int64(len(p.Body)), 1}}
 	for _, b := range p.Manifest.Blobs {
 		if size, here := sizes[b.Digest]; here && !b.Foreign {
-			parts = append(parts, part{b.Digest, size})
+			parts = append(parts, part{b.Digest, size, 1})
 		}
 	}
 	return parts

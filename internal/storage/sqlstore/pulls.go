@@ -65,6 +65,9 @@ func (t *tally) add(p artifact.Pull, tag string) {
 const updatePulledTag = `UPDATE tag SET pulled = ? WHERE repository_id = ? AND name = ? AND artifact_id = ? AND pulled < ?`
 
 func (t *tally) write(tx *db.Tx, repository string, omit artifact.Omit) error {
+	if omit.Counts && omit.Times {
+		return nil
+	}
 	if omit.Counts {
 		t.count = 0
 	}

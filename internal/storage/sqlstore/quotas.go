@@ -22,44 +22,59 @@ type Quotas struct{ db *db.DB }
 // NewQuotas returns the quotas in d.
 func NewQuotas(d *db.DB) *Quotas { return &Quotas{d} }
 
-// A part is content that an artifact needs.
+// A part is content that artifacts need, and how much more often they do.
 type part struct {
 	digest oci.Digest
 	size   int64
+	by     int64 // below 0 where they need it less often
 }
 
 // charge counts what a new artifact needs, of which only what the project did not
-// need before is charged. Parts are given in the order of their digests, so that
-// two pushes do not wait for each other in a circle. It returns
-// quota.ErrExceeded.
+// need before is charged. It returns quota.ErrExceeded.
 func charge(tx *db.Tx, p artifact.Push, parts []part) error {
-	slices.SortFunc(parts, func(a, b part) int { return strings.Compare(string(a.digest), string(b.digest)) })
 	var needed int64
-	for chunk := range slices.Chunk(parts, rowsAtOnce) {
-		args := make([]any, 0, 3*len(chunk))
-		for _, one := range chunk {
-			args = append(args, p.ProjectID, one.digest, one.size)
+	err := count(tx, p.ProjectID, parts, func(size, refs int64) {
+		if refs == 1 {
+			needed += size
 		}
-		rows, err := tx.Query(`INSERT INTO project_blob (project_id, digest, size, refs) VALUES (?, ?, ?, 1)`+strings.Repeat(`, (?, ?, ?, 1)`, len(chunk)-1)+`
-			ON CONFLICT (project_id, digest) DO UPDATE SET refs = project_blob.refs + 1 RETURNING size, refs`, args...)
-		if err != nil {
-			return fmt.Errorf("charge: %w", err)
-		}
-		_, err = gather(rows, func(rows *db.Rows) (none struct{}, err error) {
-			var size, refs int64
-			if err = rows.Scan(&size, &refs); refs == 1 {
-				needed += size
-			}
-			return none, err
-		})
-		if err != nil {
-			return fmt.Errorf("charge: %w", err)
-		}
+	})
+	if err != nil {
+		return fmt.Errorf("charge: %w", err)
 	}
 	if needed == 0 {
 		return nil
 	}
 	return take(tx, p, needed)
+}
+
+// count keeps how often the artifacts of a project need each content, and tells
+// the size and the new number of each. It goes in the order of the digests, so
+// that those who count at once do not wait for each other in a circle.
+func count(tx *db.Tx, projectID int64, parts []part, tell func(size, refs int64)) error {
+	slices.SortFunc(parts, func(a, b part) int { return strings.Compare(string(a.digest), string(b.digest)) })
+	for chunk := range slices.Chunk(parts, rowsAtOnce) {
+		args := make([]any, 0, 4*len(chunk))
+		for _, one := range chunk {
+			args = append(args, projectID, one.digest, one.size, one.by)
+		}
+		rows, err := tx.Query(`INSERT INTO project_blob (project_id, digest, size, refs) VALUES (?, ?, ?, ?)`+strings.Repeat(`, (?, ?, ?, ?)`, len(chunk)-1)+`
+			ON CONFLICT (project_id, digest) DO UPDATE SET refs = project_blob.refs + excluded.refs RETURNING size, refs`, args...)
+		if err != nil {
+			return err
+		}
+		err = eachRow(rows, func(rows *db.Rows) error {
+			var size, refs int64
+			err := rows.Scan(&size, &refs)
+			if err == nil {
+				tell(size, refs)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // take adds to what a project uses, where that fits.
@@ -90,21 +105,28 @@ func take(tx *db.Tx, p artifact.Push, needed int64) error {
 }
 
 // release undoes charge: needs says how often each content was needed by what is
-// gone.
+// gone. What nothing needs any more is no longer used.
 func release(tx *db.Tx, projectID int64, needs map[oci.Digest]int64) error {
-	often := map[int64][]oci.Digest{}
+	parts := make([]part, 0, len(needs))
 	for d, n := range needs {
-		often[n] = append(often[n], d)
+		parts = append(parts, part{digest: d, by: -n})
 	}
 	var freed int64
-	for n, digests := range often {
-		slices.Sort(digests)
-		for chunk := range slices.Chunk(digests, rowsAtOnce) {
-			size, err := releaseSome(tx, projectID, n, chunk)
-			if err != nil {
-				return fmt.Errorf("release: %w", err)
-			}
+	err := count(tx, projectID, parts, func(size, refs int64) {
+		if refs <= 0 {
 			freed += size
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	for chunk := range slices.Chunk(parts, rowsAtOnce) {
+		args := []any{projectID}
+		for _, one := range chunk {
+			args = append(args, one.digest)
+		}
+		if _, err := tx.Exec(`DELETE FROM project_blob WHERE project_id = ? AND digest IN (`+db.In(len(chunk))+`) AND refs <= 0`, args...); err != nil {
+			return fmt.Errorf("release: %w", err)
 		}
 	}
 	if freed == 0 {
@@ -114,24 +136,6 @@ func release(tx *db.Tx, projectID int64, needs map[oci.Digest]int64) error {
 		return fmt.Errorf("release: %w", err)
 	}
 	return nil
-}
-
-func releaseSome(tx *db.Tx, projectID, n int64, digests []oci.Digest) (freed int64, err error) {
-	in := ` WHERE project_id = ? AND digest IN (` + db.In(len(digests)) + `)`
-	args := append([]any{projectID}, anyOf(digests)...)
-	if _, err := tx.Exec(`UPDATE project_blob SET refs = refs - ?`+in, append([]any{n}, args...)...); err != nil {
-		return 0, err
-	}
-	rows, err := tx.Query(`DELETE FROM project_blob`+in+` AND refs <= 0 RETURNING size`, args...)
-	if err != nil {
-		return 0, err
-	}
-	_, err = gather(rows, func(rows *db.Rows) (size int64, err error) {
-		err = rows.Scan(&size)
-		freed += size
-		return size, err
-	})
-	return freed, err
 }
 
 // needsOf returns how often each content is needed in a repository.
