@@ -11,6 +11,7 @@ import (
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/storage/db"
@@ -120,20 +121,28 @@ func release(tx *db.Tx, projectID int64, needs map[oci.Digest]int64) error {
 	if err != nil {
 		return fmt.Errorf("release: %w", err)
 	}
-	for chunk := range slices.Chunk(parts, rowsAtOnce) {
-		args := []any{projectID}
-		for _, one := range chunk {
-			args = append(args, one.digest)
-		}
-		if _, err := tx.Exec(`DELETE FROM project_blob WHERE project_id = ? AND digest IN (`+db.In(len(chunk))+`) AND refs <= 0`, args...); err != nil {
-			return fmt.Errorf("release: %w", err)
-		}
+	if err := forget(tx, projectID, parts); err != nil {
+		return fmt.Errorf("release: %w", err)
 	}
 	if freed == 0 {
 		return nil
 	}
 	if _, err := tx.Exec(`UPDATE quota SET used = used - ?, updated = ? WHERE project_id = ?`, freed, time.Now().UnixMicro(), projectID); err != nil {
 		return fmt.Errorf("release: %w", err)
+	}
+	return nil
+}
+
+// forget removes those of some contents that nothing needs any more.
+func forget(tx *db.Tx, projectID int64, parts []part) error {
+	for chunk := range slices.Chunk(parts, rowsAtOnce) {
+		args := []any{projectID}
+		for _, one := range chunk {
+			args = append(args, one.digest)
+		}
+		if _, err := tx.Exec(`DELETE FROM project_blob WHERE project_id = ? AND digest IN (`+db.In(len(chunk))+`) AND refs <= 0`, args...); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -240,43 +249,60 @@ const trueNeeds = `SELECT digest, MAX(size) AS size, COUNT(*) AS refs FROM (
 	UNION ALL
 	SELECT b.digest, b.size FROM artifact_blob b JOIN artifact a ON a.id = b.artifact_id WHERE a.project_id = ? AND b.counted) AS needed GROUP BY digest`
 
-// Recalculate implements quota.Store.
+// wrongNeeds are the rows of project_blob that are not as they should be, those
+// that are missing included: what is to be added to how often they are needed.
+const wrongNeeds = `SELECT COALESCE(n.digest, k.digest), COALESCE(n.size, k.size), COALESCE(n.refs, 0) - COALESCE(k.refs, 0)
+	FROM (` + trueNeeds + `) n FULL JOIN (SELECT digest, size, refs FROM project_blob WHERE project_id = ?) k ON k.digest = n.digest
+	WHERE n.digest IS NULL OR k.digest IS NULL OR n.size <> k.size OR n.refs <> k.refs`
+
+// Recalculate implements quota.Store. What it corrects are differences, each found
+// by one statement, so that pushes and deletions go on beside it.
 func (s *Quotas) Recalculate(ctx context.Context, projectID int64, dry bool) (quota.Drift, error) {
 	var drift quota.Drift
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		drift = quota.Drift{}
-		// Pushes and deletions of the project write this row, and wait.
-		err := tx.QueryRow(`UPDATE quota SET used = used WHERE project_id = ? RETURNING used`, projectID).Scan(&drift.Kept)
-		if errors.Is(err, db.ErrNotFound) {
+		where, err := holdProject(tx, projectID) // one recalculation at a time
+		if errors.Is(err, project.ErrNotFound) {
 			return noQuota(projectID)
 		}
 		if err != nil {
 			return err
 		}
-		if drift.Project, err = projectName(tx, projectID); err != nil {
-			return err
-		}
-		err = tx.QueryRow(`SELECT COALESCE(SUM(size), 0) FROM (`+trueNeeds+`) AS needs`, projectID, projectID).Scan(&drift.True)
+		drift = quota.Drift{Project: where.Project}
+		rows, err := tx.Query(wrongNeeds, projectID, projectID, projectID)
 		if err != nil {
 			return err
 		}
-		err = tx.QueryRow(`SELECT COUNT(*) FROM (SELECT digest FROM (
-			SELECT digest, size, refs FROM (`+trueNeeds+`) AS needs UNION ALL SELECT digest, size, refs FROM project_blob WHERE project_id = ?) AS both_sides
-			GROUP BY digest HAVING COUNT(*) <> 2 OR MIN(size) <> MAX(size) OR MIN(refs) <> MAX(refs)) AS wrong`, projectID, projectID, projectID).Scan(&drift.Wrong)
-		if err != nil || dry || drift.Kept == drift.True && drift.Wrong == 0 {
+		wrong, err := gather(rows, func(rows *db.Rows) (p part, err error) { return p, rows.Scan(&p.digest, &p.size, &p.by) })
+		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`DELETE FROM project_blob WHERE project_id = ?`, projectID); err != nil {
+		drift.Wrong = int64(len(wrong))
+		err = tx.QueryRow(`SELECT used, (SELECT COALESCE(SUM(size), 0) FROM (`+trueNeeds+`) AS needs) FROM quota WHERE project_id = ?`,
+			projectID, projectID, projectID).Scan(&drift.Kept, &drift.True)
+		if err != nil || dry {
 			return err
 		}
-		if _, err := tx.Exec(`INSERT INTO project_blob (project_id, digest, size, refs) SELECT CAST(? AS BIGINT), digest, size, refs FROM (`+trueNeeds+`) AS needs`, projectID, projectID, projectID); err != nil {
-			return err
-		}
-		_, err = tx.Exec(`UPDATE quota SET used = ? WHERE project_id = ?`, drift.True, projectID)
-		return err
+		return correct(tx, projectID, wrong, drift.True-drift.Kept)
 	})
 	if err != nil {
 		return drift, fmt.Errorf("recalculate quota of project %d: %w", projectID, err)
 	}
 	return drift, nil
+}
+
+// correct adds to what is kept of a project what it lacks.
+func correct(tx *db.Tx, projectID int64, wrong []part, used int64) error {
+	if err := count(tx, projectID, wrong, func(size, refs int64) {}); err != nil {
+		return err
+	}
+	for _, p := range wrong {
+		if _, err := tx.Exec(`UPDATE project_blob SET size = ? WHERE project_id = ? AND digest = ? AND size <> ?`, p.size, projectID, p.digest, p.size); err != nil {
+			return err
+		}
+	}
+	if err := forget(tx, projectID, wrong); err != nil || used == 0 {
+		return err
+	}
+	_, err := tx.Exec(`UPDATE quota SET used = used + ? WHERE project_id = ?`, used, projectID)
+	return err
 }

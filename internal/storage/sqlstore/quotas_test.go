@@ -207,3 +207,76 @@ func TestQuotasAreListed(t *testing.T) {
 		}
 	})
 }
+
+// TestRecalculationsGoOnBesidePushes lets six push and delete while one
+// recalculates what another makes wrong.
+func TestRecalculationsGoOnBesidePushes(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		base := createRepo(t, d, "p")
+		artifacts, quotas := NewArtifacts(d), NewQuotas(d)
+		var all sync.WaitGroup
+		for g := range 6 {
+			repo := artifact.Repo{ProjectID: base.ProjectID, Name: fmt.Sprintf("p/app%d", g)}
+			all.Go(func() {
+				for i := range 15 {
+					n := 100*g + i
+					if err := pushLayer(t, d, repo, n, fmt.Sprint("shared ", i%4), 100); err != nil {
+						t.Error(err)
+					}
+					if i%2 == 0 {
+						continue
+					}
+					if err := artifacts.Delete(t.Context(), repo, oci.Sum(oci.SHA256, fmt.Appendf(nil, "image %04d", n)), by); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Go(func() {
+			for i := range 10 {
+				err := d.Write(t.Context(), func(tx *db.Tx) error {
+					_, err := tx.Exec(`UPDATE quota SET used = used + ? WHERE project_id = ?`, i+1, base.ProjectID)
+					return err
+				})
+				if err == nil {
+					_, err = quotas.Recalculate(t.Context(), base.ProjectID, false)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		all.Wait()
+		sound(t, d, base.ProjectID, 6*8*10+2*100) // of each, those of even numbers, with layers 0 and 2
+	})
+}
+
+func TestRecalculationCorrectsEachWayOfBeingWrong(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		repo := createRepo(t, d, "p")
+		for i := range 3 {
+			if err := pushLayer(t, d, repo, i, fmt.Sprint("layer ", i), int64(100*(i+1))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, q := range []string{
+			`DELETE FROM project_blob WHERE size = 100`,
+			`UPDATE project_blob SET size = 7 WHERE size = 200`,
+			`UPDATE project_blob SET refs = 9 WHERE size = 300`,
+			`INSERT INTO project_blob (project_id, digest, size, refs) SELECT project_id, 'surplus', 5, 2 FROM quota`,
+		} {
+			err := d.Write(t.Context(), func(tx *db.Tx) error {
+				_, err := tx.Exec(q)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		drift, err := NewQuotas(d).Recalculate(t.Context(), repo.ProjectID, false)
+		if err != nil || drift.Wrong != 4 {
+			t.Errorf("%+v, %v", drift, err)
+		}
+		sound(t, d, repo.ProjectID, 630)
+	})
+}
