@@ -139,6 +139,22 @@ func robotInProject(c Caller, a Action, p *Project) bool {
 	return false
 }
 
+// Projects returns the names of the projects that the permissions of a robot are
+// about which hold an action, and whether those of all projects are. The zero
+// Action stands for any. Nobody else has permissions.
+func (c Caller) Projects(a Action) (names []string, every bool) {
+	for _, p := range c.Permissions {
+		switch {
+		case p.Kind != KindProject || a != (Action{}) && !slices.Contains(p.Access, a):
+		case p.Namespace != EveryProject:
+			names = append(names, p.Namespace)
+		case c.ProjectID == 0:
+			every = true
+		}
+	}
+	return names, every
+}
+
 // covers reports whether a permission of c is about the project. That of a
 // project's robot is about its own project alone, and never about all.
 func (p Permission) covers(c Caller, in *Project) bool {

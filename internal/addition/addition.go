@@ -171,8 +171,6 @@ func (s *Service) manifest(ctx context.Context, repo artifact.Repo, ref oci.Refe
 	return m, nil
 }
 
-// additions returns what an artifact of this type has, whether or not its
-// content does.
 // Of returns the names of the additions that artifacts of a type have.
 func Of(artifactType string) []string {
 	config := map[string]string{
@@ -186,6 +184,8 @@ func Of(artifactType string) []string {
 	return names
 }
 
+// additions returns what an artifact of this type has, whether or not its
+// content does.
 func (m manifest) additions() []addition {
 	switch m.kind {
 	case ociConfig, dockerConfig, wasmConfig:

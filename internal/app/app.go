@@ -175,7 +175,7 @@ func (a *App) wire(ctx context.Context) error {
 // newSettings returns the settings that are kept in d.
 func newSettings(cfg Config, d *db.DB, key [32]byte, epoch *access.Epoch) (*setting.Service, error) {
 	if cfg.Settings["auth_mode"] == setting.AuthLDAP {
-		return nil, errors.New("settings: auth_mode: this version cannot ask a directory; it must be db_auth")
+		return nil, fmt.Errorf("settings: %w", setting.ErrDirectory)
 	}
 	s, err := setting.New(sqlstore.NewSettings(d), secret.NewSealer(key), epoch, cfg.Settings)
 	if err != nil {

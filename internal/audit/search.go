@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"slices"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/query"
@@ -52,16 +51,7 @@ func visible(c access.Caller) Visible {
 	case access.User:
 		v.AdministratorID = c.ID
 	case access.Robot:
-		for _, p := range c.Permissions {
-			if p.Kind != access.KindProject || !slices.Contains(p.Access, access.Action{Resource: "log", Action: "list"}) {
-				continue
-			}
-			if p.Namespace == access.EveryProject {
-				v.InProjects = v.InProjects || c.ProjectID == 0
-				continue
-			}
-			v.Projects = append(v.Projects, p.Namespace)
-		}
+		v.Projects, v.InProjects = c.Projects(access.Action{Resource: "log", Action: "list"})
 	}
 	return v
 }

@@ -121,8 +121,9 @@ type Restriction func(ctx context.Context) (bool, error)
 // A Limit tells how many bytes a new project may store, -1 for any number.
 type Limit func(ctx context.Context) (int64, error)
 
-// New returns a service. Without a restriction every user may create projects.
-// The service bumps the epoch after each change, and after each
+// New returns a service. Without a restriction every user may create projects,
+// and without a limit they may store any number of bytes. The service bumps the
+// epoch after each change, and after each
 // that failed: the answer to a commit may have been lost.
 func New(store Store, users Users, closed Restriction, limit Limit, epoch *access.Epoch) *Service {
 	return &Service{store: store, users: users, closed: closed, limit: limit, epoch: epoch,
@@ -236,15 +237,8 @@ func VisibleTo(c access.Caller) Visible {
 	case access.User:
 		v.UserID = c.ID
 	case access.Robot:
-		for _, p := range c.Permissions {
-			if p.Kind != access.KindProject {
-				continue
-			}
-			if p.Namespace == access.EveryProject && c.ProjectID == 0 {
-				v.All = true
-			}
-			v.Names = append(v.Names, p.Namespace)
-		}
+		names, every := c.Projects(access.Action{})
+		v.Names, v.All = names, v.All || every
 	}
 	return v
 }

@@ -25,6 +25,10 @@ var (
 	ErrUsers   = fault.New(fault.Invalid, "BAD_REQUEST", "auth_mode cannot change while there are users besides the first administrator")
 )
 
+// ErrDirectory keeps administrators from a mode in which nobody but the first of
+// them could sign in.
+var ErrDirectory = ErrInvalid.With("auth_mode: this version cannot ask a directory; it must be %s", AuthDatabase)
+
 // A Store keeps the settings that were changed, by their keys.
 type Store interface {
 	// All returns what is kept.

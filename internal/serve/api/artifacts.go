@@ -139,7 +139,7 @@ func asReference(r artifact.Reference) referenceBody {
 	return out
 }
 
-func (a artifacts) body(d artifact.Detail) artifactBody {
+func asArtifact(d artifact.Detail) artifactBody {
 	shown := d.ConfigMediaType
 	if shown == "" {
 		shown = d.MediaType
@@ -155,18 +155,6 @@ func (a artifacts) body(d artifact.Detail) artifactBody {
 		References: each(d.References, asReference), Tags: each(d.Tags, asTag), Additions: additionLinks(d),
 		Accessories: each(d.Accessories, accessory), Inherited: each(d.Inherited, accessory),
 	}
-}
-
-// each converts items, of which none are null.
-func each[F, T any](from []F, item func(F) T) []T {
-	if from == nil {
-		return nil
-	}
-	out := make([]T, len(from))
-	for i, f := range from {
-		out[i] = item(f)
-	}
-	return out
 }
 
 // additionLinks says where the additions of an artifact are.
@@ -257,7 +245,7 @@ func (a artifacts) page(ctx context.Context, w artifact.Where, f Filtering, p Pa
 	if err != nil {
 		return nil, err
 	}
-	out := page(p, found, total, a.body)
+	out := page(p, found, total, asArtifact)
 	return out, a.complete(ctx, w.ProjectID, s, out.Body)
 }
 
@@ -278,7 +266,7 @@ func (a artifacts) get(ctx context.Context, in *getArtifact) (*artifactAnswer, e
 	if err != nil {
 		return nil, err
 	}
-	out := []artifactBody{a.body(d)}
+	out := []artifactBody{asArtifact(d)}
 	if err := a.complete(ctx, d.ProjectID, in.Showing, out); err != nil {
 		return nil, err
 	}

@@ -16,10 +16,6 @@ type configurations struct {
 	reach    func(ctx context.Context, endpoint string) error // why no syslog server takes connections there
 }
 
-// errDirectory keeps administrators from a mode in which nobody else could sign
-// in.
-var errDirectory = setting.ErrInvalid.With("auth_mode: this version cannot ask a directory; it must be db_auth")
-
 // scanAll is the one key that is shown as it is, and cannot be told from the
 // others by its kind.
 const scanAll = "scan_all_policy"
@@ -127,7 +123,7 @@ func (c configurations) internal(ctx context.Context, _ *struct{}) (*internalCon
 
 func (c configurations) update(ctx context.Context, in *updateConfig) (*nothing, error) {
 	if in.Body["auth_mode"] == setting.AuthLDAP {
-		return nil, errDirectory
+		return nil, setting.ErrDirectory
 	}
 	if at, ok := in.Body["audit_log_forward_endpoint"].(string); ok && at != "" {
 		if err := c.reach(ctx, at); err != nil {

@@ -14,6 +14,7 @@ import (
 type labels struct {
 	labels  *label.Service
 	catalog artifact.Catalog
+	allow   func(context.Context, access.Need, where) (access.Project, error)
 }
 
 func asLabel(l label.Label) labelBody {
@@ -41,31 +42,29 @@ type listLabels struct {
 
 // list is open to anybody, since the labels of all projects are; those of one are
 // judged here.
-func (l labels) list(allow func(context.Context, access.Need, where) (access.Project, error)) func(context.Context, *listLabels) (*list[labelBody], error) {
-	return func(ctx context.Context, in *listLabels) (*list[labelBody], error) {
-		need, at, err := needTo("list", in.Scope, in.ProjectID)
-		if err == nil && in.Scope == label.OfProject {
-			_, err = allow(ctx, need, at)
-		}
-		if err != nil {
-			return nil, err
-		}
-		q, err := ask(in.Filtering, in.Paging)
-		if err != nil {
-			return nil, err
-		}
-		if in.Name != "" {
-			q = q.Where(query.Filter{Field: "name", Op: query.Fuzzy, Value: in.Name})
-		}
-		if in.Scope == label.Global {
-			in.ProjectID = 0
-		}
-		found, total, err := l.labels.List(ctx, in.Scope, in.ProjectID, q)
-		if err != nil {
-			return nil, err
-		}
-		return page(in.Paging, found, total, asLabel), nil
+func (l labels) list(ctx context.Context, in *listLabels) (*list[labelBody], error) {
+	need, at, err := needTo("list", in.Scope, in.ProjectID)
+	if err == nil && in.Scope == label.OfProject {
+		_, err = l.allow(ctx, need, at)
 	}
+	if err != nil {
+		return nil, err
+	}
+	q, err := ask(in.Filtering, in.Paging)
+	if err != nil {
+		return nil, err
+	}
+	if in.Name != "" {
+		q = q.Where(query.Filter{Field: "name", Op: query.Fuzzy, Value: in.Name})
+	}
+	if in.Scope == label.Global {
+		in.ProjectID = 0
+	}
+	found, total, err := l.labels.List(ctx, in.Scope, in.ProjectID, q)
+	if err != nil {
+		return nil, err
+	}
+	return page(in.Paging, found, total, asLabel), nil
 }
 
 type createLabel struct {

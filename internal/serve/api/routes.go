@@ -78,7 +78,7 @@ func (a *API) routes(c Config) {
 	op(g, "createTag", "POST "+inArtifact+"/{reference}/tags", project("tag", "create"), ar.createTag)
 	op(g, "deleteTag", "DELETE "+inArtifact+"/{reference}/tags/{tag_name}", project("tag", "delete"), ar.deleteTag)
 	op(g, "listAccessories", "GET "+inArtifact+"/{reference}/accessories", project("accessory", "list"), ar.accessories)
-	la := labels{c.Labels, c.Catalog}
+	la := labels{c.Labels, c.Catalog, a.allow}
 	op(g, "addLabel", "POST "+inArtifact+"/{reference}/labels", project("artifact-label", "create"), la.add)
 	op(g, "removeLabel", "DELETE "+inArtifact+"/{reference}/labels/{label_id}", project("artifact-label", "delete"), la.remove)
 	ad, cp := additions{c.Additions}, copies{c.Content, a.allow}
@@ -87,7 +87,7 @@ func (a *API) routes(c Config) {
 	op(g, "getAddition", "GET "+inArtifact+"/{reference}/additions/{addition}", project("artifact-addition", "read"), ad.get)
 
 	g = a.group("label")
-	op(g, "ListLabels", "GET /labels", anyone, la.list(a.allow))
+	op(g, "ListLabels", "GET /labels", anyone, la.list)
 	opBy(g, "CreateLabel", "POST /labels", la.needToCreate, la.create)
 	opBy(g, "GetLabelByID", "GET /labels/{label_id}", onLabel[getLabel](la, "read"), la.get)
 	opBy(g, "UpdateLabel", "PUT /labels/{label_id}", onLabel[updateLabel](la, "update"), la.update)

@@ -58,13 +58,7 @@ func (s search) find(ctx context.Context, in *searchRequest) (*searchAnswer, err
 		return nil, err
 	}
 	out := &searchAnswer{}
-	out.Body.Projects, out.Body.Repositories = each(projects, asProject), each(repositories, asFound)
-	if out.Body.Projects == nil {
-		out.Body.Projects = []projectBody{}
-	}
-	if out.Body.Repositories == nil {
-		out.Body.Repositories = []foundRepository{}
-	}
+	out.Body.Projects, out.Body.Repositories = all(projects, asProject), all(repositories, asFound)
 	return out, nil
 }
 

@@ -91,11 +91,24 @@ type list[T any] struct {
 
 // page makes the answer of a page's items.
 func page[F, T any](p Paging, from []F, total int64, item func(F) T) *list[T] {
-	out := &list[T]{Total: total, Link: web.Links(&p.url, total, p.Page, p.Size), Body: make([]T, 0, len(from))}
-	for _, f := range from {
-		out.Body = append(out.Body, item(f))
+	return &list[T]{Total: total, Link: web.Links(&p.url, total, p.Page, p.Size), Body: all(from, item)}
+}
+
+// all converts items. Lists of none are [] on the wire.
+func all[F, T any](from []F, item func(F) T) []T {
+	out := make([]T, len(from))
+	for i, f := range from {
+		out[i] = item(f)
 	}
 	return out
+}
+
+// each is all where a list of none is null on the wire.
+func each[F, T any](from []F, item func(F) T) []T {
+	if from == nil {
+		return nil
+	}
+	return all(from, item)
 }
 
 // Located is the part of a request that knows where the client believes the
