@@ -12,6 +12,7 @@ import (
 const (
 	eventPoll  = 500 * time.Millisecond // how often the outbox is looked at
 	eventBatch = 500
+	auditPoll  = time.Second            // how often audit rows to be forwarded are looked for
 	rightsPoll = 500 * time.Millisecond // how long a change of rights elsewhere may go unseen
 	mostWait   = time.Minute            // between attempts that fail
 )

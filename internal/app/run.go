@@ -143,7 +143,11 @@ func (a *App) startBackground() {
 	r.cancel = cancel
 	r.background.Go(func() { a.pulls.Run(ctx) })
 	r.background.Go(func() { a.audit.Run(ctx) })
-	r.background.Go(func() { a.audit.Forward(ctx) })
+	r.background.Go(func() {
+		f := a.audit.Forwarder()
+		defer f.Close()
+		retry(ctx, log, "audit rows wait to be forwarded", auditPoll, f.Forward)
+	})
 	r.background.Go(func() { a.events.run(ctx) })
 	r.background.Go(func() {
 		retry(ctx, log, "abandoned uploads are not removed", time.Hour, a.content.ExpireUploads)

@@ -28,8 +28,8 @@ var errUnused = errors.New(`nothing is stored there yet: start "berth serve" onc
 // operator is the name under which the command line's changes are remembered.
 const operator = "berth"
 
-// usersAtOnce is the size of the pages in which users are read.
-const usersAtOnce = 500
+// atOnce is the size of the pages in which lists are read.
+const atOnce = 500
 
 // Tools do single things to what a server has stored, whether one is running or
 // not. A running one sees changes of rights within a second.
@@ -81,7 +81,7 @@ func (t *Tools) Close() error { return t.db.Close() }
 // Users returns all users, by name.
 func (t *Tools) Users(ctx context.Context) (all []account.User, err error) {
 	for page := 1; ; page++ {
-		users, total, err := t.accounts.List(ctx, query.Query{Page: page, Size: usersAtOnce})
+		users, total, err := t.accounts.List(ctx, query.Query{Page: page, Size: atOnce})
 		if err != nil {
 			return nil, err
 		}
@@ -119,32 +119,29 @@ func (t *Tools) PurgeAudit(ctx context.Context, p audit.Purge) (int64, error) {
 // told as soon as it is done.
 func (t *Tools) RecalculateQuotas(ctx context.Context, projects []string, dry bool, tell func(quota.Drift)) error {
 	quotas := quota.New(sqlstore.NewQuotas(t.db), nil, t.cfg.Log)
-	all := len(projects) == 0
+	missing := slices.Clone(projects)
 	for page := 1; ; page++ {
-		found, _, err := quotas.List(ctx, query.Query{Page: page, Size: usersAtOnce})
+		found, _, err := quotas.List(ctx, query.Query{Page: page, Size: atOnce})
 		if err != nil {
 			return err
 		}
 		for _, q := range found {
-			i := slices.Index(projects, q.Project)
-			if !all && i < 0 {
+			if len(projects) > 0 && !slices.Contains(projects, q.Project) {
 				continue
 			}
 			drift, err := quotas.Recalculate(ctx, q.ProjectID, dry)
 			if err != nil {
 				return err
 			}
-			if !all {
-				projects = slices.Delete(slices.Clone(projects), i, i+1)
-			}
+			missing = slices.DeleteFunc(missing, func(name string) bool { return name == q.Project })
 			tell(drift)
 		}
-		if len(found) < usersAtOnce {
+		if len(found) < atOnce {
 			break
 		}
 	}
-	if len(projects) > 0 {
-		return fmt.Errorf("%s: project not found", strings.Join(projects, ", "))
+	if len(missing) > 0 {
+		return fmt.Errorf("%s: project not found", strings.Join(missing, ", "))
 	}
 	return nil
 }

@@ -20,11 +20,9 @@ import (
 var ErrUnreachable = fault.New(fault.Invalid, "BAD_REQUEST", "the syslog server cannot be reached")
 
 const (
-	forwardEvery = time.Second
 	forwardBatch = 200
 	forwardLease = 30 * time.Second // how long a node that is gone keeps others from forwarding
 	forwardWait  = 10 * time.Second // for the server to take a batch
-	forwardPause = time.Minute      // the longest between attempts that fail
 )
 
 // A Queue holds the rows that wait to be forwarded; what is said of Store holds
@@ -53,51 +51,35 @@ func dial(ctx context.Context, endpoint string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "tcp", endpoint)
 }
 
-// Forward sends rows to the syslog server that the settings name, until ctx
-// ends. Of many nodes one does so at a time. A row is sent once or more; those
-// that the server took and lost are not known to be lost, since the protocol
-// has no answers.
-func (s *Service) Forward(ctx context.Context) {
-	f := &forwarder{Service: s, node: uuid.NewString()}
-	defer f.close()
-	wait := forwardEvery
-	for {
-		err := f.step(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			f.close()
-			wait = min(2*wait, forwardPause)
-			s.log.ErrorContext(ctx, "audit rows wait to be forwarded", "error", err, "again_in", wait)
-		default:
-			wait = forwardEvery
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-	}
-}
-
-// A forwarder is a node's connection to the syslog server.
-type forwarder struct {
+// A Forwarder sends rows to the syslog server that the settings name. Of many
+// nodes one does so at a time. It is for one goroutine, which closes it.
+type Forwarder struct {
 	*Service
 	node     string
 	endpoint string
 	conn     net.Conn // nil while there is none
 }
 
-func (f *forwarder) close() {
+// Forwarder returns a forwarder of this node.
+func (s *Service) Forwarder() *Forwarder { return &Forwarder{Service: s, node: uuid.NewString()} }
+
+// Close ends the connection, if there is one.
+func (f *Forwarder) Close() {
 	if f.conn != nil {
 		_ = f.conn.Close() // what was to be sent was flushed
 		f.conn = nil
 	}
 }
 
-// step sends all that waits.
-func (f *forwarder) step(ctx context.Context) error {
+// Forward sends all that waits. A row is sent once or more; those that the server
+// took and lost are not known to be lost, since the protocol has no answers.
+// After an error, what was not sent waits for the next time.
+func (f *Forwarder) Forward(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
 	for ctx.Err() == nil {
 		v, err := f.settings(ctx)
 		if err != nil {
@@ -128,9 +110,9 @@ func (f *forwarder) step(ctx context.Context) error {
 }
 
 // send writes rows, one message each, over a connection that it keeps.
-func (f *forwarder) send(ctx context.Context, endpoint string, rows []Row) (err error) {
+func (f *Forwarder) send(ctx context.Context, endpoint string, rows []Row) (err error) {
 	if f.endpoint != endpoint || f.conn != nil && hungUp(f.conn) {
-		f.close()
+		f.Close()
 	}
 	if f.conn == nil {
 		if f.conn, err = dial(ctx, endpoint); err != nil {

@@ -66,7 +66,14 @@ func forwarding(t *testing.T, s *audit.Service) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { s.Forward(ctx) })
+	running.Go(func() {
+		f := s.Forwarder()
+		defer f.Close()
+		for ctx.Err() == nil {
+			_ = f.Forward(ctx) // what failed waits for the next time
+			time.Sleep(50 * time.Millisecond)
+		}
+	})
 	t.Cleanup(func() { cancel(); running.Wait() })
 }
 
