@@ -10,6 +10,7 @@ TOOLS   := $(CURDIR)/.cache/tools
 CLIENTS := crane regctl oras helm conformance registry
 
 POSTGRES := postgresql:postgres
+LDAP     := slapd:slapd
 ENGINES  := docker.io:dockerd docker.io:docker docker-registry:docker-registry podman:podman skopeo:skopeo buildah:buildah
 
 .PHONY: help build run test check e2e soak bench fuzz vuln clean
@@ -25,7 +26,7 @@ run: build ## build and start a server: make run ARGS="--listen 127.0.0.1:9000"
 	bin/berth serve $(ARGS)
 
 test: ## vet, and run all Go tests on SQLite and PostgreSQL
-	tools/debian $(POSTGRES)
+	tools/debian $(POSTGRES) $(LDAP)
 	go vet ./...
 	tools/postgres go test -timeout 10m ./...
 
@@ -34,11 +35,11 @@ check: $(TOOLS)/golangci-lint ## formatting, vet, lint, and all Go tests under t
 	go vet -tags e2e ./...
 	cd test/goclient && go vet -tags e2e ./...
 	$(TOOLS)/golangci-lint run
-	tools/debian gcc:gcc libc6-dev:gcc
+	tools/debian gcc:gcc libc6-dev:gcc $(LDAP)
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
 e2e: build $(CLIENTS:%=$(TOOLS)/%) ## real clients, conformance, another registry, crashes, a full disk
-	tools/debian $(ENGINES) $(POSTGRES)
+	tools/debian $(ENGINES) $(POSTGRES) $(LDAP)
 	tools/postgres go test -tags e2e -count 1 -p 1 -timeout 15m ./test/...
 	cd test/goclient && BERTH_TEST_BIN=$(CURDIR)/bin/berth go test -tags e2e -count 1 -timeout 10m ./...
 

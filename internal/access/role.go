@@ -1,6 +1,10 @@
 package access
 
-import "strconv"
+import (
+	"cmp"
+	"slices"
+	"strconv"
+)
 
 // A Role is what a member is in a project. Its number is stored, and is sent by
 // the API as role_id.
@@ -38,6 +42,17 @@ func (r Role) Power() int {
 		return 10
 	}
 	return 0
+}
+
+// Strongest returns the roles among those given, each once, strongest first; nil
+// where there are none.
+func Strongest(roles []Role) []Role {
+	roles = slices.DeleteFunc(slices.Clone(roles), func(r Role) bool { return !r.Valid() })
+	slices.SortFunc(roles, func(a, b Role) int { return cmp.Compare(b.Power(), a.Power()) })
+	if len(roles) == 0 {
+		return nil
+	}
+	return slices.Compact(roles)
 }
 
 // String returns the role as the API calls it in role_name.

@@ -1,11 +1,12 @@
 // Package account keeps the people who use the registry: their names, profiles
-// and passwords. It promises that no password is kept or shown as such, that
+// and passwords, and the groups that a directory puts them in. It promises that no password is kept or shown as such, that
 // guessing one is slow, and that an administrator always remains. What a user
 // may do is access's to say, and who is calling is identity's; robots are
 // robot's.
 package account
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -25,6 +26,7 @@ var (
 	ErrOldPassword  = fault.New(fault.Denied, "FORBIDDEN", "the old password is not right")
 	ErrProtected    = fault.New(fault.Denied, "FORBIDDEN", "this user cannot be deleted")
 	ErrLastAdmin    = fault.New(fault.Denied, "FORBIDDEN", "the last administrator remains one")
+	ErrElsewhere    = fault.New(fault.Denied, "FORBIDDEN", "users are not created here: they come from the directory when they first sign in")
 	ErrBootstrapped = fault.New(fault.Precondition, "PRECONDITION", "there is a user already")
 
 	// ErrWrong is the answer to a wrong name and to a wrong password alike.
@@ -41,8 +43,15 @@ type User struct {
 	Comment  string
 	Admin    bool // may do everything
 
+	Directory      string // that knows the password, LDAP; empty where it is kept here
+	DirectoryID    string // what the directory calls the user: a DN
+	DirectoryAdmin bool   // the directory made the user an administrator
+
 	Created, Updated time.Time
 }
+
+// Administers reports whether the user may do everything, whoever says so.
+func (u User) Administers() bool { return u.Admin || u.DirectoryAdmin }
 
 // A Store keeps users. Each method is one transaction; each change also writes
 // its event. All but Create and Bootstrap return ErrNotFound for a user who does
@@ -72,7 +81,13 @@ type Store interface {
 	// Delete ends a user's account and memberships. Name and address become free.
 	// It returns ErrProtected for the very first user and ErrLastAdmin.
 	Delete(ctx context.Context, id int64, e event.Event) error
+
+	GroupStore
+	DirectoryStore
 }
+
+// Local tells whether accounts are made here, and not by a directory.
+type Local func(ctx context.Context) (bool, error)
 
 // Service is what the rest of the program asks about users. The caller of the
 // context is who makes a change; whether it may was decided before.
@@ -80,12 +95,14 @@ type Service struct {
 	store    Store
 	hasher   *secret.Hasher
 	throttle *secret.Throttle
+	local    Local
 	epoch    *access.Epoch
 }
 
-// New returns a service. It bumps the epoch after each change.
-func New(store Store, hasher *secret.Hasher, epoch *access.Epoch) *Service {
-	return &Service{store: store, hasher: hasher, throttle: secret.NewThrottle(), epoch: epoch}
+// New returns a service. Without local, accounts are always made here. It bumps
+// the epoch after each change.
+func New(store Store, hasher *secret.Hasher, local Local, epoch *access.Epoch) *Service {
+	return &Service{store: store, hasher: hasher, throttle: secret.NewThrottle(), local: local, epoch: epoch}
 }
 
 // A NewUser is all that can be said of a user who is being created. Nobody is
@@ -99,8 +116,13 @@ type NewUser struct {
 }
 
 // Create makes a user and returns the id. It returns ErrInvalid,
-// secret.ErrWeak or ErrExists.
+// secret.ErrWeak, ErrExists, or ErrElsewhere.
 func (s *Service) Create(ctx context.Context, n NewUser) (int64, error) {
+	if s.local != nil {
+		if local, err := s.local(ctx); err != nil || !local {
+			return 0, cmp.Or(err, error(ErrElsewhere))
+		}
+	}
 	u := User{Name: n.Name, Email: n.Email, RealName: n.RealName, Comment: n.Comment}
 	if err := checkName(u.Name); err != nil {
 		return 0, err

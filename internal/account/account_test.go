@@ -36,7 +36,7 @@ func open(t *testing.T) *house {
 	t.Helper()
 	d := storetest.SQLite(t)
 	h := &house{t: t, db: d, hasher: secret.NewHasher(2), epoch: new(access.Epoch)}
-	h.Service = account.New(sqlstore.NewAccounts(d), h.hasher, h.epoch)
+	h.Service = account.New(sqlstore.NewAccounts(d), h.hasher, nil, h.epoch)
 	h.ctx = access.With(t.Context(), access.Caller{Kind: access.User, ID: 1, Name: "root", Admin: true,
 		Address: "192.0.2.1", Request: "r1"})
 	return h
@@ -44,7 +44,7 @@ func open(t *testing.T) *house {
 
 // again returns a service over the same database that remembers no failure.
 func (h *house) again() *account.Service {
-	return account.New(sqlstore.NewAccounts(h.db), h.hasher, h.epoch)
+	return account.New(sqlstore.NewAccounts(h.db), h.hasher, nil, h.epoch)
 }
 
 func newUser(name string) account.NewUser {

@@ -33,26 +33,27 @@ func (s *Service) Authenticate(ctx context.Context, nameOrEmail string, password
 }
 
 // signingIn returns the user to check a password against: for a name that does
-// not exist nobody, with an empty hash that nothing matches.
+// not exist, or that a directory knows, nobody with an empty hash that nothing
+// matches.
 func (s *Service) signingIn(ctx context.Context, nameOrEmail string) (User, string, error) {
 	if !printable(nameOrEmail) {
 		return User{}, "", nil
 	}
 	u, hash, err := s.store.ByName(ctx, nameOrEmail)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || err == nil && u.Directory != "" {
 		return User{}, "", nil
 	}
 	return u, hash, err
 }
 
 // SetPassword changes a user's password for one who knows the old one. Wrong
-// ones count as failed sign-ins. It returns ErrNotFound, secret.ErrWeak,
-// ErrOldPassword, secret.ErrLocked or ErrSamePassword.
+// ones count as failed sign-ins. It returns ErrNotFound, ErrDirectory,
+// secret.ErrWeak, ErrOldPassword, secret.ErrLocked or ErrSamePassword.
 func (s *Service) SetPassword(ctx context.Context, id int64, old, new secret.Text) error {
 	if err := secret.CheckStrength(new); err != nil {
 		return err
 	}
-	u, hash, err := s.store.ByID(ctx, id)
+	u, hash, err := s.kept(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -69,12 +70,13 @@ func (s *Service) SetPassword(ctx context.Context, id int64, old, new secret.Tex
 }
 
 // ResetPassword changes a user's password for one who need not know the old one:
-// an administrator. It returns ErrNotFound, secret.ErrWeak or ErrSamePassword.
+// an administrator. It returns ErrNotFound, ErrDirectory, secret.ErrWeak or
+// ErrSamePassword.
 func (s *Service) ResetPassword(ctx context.Context, id int64, new secret.Text) error {
 	if err := secret.CheckStrength(new); err != nil {
 		return err
 	}
-	u, hash, err := s.store.ByID(ctx, id)
+	u, hash, err := s.kept(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -86,6 +88,15 @@ func (s *Service) ResetPassword(ctx context.Context, id int64, new secret.Text) 
 		return ErrSamePassword
 	}
 	return s.setPassword(ctx, u, new)
+}
+
+// kept returns a user whose password is kept here, and its hash.
+func (s *Service) kept(ctx context.Context, id int64) (User, string, error) {
+	u, hash, err := s.store.ByID(ctx, id)
+	if err == nil && u.Directory != "" {
+		err = ErrDirectory
+	}
+	return u, hash, err
 }
 
 func (s *Service) setPassword(ctx context.Context, u User, new secret.Text) error {

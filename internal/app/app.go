@@ -23,6 +23,7 @@ import (
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/label"
+	"github.com/berth-registry/berth/internal/ldap"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/quota"
@@ -127,15 +128,16 @@ func (a *App) wire(ctx context.Context) error {
 	if a.settings, err = newSettings(cfg, d, key, a.epoch); err != nil {
 		return err
 	}
-	a.accounts = account.New(sqlstore.NewAccounts(d), hasher, a.epoch)
+	a.accounts = account.New(sqlstore.NewAccounts(d), hasher, a.accountsLocal, a.epoch)
+	directory := ldap.New(a.accounts, a.settings.Get)
 	robots := robot.New(sqlstore.NewRobots(d), hasher, a.robotPrefix, a.epoch)
-	a.projects = project.New(sqlstore.NewProjects(d), people{a.accounts}, a.projectsRestricted, a.projectLimit, a.epoch)
+	a.projects = project.New(sqlstore.NewProjects(d), people{a.accounts, directory}, a.projectsRestricted, a.projectLimit, a.epoch)
 
 	quotas := quota.New(sqlstore.NewQuotas(d), a.settings.Get, log)
 	a.pulls = registry.NewPulls(artifacts, a.pullsOmit, log)
 	a.content = registry.New(registry.Config{AllowMissingBlobs: cfg.AllowMissingBlobs, Gate: quotas}, artifacts, sqlstore.NewBlobs(d), blobs, a.pulls)
 	a.audit = audit.New(sqlstore.NewAudit(d), a.settings.Get, time.Duration(cfg.AuditDays)*24*time.Hour, log)
-	who := identity.New(a.epoch, identity.Robots(robots), identity.Accounts(a.accounts))
+	who := identity.New(a.epoch, identity.Robots(robots), directory, identity.Accounts(a.accounts))
 	tokens, err := newTokens(ctx, cfg, d, key, a.projects, a.tokenLifetime)
 	if err != nil {
 		return err
@@ -148,7 +150,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	guard := auth.New(who, tokens, a.audit)
 	rest, err := api.New(api.Config{
-		Accounts: a.accounts, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
+		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
 		Content: a.content, Catalog: artifacts, Labels: label.New(sqlstore.NewLabels(d)), Rules: immutable.New(sqlstore.NewImmutable(d)), Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
@@ -174,9 +176,6 @@ func (a *App) wire(ctx context.Context) error {
 
 // newSettings returns the settings that are kept in d.
 func newSettings(cfg Config, d *db.DB, key [32]byte, epoch *access.Epoch) (*setting.Service, error) {
-	if cfg.Settings["auth_mode"] == setting.AuthLDAP {
-		return nil, fmt.Errorf("settings: %w", setting.ErrDirectory)
-	}
 	s, err := setting.New(sqlstore.NewSettings(d), secret.NewSealer(key), epoch, cfg.Settings)
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
@@ -211,21 +210,6 @@ func (d doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *App) openBlob(ctx context.Context, repo artifact.Repo, d oci.Digest) (blob.Reader, error) {
 	_, r, err := a.content.OpenBlob(ctx, repo, d)
 	return r, err
-}
-
-// people answers project's questions about users.
-type people struct{ accounts *account.Service }
-
-// Lookup implements project.Users.
-func (p people) Lookup(ctx context.Context, id int64, name string) (int64, string, error) {
-	var u account.User
-	var err error
-	if id != 0 {
-		u, err = p.accounts.ByID(ctx, id)
-	} else if u, err = p.accounts.ByName(ctx, name); err == nil && u.Name != name {
-		err = account.ErrNotFound // by an e-mail address, whose owner is not to be learned this way
-	}
-	return u.ID, u.Name, err
 }
 
 // Handler returns what answers all requests.

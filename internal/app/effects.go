@@ -54,6 +54,12 @@ func (a *App) projectsRestricted(ctx context.Context) (bool, error) {
 	return v.ProjectCreation == setting.AdminOnly, err
 }
 
+// accountsLocal is account's question.
+func (a *App) accountsLocal(ctx context.Context) (bool, error) {
+	v, err := a.settings.Get(ctx)
+	return v.AuthMode == setting.AuthDatabase, err
+}
+
 // projectLimit is project's question.
 func (a *App) projectLimit(ctx context.Context) (int64, error) {
 	v, err := a.settings.Get(ctx)

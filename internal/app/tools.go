@@ -58,7 +58,7 @@ func Open(ctx context.Context, cfg Config) (*Tools, error) {
 	if _, err := sqlstore.NewSystem(d).Get(ctx, firstStart); err != nil {
 		return nil, errors.Join(errUnused, err, d.Close())
 	}
-	accounts := account.New(sqlstore.NewAccounts(d), secret.NewHasher(runtime.GOMAXPROCS(0)), new(access.Epoch))
+	accounts := account.New(sqlstore.NewAccounts(d), secret.NewHasher(runtime.GOMAXPROCS(0)), nil, new(access.Epoch))
 	return &Tools{cfg, d, accounts}, nil
 }
 

@@ -19,7 +19,7 @@ func (p accounts) Identify(ctx context.Context, c Credentials) (access.Caller, e
 	if err != nil {
 		return access.Caller{}, err
 	}
-	return user(u), nil
+	return User(u), nil
 }
 
 func (p accounts) Holder(ctx context.Context, kind access.Kind, id int64) (Holder, error) {
@@ -33,9 +33,10 @@ func (p accounts) Holder(ctx context.Context, kind access.Kind, id int64) (Holde
 	if err != nil {
 		return Holder{}, err
 	}
-	return Holder{Caller: user(u)}, nil
+	return Holder{Caller: User(u)}, nil
 }
 
-func user(u account.User) access.Caller {
-	return access.Caller{Kind: access.User, ID: u.ID, Name: u.Name, Admin: u.Admin}
+// User returns a user as one who calls.
+func User(u account.User) access.Caller {
+	return access.Caller{Kind: access.User, ID: u.ID, Name: u.Name, Admin: u.Administers()}
 }

@@ -46,7 +46,7 @@ func newWorld(t *testing.T, d *db.DB) *world {
 	epoch, hasher := &access.Epoch{}, secret.NewHasher(2)
 	w := &world{
 		db: d, epoch: epoch,
-		accounts: account.New(sqlstore.NewAccounts(d), hasher, epoch),
+		accounts: account.New(sqlstore.NewAccounts(d), hasher, nil, epoch),
 		robots:   robot.New(sqlstore.NewRobots(d), hasher, nil, epoch),
 	}
 	w.counting = &counter{Provider: identity.Accounts(w.accounts)}

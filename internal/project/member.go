@@ -12,21 +12,25 @@ import (
 // Faults of members.
 var (
 	ErrMemberUnknown = fault.New(fault.NotFound, "NOT_FOUND", "member not found in this project")
-	ErrMemberExists  = fault.New(fault.Conflict, "CONFLICT", "that user is a member of this project")
+	ErrMemberExists  = fault.New(fault.Conflict, "CONFLICT", "that user or group is a member of this project")
 	ErrMember        = fault.New(fault.Invalid, "BAD_REQUEST", "invalid member")
 	ErrUserUnknown   = fault.New(fault.Invalid, "BAD_REQUEST", "there is no user of that id")
-	ErrGroup         = fault.New(fault.Invalid, "BAD_REQUEST", "groups cannot be members; name a user")
+	ErrGroupUnknown  = fault.New(fault.Invalid, "BAD_REQUEST", "there is no such user group")
 )
 
-// KindUser says that a member is a user.
-const KindUser = "u"
+// What a member is.
+const (
+	KindUser  = "u"
+	KindGroup = "g"
+)
 
-// A Member is a user with a role in a project.
+// A Member is a user, or a group of them, with a role in a project. Who is in
+// several has the rights of all of them.
 type Member struct {
 	ID, ProjectID int64
-	Kind          string // KindUser
-	EntityID      int64  // of the user
-	EntityName    string // login name
+	Kind          string // KindUser or KindGroup
+	EntityID      int64  // of the user or group
+	EntityName    string // login name, or name of the group
 	Role          access.Role
 }
 
@@ -34,7 +38,7 @@ type Member struct {
 // another project is as good as none: ErrMemberUnknown.
 type MemberStore interface {
 	// AddMember keeps a new member and returns its id. It returns ErrMemberExists,
-	// and ErrUserUnknown where the user is gone.
+	// and ErrUserUnknown or ErrGroupUnknown where the user or group is gone.
 	AddMember(ctx context.Context, m Member, by event.Actor) (int64, error)
 	// Member returns a member of a project.
 	Member(ctx context.Context, projectID, id int64) (Member, error)
@@ -52,38 +56,62 @@ type MemberStore interface {
 	RemoveMember(ctx context.Context, projectID, id int64, by event.Actor) error
 }
 
-// A NewMember names who shall become a member: a user by id or by login name,
-// of which the id counts where both are there.
+// A NewMember names who shall become a member: a user by id or by login name, of
+// which the id counts where both are there, or a group.
 type NewMember struct {
 	UserID   int64
 	UserName string
-	Group    bool // a group is meant, which is ErrGroup
+	Group    GroupName
 	Role     access.Role
 }
 
-// AddMember makes a user a member of a project and returns the id of the
-// membership. It returns ErrNotFound, ErrMember, ErrGroup, ErrUserUnknown for an
-// id, a fault of the kind NotFound for a name, or ErrMemberExists.
+// A GroupName says which group is meant: by its id, or by its DN in a directory,
+// or by its name and kind, of which the first that is there counts.
+type GroupName struct {
+	ID   int64
+	DN   string
+	Name string
+	Kind int64 // as the API numbers them
+}
+
+// AddMember makes a user or a group a member of a project and returns the id of
+// the membership. It returns ErrNotFound, ErrMember, ErrUserUnknown for an id,
+// ErrGroupUnknown, a fault of the kind NotFound for a user's name, or
+// ErrMemberExists.
 func (s *Service) AddMember(ctx context.Context, projectID int64, n NewMember) (int64, error) {
-	switch {
-	case n.Group:
-		return 0, ErrGroup
-	case !n.Role.Valid():
+	if !n.Role.Valid() {
 		return 0, noRole(n.Role)
-	case n.UserID == 0 && n.UserName == "":
-		return 0, ErrMember.With("the user is not named")
 	}
-	id, name, err := s.users.Lookup(ctx, n.UserID, n.UserName)
-	if n.UserID != 0 && notFound(err) {
-		return 0, ErrUserUnknown
-	}
+	m, err := s.newcomer(ctx, n)
 	if err != nil {
 		return 0, err
 	}
-	m := Member{ProjectID: projectID, Kind: KindUser, EntityID: id, EntityName: name, Role: n.Role}
+	m.ProjectID, m.Role = projectID, n.Role
 	member, err := s.store.AddMember(ctx, m, access.From(ctx).Actor())
 	s.epoch.Bump()
 	return member, err
+}
+
+// newcomer returns who is meant.
+func (s *Service) newcomer(ctx context.Context, n NewMember) (m Member, err error) {
+	user, group := n.UserID != 0 || n.UserName != "", n.Group.ID != 0 || n.Group.DN != "" || n.Group.Name != ""
+	switch {
+	case user == group:
+		return m, ErrMember.With("name either a user, in member_user, or a group, in member_group")
+	case group:
+		m.Kind = KindGroup
+		m.EntityID, m.EntityName, err = s.people.Group(ctx, n.Group)
+		if notFound(err) {
+			err = ErrGroupUnknown
+		}
+	default:
+		m.Kind = KindUser
+		m.EntityID, m.EntityName, err = s.people.User(ctx, n.UserID, n.UserName)
+		if n.UserID != 0 && notFound(err) {
+			err = ErrUserUnknown
+		}
+	}
+	return m, err
 }
 
 // Member returns a member of the project, or ErrMemberUnknown.

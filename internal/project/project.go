@@ -86,11 +86,14 @@ type Store interface {
 	MemberStore
 }
 
-// Users tells who a user is; the accounts do.
-type Users interface {
-	// Lookup returns the id and the login name of the user of an id or, where
-	// that is 0, of a login name. It returns a fault of the kind NotFound.
-	Lookup(ctx context.Context, id int64, name string) (int64, string, error)
+// People tells who users and groups are. Its methods return faults of the kind
+// NotFound.
+type People interface {
+	// User returns the id and the login name of the user of an id or, where that
+	// is 0, of a login name.
+	User(ctx context.Context, id int64, name string) (int64, string, error)
+	// Group returns the id and the name of a group.
+	Group(ctx context.Context, g GroupName) (int64, string, error)
 }
 
 // A Service is what the rest of the program asks about projects. The caller of
@@ -98,7 +101,7 @@ type Users interface {
 // creating projects. It is safe for concurrent use.
 type Service struct {
 	store  Store
-	users  Users
+	people People
 	closed Restriction
 	limit  Limit
 	epoch  *access.Epoch
@@ -125,8 +128,8 @@ type Limit func(ctx context.Context) (int64, error)
 // and without a limit they may store any number of bytes. The service bumps the
 // epoch after each change, and after each
 // that failed: the answer to a commit may have been lost.
-func New(store Store, users Users, closed Restriction, limit Limit, epoch *access.Epoch) *Service {
-	return &Service{store: store, users: users, closed: closed, limit: limit, epoch: epoch,
+func New(store Store, people People, closed Restriction, limit Limit, epoch *access.Epoch) *Service {
+	return &Service{store: store, people: people, closed: closed, limit: limit, epoch: epoch,
 		rights: access.NewMemory[rightsKey, access.Project](epoch, remembered)}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/query"
+	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
@@ -33,24 +34,10 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	d := storetest.SQLite(t)
 	w := &world{T: t, database: d}
-	w.Service = project.New(sqlstore.NewProjects(d), lookup{sqlstore.NewAccounts(d)}, nil, nil, &w.epoch)
+	w.Service = project.New(sqlstore.NewProjects(d), storetest.People{Accounts: account.New(sqlstore.NewAccounts(d), secret.NewHasher(1), nil, &w.epoch)}, nil, nil, &w.epoch)
 	w.root = w.user("root", true)
 	w.alice, w.bob = w.user("alice", false), w.user("bob", false)
 	return w
-}
-
-// lookup finds users in the store of accounts.
-type lookup struct{ accounts account.Store }
-
-func (l lookup) Lookup(ctx context.Context, id int64, name string) (int64, string, error) {
-	var u account.User
-	var err error
-	if id != 0 {
-		u, _, err = l.accounts.ByID(ctx, id)
-	} else {
-		u, _, err = l.accounts.ByName(ctx, name)
-	}
-	return u.ID, u.Name, err
 }
 
 func (w *world) user(name string, admin bool) access.Caller {
@@ -433,7 +420,8 @@ func TestWhoCanBeAMember(t *testing.T) {
 		{"not named", project.NewMember{Role: access.Guest}, project.ErrMember},
 		{"no role", project.NewMember{UserName: "bob"}, project.ErrMember},
 		{"no such role", project.NewMember{UserName: "bob", Role: 6}, project.ErrMember},
-		{"a group", project.NewMember{Group: true, Role: access.Guest}, project.ErrGroup},
+		{"no such group", project.NewMember{Group: project.GroupName{ID: 99}, Role: access.Guest}, project.ErrGroupUnknown},
+		{"a user and a group", project.NewMember{UserID: w.alice.ID, Group: project.GroupName{ID: 1}, Role: access.Guest}, project.ErrMember},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -442,7 +430,7 @@ func TestWhoCanBeAMember(t *testing.T) {
 			}
 		})
 	}
-	if project.ErrGroup.Kind != fault.Invalid || project.ErrUserUnknown.Kind != fault.Invalid || account.ErrNotFound.Kind != fault.NotFound {
+	if project.ErrGroupUnknown.Kind != fault.Invalid || project.ErrUserUnknown.Kind != fault.Invalid || account.ErrNotFound.Kind != fault.NotFound {
 		t.Error("what the client must mend is told apart from what is not there")
 	}
 	if err := w.SetRole(w.as(w.alice), id, 1, 0); !errors.Is(err, project.ErrMember) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	ldap "github.com/go-ldap/ldap/v3"
+
 	"github.com/berth-registry/berth/internal/secret"
 )
 
@@ -56,18 +58,18 @@ var items = []item{
 	{"ldap_start_tls", "false", func(v *Values) any { return &v.LDAP.StartTLS }, nil},
 	{"ldap_verify_cert", "true", func(v *Values) any { return &v.LDAP.VerifyCert }, nil},
 	{"ldap_ca_certificate", "", func(v *Values) any { return &v.LDAP.CA }, certificates},
-	{"ldap_search_dn", "", func(v *Values) any { return &v.LDAP.SearchDN }, nil},
+	{"ldap_search_dn", "", func(v *Values) any { return &v.LDAP.SearchDN }, maybe(dn)},
 	{"ldap_search_password", "", func(v *Values) any { return &v.LDAP.SearchSecret }, nil},
-	{"ldap_base_dn", "", func(v *Values) any { return &v.LDAP.BaseDN }, nil},
-	{"ldap_filter", "", func(v *Values) any { return &v.LDAP.Filter }, nil},
+	{"ldap_base_dn", "", func(v *Values) any { return &v.LDAP.BaseDN }, maybe(dn)},
+	{"ldap_filter", "", func(v *Values) any { return &v.LDAP.Filter }, maybe(filter)},
 	{"ldap_uid", "cn", func(v *Values) any { return &v.LDAP.UID }, attribute},
 	{"ldap_scope", "2", func(v *Values) any { return &v.LDAP.Scope }, from(0, 2)},
 	{"ldap_timeout", "5", func(v *Values) any { return &v.LDAP.Seconds }, from(1, 600)},
-	{"ldap_group_base_dn", "", func(v *Values) any { return &v.LDAP.GroupBaseDN }, nil},
-	{"ldap_group_search_filter", "", func(v *Values) any { return &v.LDAP.GroupFilter }, nil},
+	{"ldap_group_base_dn", "", func(v *Values) any { return &v.LDAP.GroupBaseDN }, maybe(dn)},
+	{"ldap_group_search_filter", "", func(v *Values) any { return &v.LDAP.GroupFilter }, maybe(filter)},
 	{"ldap_group_attribute_name", "", func(v *Values) any { return &v.LDAP.GroupName }, maybe(attribute)},
 	{"ldap_group_search_scope", "2", func(v *Values) any { return &v.LDAP.GroupScope }, from(0, 2)},
-	{"ldap_group_admin_dn", "", func(v *Values) any { return &v.LDAP.GroupAdminDN }, nil},
+	{"ldap_group_admin_dn", "", func(v *Values) any { return &v.LDAP.GroupAdminDN }, maybe(dn)},
 	{"ldap_group_membership_attribute", "memberof", func(v *Values) any { return &v.LDAP.GroupMembership }, attribute},
 	{"ldap_group_attach_parallel", "false", func(v *Values) any { return &v.LDAP.GroupParallel }, nil},
 
@@ -302,6 +304,24 @@ func attribute(text string) string {
 		return ""
 	}
 	return "it must be the name of an attribute"
+}
+
+func dn(text string) string {
+	if _, err := ldap.ParseDN(text); err != nil {
+		return "it must be a distinguished name, such as ou=people,dc=example,dc=org"
+	}
+	return ""
+}
+
+// filter takes one without its outer parentheses as well.
+func filter(text string) string {
+	if !strings.HasPrefix(text, "(") {
+		text = "(" + text + ")"
+	}
+	if _, err := ldap.CompileFilter(text); err != nil {
+		return "it must be a filter, such as (objectClass=person)"
+	}
+	return ""
 }
 
 func object(text string) string {

@@ -25,10 +25,6 @@ var (
 	ErrUsers   = fault.New(fault.Invalid, "BAD_REQUEST", "auth_mode cannot change while there are users besides the first administrator")
 )
 
-// ErrDirectory keeps administrators from a mode in which nobody but the first of
-// them could sign in.
-var ErrDirectory = ErrInvalid.With("auth_mode: this version cannot ask a directory; it must be %s", AuthDatabase)
-
 // A Store keeps the settings that were changed, by their keys.
 type Store interface {
 	// All returns what is kept.
@@ -148,6 +144,12 @@ func (s *Service) Update(ctx context.Context, changes map[string]any) error {
 		return err
 	}, e)
 	s.epoch.Bump()
+	return err
+}
+
+// Check returns ErrInvalid where a text can be no value of a key.
+func Check(key, text string) error {
+	_, err := apply(new(Values), map[string]any{key: text})
 	return err
 }
 

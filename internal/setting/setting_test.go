@@ -170,7 +170,7 @@ func TestSecretsAreSealedAndNeverShown(t *testing.T) {
 func TestModeIsFixedOnceThereAreUsers(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d, new(access.Epoch), nil)
-		accounts := account.New(sqlstore.NewAccounts(d), secret.NewHasher(1), new(access.Epoch))
+		accounts := account.New(sqlstore.NewAccounts(d), secret.NewHasher(1), nil, new(access.Epoch))
 		root := access.With(t.Context(), access.Caller{Kind: access.User, ID: 1, Name: "root", Admin: true})
 		create := func(name string) {
 			if _, err := accounts.Create(root, account.NewUser{Name: name, Email: name + "@example.org", RealName: name, Password: secret.New("Passw0rd-" + name)}); err != nil {

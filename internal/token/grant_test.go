@@ -29,24 +29,13 @@ type world struct {
 	callers  map[string]access.Caller
 }
 
-// users finds users for projects, whoever they are.
-type users struct{ *account.Service }
-
-func (u users) Lookup(ctx context.Context, id int64, name string) (int64, string, error) {
-	found, err := u.ByName(ctx, name)
-	if id != 0 {
-		found, err = u.ByID(ctx, id)
-	}
-	return found.ID, found.Name, err
-}
-
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	d, epoch, hasher := storetest.SQLite(t), &access.Epoch{}, secret.NewHasher(2)
-	accounts := account.New(sqlstore.NewAccounts(d), hasher, epoch)
+	accounts := account.New(sqlstore.NewAccounts(d), hasher, nil, epoch)
 	robots := robot.New(sqlstore.NewRobots(d), hasher, nil, epoch)
 	w := &world{
-		projects: project.New(sqlstore.NewProjects(d), users{accounts}, nil, nil, epoch),
+		projects: project.New(sqlstore.NewProjects(d), storetest.People{Accounts: accounts}, nil, nil, epoch),
 		callers:  map[string]access.Caller{"nobody": {}},
 	}
 	var err error

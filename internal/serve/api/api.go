@@ -27,6 +27,7 @@ import (
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/label"
+	"github.com/berth-registry/berth/internal/ldap"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/registry"
@@ -39,15 +40,16 @@ var errOrigin = fault.New(fault.Denied, "FORBIDDEN", "the request was made by a 
 
 // Config is what the API is made of.
 type Config struct {
-	Accounts *account.Service
-	Projects *project.Service
-	Robots   *robot.Service
-	Audit    *audit.Service
-	Settings *setting.Service
-	Labels   *label.Service
-	Rules    *immutable.Service
-	Catalog  artifact.Catalog
-	Quotas   *quota.Service
+	Accounts  *account.Service
+	Directory *ldap.Service
+	Projects  *project.Service
+	Robots    *robot.Service
+	Audit     *audit.Service
+	Settings  *setting.Service
+	Labels    *label.Service
+	Rules     *immutable.Service
+	Catalog   artifact.Catalog
+	Quotas    *quota.Service
 
 	Content   *registry.Service
 	Additions *addition.Service

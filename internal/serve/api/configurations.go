@@ -122,9 +122,6 @@ func (c configurations) internal(ctx context.Context, _ *struct{}) (*internalCon
 }
 
 func (c configurations) update(ctx context.Context, in *updateConfig) (*nothing, error) {
-	if in.Body["auth_mode"] == setting.AuthLDAP {
-		return nil, setting.ErrDirectory
-	}
 	if at, ok := in.Body["audit_log_forward_endpoint"].(string); ok && at != "" {
 		if err := c.reach(ctx, at); err != nil {
 			return nil, err

@@ -70,19 +70,14 @@ type userEntity struct {
 	Name string `json:"username"`
 }
 
-type userGroup struct {
-	ID   int64  `json:"id"`
-	Name string `json:"group_name"`
-	Type int64  `json:"group_type"`
-	DN   string `json:"ldap_group_dn"`
-}
-
 func (m members) create(ctx context.Context, in *createMember) (*created, error) {
 	if in.Body == nil {
 		in.Body = &newMember{}
 	}
+	g := in.Body.Group
 	id, err := m.projects.AddMember(ctx, in.project.ID, project.NewMember{
-		UserID: in.Body.User.ID, UserName: in.Body.User.Name, Group: in.Body.Group != userGroup{}, Role: role(in.Body.RoleID),
+		UserID: in.Body.User.ID, UserName: in.Body.User.Name, Role: role(in.Body.RoleID),
+		Group: project.GroupName{ID: g.ID, DN: g.DN, Name: g.Name, Kind: g.Type},
 	})
 	if err != nil {
 		return nil, err

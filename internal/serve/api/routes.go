@@ -38,6 +38,20 @@ func (a *API) routes(c Config) {
 	opBy(g, "updateUserPassword", "PUT /users/{user_id}/password", u.needToSetPassword, u.setPassword)
 	opBy(g, "setCliSecret", "PUT /users/{user_id}/cli_secret", selfOr[setCLISecret]("update"), u.setCLISecret)
 
+	g, ug := a.group("usergroup"), userGroups{c.Accounts, c.Directory}
+	op(g, "listUserGroups", "GET /usergroups", theSystem("user-group", "list"), ug.list)
+	op(g, "createUserGroup", "POST /usergroups", theSystem("user-group", "create"), ug.create)
+	op(g, "searchUserGroups", "GET /usergroups/search", loggedIn, ug.search)
+	op(g, "getUserGroup", "GET /usergroups/{group_id}", theSystem("user-group", "read"), ug.get)
+	op(g, "updateUserGroup", "PUT /usergroups/{group_id}", theSystem("user-group", "update"), ug.update)
+	op(g, "deleteUserGroup", "DELETE /usergroups/{group_id}", theSystem("user-group", "delete"), ug.delete)
+
+	g, di := a.group("Ldap"), directory{c.Directory}
+	op(g, "pingLdap", "POST /ldap/ping", theSystem("configuration", "read"), di.ping)
+	op(g, "searchLdapUser", "GET /ldap/users/search", theSystem("ldap-user", "list"), di.users)
+	op(g, "importLdapUser", "POST /ldap/users/import", theSystem("ldap-user", "create"), di.imports)
+	op(g, "searchLdapGroup", "GET /ldap/groups/search", theSystem("ldap-user", "list"), di.groups)
+
 	g, p := a.group("project"), projects{c.Projects, c.Quotas}
 	op(g, "listProjects", "GET /projects", anyone, p.list)
 	op(g, "headProject", "HEAD /projects", loggedIn, p.head)

@@ -51,6 +51,19 @@ var scenarios = map[string]scenario{
 	"updateUserPassword":        {request: "PUT /users/2/password\n\n" + newPassword, denied: "bob", done: "alice", status: 200},
 	"setCliSecret":              {request: `PUT /users/2/cli_secret` + "\n\n" + `{"secret":"Passw0rd1"}`, denied: "bob", done: "alice", status: 412},
 
+	"listUserGroups":   {before: aGroup, request: "GET /usergroups?group_name=STA", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"id":1,"group_name":"staff","group_type":3,"ldap_group_dn":""}]` + "\n")},
+	"createUserGroup":  {request: "POST /usergroups\n\n" + newGroup, denied: "alice", done: "root", status: 201, check: location("/api/v2.0/usergroups/1")},
+	"searchUserGroups": {before: aGroup, request: "GET /usergroups/search?groupname=sta", done: "lim", status: 200, check: bodyIs(`[{"id":1,"group_name":"staff","group_type":3}]` + "\n")},
+	"getUserGroup":     {before: aGroup, request: "GET /usergroups/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"group_name":"staff"`)},
+	"updateUserGroup":  {before: aGroup, request: "PUT /usergroups/1\n\n" + `{"group_name":"people","group_type":1}`, denied: "alice", done: "root", status: 200, check: then("GET /usergroups/1", "root", `"group_name":"people","group_type":3`)},
+	"deleteUserGroup":  {before: aGroup, request: "DELETE /usergroups/1", denied: "alice", done: "root", status: 200, check: gone("GET /usergroups/1")},
+
+	// What a directory answers is tested with one, beside the package that asks it.
+	"pingLdap":        {request: "POST /ldap/ping\n\n" + `{"ldap_url":""}`, denied: "alice", done: "root", status: 200, check: bodyHas(`"success":false`, "ldap_url is not set")},
+	"searchLdapUser":  {request: "GET /ldap/users/search?username=x", denied: "alice", done: "root", status: 400, check: bodyHas("ldap_url is not set")},
+	"importLdapUser":  {request: "POST /ldap/users/import\n\n" + `{"ldap_uid_list":["x"]}`, denied: "alice", done: "root", status: 400, check: bodyHas("ldap_url is not set")},
+	"searchLdapGroup": {request: "GET /ldap/groups/search?groupname=x", denied: "alice", done: "root", status: 400, check: bodyHas("ldap_url is not set")},
+
 	"listProjects":        {request: "GET /projects", open: true, status: 200, check: bodyHas(`"name":"open"`)},
 	"headProject":         {request: "HEAD /projects?project_name=alpha", done: "bob", status: 200},
 	"createProject":       {request: `POST /projects` + "\n\n" + `{"project_name":"gamma"}`, denied: "robot:3", done: "bob", status: 201, check: location("/api/v2.0/projects/4")},
@@ -135,6 +148,7 @@ var scenarios = map[string]scenario{
 }
 
 const (
+	newGroup = `{"group_name":"staff","group_type":3}`
 	newLabel = `{"name":"gold","color":"#FFD700","scope":"p","project_id":1}`
 	newRule  = `{"action":"immutable","template":"immutable_template","tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"v*"}],` +
 		`"scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"}]}}`
@@ -239,6 +253,8 @@ func (s scenario) prepare(w *world) {
 		s.before(w)
 	}
 }
+
+func aGroup(w *world) { w.want(201, "root", "POST /usergroups\n\n"+newGroup) }
 
 func aLabel(w *world) { w.want(201, "alice", "POST /labels\n\n"+newLabel) }
 

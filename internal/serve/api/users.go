@@ -60,7 +60,7 @@ func (u users) needToSetPassword(ctx context.Context, in *setPassword) (access.N
 	if errors.Is(err, account.ErrNotFound) {
 		return need, at, nil
 	}
-	if found.Admin {
+	if found.Administers() {
 		need = appoint
 	}
 	return need, at, err
@@ -90,7 +90,7 @@ type oidcUserInfo struct {
 
 func asUser(u account.User) userResp {
 	return userResp{
-		ID: u.ID, Name: u.Name, Email: u.Email, RealName: u.RealName, Comment: u.Comment, Admin: u.Admin,
+		ID: u.ID, Name: u.Name, Email: u.Email, RealName: u.RealName, Comment: u.Comment, Admin: u.Admin, AuthAdmin: u.DirectoryAdmin,
 		Created: moment(u.Created), Updated: moment(u.Updated),
 	}
 }

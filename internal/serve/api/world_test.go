@@ -30,6 +30,7 @@ import (
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/label"
+	"github.com/berth-registry/berth/internal/ldap"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/quota"
@@ -40,6 +41,7 @@ import (
 	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
+	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
 )
 
 // A world is an API over real services and a database of its own, in which
@@ -242,20 +244,8 @@ func populate(d *db.DB) error {
 
 func services(d *db.DB) (*account.Service, *project.Service, *robot.Service) {
 	epoch, hasher := new(access.Epoch), secret.NewHasher(2)
-	accounts := account.New(sqlstore.NewAccounts(d), hasher, epoch)
-	return accounts, project.New(sqlstore.NewProjects(d), lookup{accounts}, nil, nil, epoch), robot.New(sqlstore.NewRobots(d), hasher, nil, epoch)
-}
-
-// lookup is project.Users, as the program has it.
-type lookup struct{ accounts *account.Service }
-
-func (l lookup) Lookup(ctx context.Context, id int64, name string) (int64, string, error) {
-	find := func() (account.User, error) { return l.accounts.ByName(ctx, name) }
-	if id != 0 {
-		find = func() (account.User, error) { return l.accounts.ByID(ctx, id) }
-	}
-	u, err := find()
-	return u.ID, u.Name, err
+	accounts := account.New(sqlstore.NewAccounts(d), hasher, nil, epoch)
+	return accounts, project.New(sqlstore.NewProjects(d), storetest.People{Accounts: accounts}, nil, nil, epoch), robot.New(sqlstore.NewRobots(d), hasher, nil, epoch)
 }
 
 // newWorld makes a world. change may alter the configuration.
@@ -284,7 +274,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	w.who = identity.New(new(access.Epoch), identity.Robots(w.robots), identity.Accounts(w.accounts))
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
 	c := Config{
-		Accounts: w.accounts, Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Quotas: quota.New(sqlstore.NewQuotas(w.db), w.settings.Get, log), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
+		Accounts: w.accounts, Directory: ldap.New(w.accounts, w.settings.Get), Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Quotas: quota.New(sqlstore.NewQuotas(w.db), w.settings.Get, log), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
 		Content: w.content, Labels: label.New(sqlstore.NewLabels(w.db)), Rules: immutable.New(sqlstore.NewImmutable(w.db)), Catalog: sqlstore.NewArtifacts(w.db), Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open),
 		Components: []Component{{"database", w.db.Ping}},
 		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },

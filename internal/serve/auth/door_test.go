@@ -50,17 +50,6 @@ type door struct {
 	alice    int64
 }
 
-// users finds users for projects, whoever they are.
-type users struct{ *account.Service }
-
-func (u users) Lookup(ctx context.Context, id int64, name string) (int64, string, error) {
-	found, err := u.ByName(ctx, name)
-	if id != 0 {
-		found, err = u.ByID(ctx, id)
-	}
-	return found.ID, found.Name, err
-}
-
 // A breakable recorder can stop to work.
 type breakable struct {
 	auth.Recorder
@@ -103,10 +92,10 @@ func open(t *testing.T) *door {
 	epoch, hasher, log := &access.Epoch{}, secret.NewHasher(2), &safeBuffer{}
 	o := &door{
 		db: d, log: log,
-		accounts: account.New(sqlstore.NewAccounts(d), hasher, epoch),
+		accounts: account.New(sqlstore.NewAccounts(d), hasher, nil, epoch),
 		robots:   robot.New(sqlstore.NewRobots(d), hasher, nil, epoch),
 	}
-	o.projects = project.New(sqlstore.NewProjects(d), users{o.accounts}, nil, nil, epoch)
+	o.projects = project.New(sqlstore.NewProjects(d), storetest.People{Accounts: o.accounts}, nil, nil, epoch)
 	var err error
 	o.tokens, err = token.New(t.Context(), sqlstore.NewKeys(d), secret.NewSealer([32]byte{1}), o.projects,
 		token.Config{Services: []string{"berth", "other-registry"}, Now: func() time.Time { return time.Now().Add(time.Duration(o.ahead.Load())) }})

@@ -22,7 +22,9 @@ type Accounts struct{ db *db.DB }
 func NewAccounts(d *db.DB) *Accounts { return &Accounts{d} }
 
 const (
-	accountFields = `id, name, COALESCE(email, ''), realname, comment, admin, created, updated, password`
+	// A user of this database has the source 'local', which is no directory.
+	accountFields = `id, name, COALESCE(email, ''), realname, comment, admin, created, updated, password,
+		COALESCE(NULLIF(source, 'local'), ''), external_id, external_admin`
 	accountSelect = `SELECT ` + accountFields + ` FROM account `
 )
 
@@ -79,9 +81,10 @@ func createAccount(tx *db.Tx, u account.User, hash string, by event.Actor) (int6
 	if err := checkFree(tx, u); err != nil {
 		return 0, err
 	}
-	err := tx.QueryRow(`INSERT INTO account (name, email, realname, comment, password, admin, created, updated)
-		VALUES (?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?) RETURNING id`,
-		u.Name, u.Email, u.RealName, u.Comment, hash, u.Admin, u.Created.UnixMicro(), u.Updated.UnixMicro()).Scan(&u.ID)
+	err := tx.QueryRow(`INSERT INTO account (name, email, realname, comment, password, admin, created, updated, source, external_id, external_admin)
+		VALUES (?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, COALESCE(NULLIF(?, ''), 'local'), ?, ?) RETURNING id`,
+		u.Name, u.Email, u.RealName, u.Comment, hash, u.Admin, u.Created.UnixMicro(), u.Updated.UnixMicro(),
+		u.Directory, u.DirectoryID, u.DirectoryAdmin).Scan(&u.ID)
 	if err != nil {
 		return 0, fmt.Errorf("creating user %s: %w", u.Name, err)
 	}
@@ -132,7 +135,8 @@ type scanner interface{ Scan(dest ...any) error }
 
 func scanAccount(row scanner) (u account.User, hash string, err error) {
 	var created, updated int64
-	err = row.Scan(&u.ID, &u.Name, &u.Email, &u.RealName, &u.Comment, &u.Admin, &created, &updated, &hash)
+	err = row.Scan(&u.ID, &u.Name, &u.Email, &u.RealName, &u.Comment, &u.Admin, &created, &updated, &hash,
+		&u.Directory, &u.DirectoryID, &u.DirectoryAdmin)
 	if errors.Is(err, db.ErrNotFound) {
 		return account.User{}, "", account.ErrNotFound
 	}
@@ -198,11 +202,16 @@ func (s *Accounts) Delete(ctx context.Context, id int64, e event.Event) error {
 		if err := keepAnAdmin(tx, id); err != nil {
 			return 0, err
 		}
-		if _, err := tx.Exec(`DELETE FROM member WHERE kind = 'u' AND entity_id = ?`, id); err != nil {
-			return 0, err
+		for _, q := range []string{
+			`DELETE FROM member WHERE kind = 'u' AND entity_id = ?`,
+			`DELETE FROM account_group WHERE account_id = ?`,
+		} {
+			if _, err := tx.Exec(q, id); err != nil {
+				return 0, err
+			}
 		}
 		return tx.Exec(`UPDATE account SET name = name || '#' || id, email = email || '#' || id, password = '', admin = FALSE,
-			deleted = TRUE, updated = ? WHERE id = ? AND NOT deleted`, e.At.UnixMicro(), id)
+			external_admin = FALSE, deleted = TRUE, updated = ? WHERE id = ? AND NOT deleted`, e.At.UnixMicro(), id)
 	}, id)
 }
 

@@ -135,8 +135,7 @@ func auditVisible(v audit.Visible) condition {
 	case v.InProjects:
 		return condition{"l.project_id <> 0", nil}
 	case v.AdministratorID != 0:
-		return condition{`l.project_id IN (SELECT m.project_id FROM member m WHERE m.role = ?
-			AND (m.kind = 'u' AND m.entity_id = ? OR m.kind = 'g' AND m.entity_id IN (SELECT group_id FROM account_group WHERE account_id = ?)))`,
+		return condition{`l.project_id IN (SELECT m.project_id FROM member m WHERE m.role = ? AND ` + isMember + `)`,
 			[]any{access.ProjectAdmin, v.AdministratorID, v.AdministratorID}}
 	case len(v.Projects) > 0:
 		return condition{"l.project_id IN (SELECT id FROM project WHERE NOT deleted AND name IN (" + db.In(len(v.Projects)) + "))", anyOf(v.Projects)}

@@ -57,8 +57,7 @@ func (s *Artifacts) Repositories(ctx context.Context, scope artifact.Scope, q qu
 		base = condition{"r.project_id = ? AND r.listed = TRUE", []any{scope.ProjectID}}
 	case !scope.All:
 		base = condition{`r.listed = TRUE AND r.project_id IN (SELECT id FROM project WHERE NOT deleted AND (public OR name IN (` + db.In(len(scope.Names)) + `))
-			UNION SELECT project_id FROM member WHERE kind = 'u' AND entity_id = ?
-			UNION SELECT m.project_id FROM member m JOIN account_group g ON g.group_id = m.entity_id WHERE m.kind = 'g' AND g.account_id = ?)`,
+			UNION ` + projectsOf + `)`,
 			append(anyOf(scope.Names), scope.UserID, scope.UserID)}
 	}
 	return list(ctx, s.db, repositoryListing, base, q, func(rows *db.Rows) (artifact.Repository, error) { return scanRepository(rows) })

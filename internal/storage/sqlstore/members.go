@@ -13,14 +13,25 @@ import (
 	"github.com/berth-registry/berth/internal/storage/db"
 )
 
+const (
+	// isMember is true of the rows m of member that make a user, who is given
+	// twice, a member: the user's own, and those of groups.
+	isMember = `(m.kind = 'u' AND m.entity_id = ? OR m.kind = 'g' AND m.entity_id IN (SELECT group_id FROM account_group WHERE account_id = ?))`
+	// projectsOf finds the projects in which a user, who is given twice, is a
+	// member.
+	projectsOf = `SELECT project_id FROM member WHERE kind = 'u' AND entity_id = ?
+		UNION SELECT m.project_id FROM member m JOIN account_group g ON g.group_id = m.entity_id WHERE m.kind = 'g' AND g.account_id = ?`
+)
+
 // memberListing is how the members of a project are listed and found.
 var memberListing = listing{
-	fields: `m.id, m.project_id, m.kind, m.entity_id, a.name, m.role`,
-	from:   `member m JOIN account a ON a.id = m.entity_id AND m.kind = 'u'`,
+	fields: `m.id, m.project_id, m.kind, m.entity_id, COALESCE(a.name, g.name), m.role`,
+	from: `member m LEFT JOIN account a ON m.kind = 'u' AND a.id = m.entity_id
+		LEFT JOIN user_group g ON m.kind = 'g' AND g.id = m.entity_id`,
 	columns: map[string]column{
 		"id":          {"m.id", number},
 		"entity_id":   {"m.entity_id", number},
-		"entity_name": {"a.name", text},
+		"entity_name": {"COALESCE(a.name, g.name)", text},
 		"role_id":     {"CAST(m.role AS BIGINT)", number},
 	},
 	order: []query.Sort{{Field: "entity_name"}},
@@ -44,11 +55,15 @@ func (s *Projects) AddMember(ctx context.Context, m project.Member, by event.Act
 			return err
 		}
 		e := event.New(by, event.MemberAdded{Member: memberFact(m, name)})
+		from, gone := `account WHERE id = ? AND NOT deleted`, project.ErrUserUnknown
+		if m.Kind == project.KindGroup {
+			from, gone = `user_group WHERE id = ?`, project.ErrGroupUnknown
+		}
 		err = tx.QueryRow(`INSERT INTO member (project_id, kind, entity_id, role, created, updated)
-			SELECT ?, ?, id, ?, ?, ? FROM account WHERE id = ? AND NOT deleted RETURNING id`,
+			SELECT ?, ?, id, ?, ?, ? FROM `+from+` RETURNING id`,
 			m.ProjectID, m.Kind, m.Role, e.At.UnixMicro(), e.At.UnixMicro(), m.EntityID).Scan(&m.ID)
 		if errors.Is(err, db.ErrNotFound) {
-			return project.ErrUserUnknown
+			return gone
 		}
 		if err != nil {
 			return err
@@ -90,7 +105,7 @@ func (s *Projects) Members(ctx context.Context, projectID int64, q query.Query) 
 // Administers implements project.Store.
 func (s *Projects) Administers(ctx context.Context, userID int64) (some bool, err error) {
 	err = s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM member m JOIN project p ON p.id = m.project_id
-		WHERE m.kind = 'u' AND m.entity_id = ? AND m.role = ? AND NOT p.deleted)`, userID, access.ProjectAdmin).Scan(&some)
+		WHERE `+isMember+` AND m.role = ? AND NOT p.deleted)`, userID, userID, access.ProjectAdmin).Scan(&some)
 	if err != nil {
 		return false, fmt.Errorf("projects that user %d administers: %w", userID, err)
 	}

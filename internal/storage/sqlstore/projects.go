@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -101,12 +102,10 @@ func metadata(public bool, rest string) (map[string]string, error) {
 	return m, nil
 }
 
-// projectListing is how projects are listed and found. The placeholder is the id of
-// the user whose role is asked for.
+// projectListing is how projects are listed and found.
 var projectListing = listing{
-	fields: `p.id, p.name, p.owner_id, a.name, p.public, p.metadata, p.repo_count, p.created, p.updated, COALESCE(m.role, 0)`,
-	from: `project p JOIN account a ON a.id = p.owner_id
-		LEFT JOIN member m ON m.project_id = p.id AND m.kind = 'u' AND m.entity_id = ?`,
+	fields: `p.id, p.name, p.owner_id, a.name, p.public, p.metadata, p.repo_count, p.created, p.updated`,
+	from:   `project p JOIN account a ON a.id = p.owner_id`,
 	columns: map[string]column{
 		"name":          {"p.name", text},
 		"project_id":    {"p.id", number},
@@ -125,14 +124,10 @@ var projectListing = listing{
 func scanProject(row interface{ Scan(...any) error }) (project.Project, error) {
 	var p project.Project
 	var rest string
-	var role access.Role
 	var created, updated int64
-	err := row.Scan(&p.ID, &p.Name, &p.OwnerID, &p.OwnerName, &p.Public, &rest, &p.RepoCount, &created, &updated, &role)
+	err := row.Scan(&p.ID, &p.Name, &p.OwnerID, &p.OwnerName, &p.Public, &rest, &p.RepoCount, &created, &updated)
 	if err != nil {
 		return p, err
-	}
-	if role != 0 {
-		p.Roles = []access.Role{role}
 	}
 	p.Created, p.Updated = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
 	p.Metadata, err = metadata(p.Public, rest)
@@ -141,12 +136,12 @@ func scanProject(row interface{ Scan(...any) error }) (project.Project, error) {
 
 // ByID implements project.Store.
 func (s *Projects) ByID(ctx context.Context, id int64) (project.Project, error) {
-	return foundProject(s.db.QueryRow(ctx, `SELECT `+projectListing.fields+` FROM `+projectListing.from+` WHERE p.id = ? AND NOT p.deleted`, 0, id), id)
+	return foundProject(s.db.QueryRow(ctx, `SELECT `+projectListing.fields+` FROM `+projectListing.from+` WHERE p.id = ? AND NOT p.deleted`, id), id)
 }
 
 // ByName implements project.Store.
 func (s *Projects) ByName(ctx context.Context, name string) (project.Project, error) {
-	return foundProject(s.db.QueryRow(ctx, `SELECT `+projectListing.fields+` FROM `+projectListing.from+` WHERE p.name = ? AND NOT p.deleted`, 0, name), name)
+	return foundProject(s.db.QueryRow(ctx, `SELECT `+projectListing.fields+` FROM `+projectListing.from+` WHERE p.name = ? AND NOT p.deleted`, name), name)
 }
 
 func foundProject(row db.Row, nameOrID any) (project.Project, error) {
@@ -166,14 +161,47 @@ func noProject(nameOrID any) error {
 
 // List implements project.Store.
 func (s *Projects) List(ctx context.Context, v project.Visible, q query.Query) ([]project.Project, int64, error) {
-	return list(ctx, s.db, projectListing, projectVisible(v), q, func(rows *db.Rows) (project.Project, error) { return scanProject(rows) })
+	found, total, err := list(ctx, s.db, projectListing, projectVisible(v), q, func(rows *db.Rows) (project.Project, error) { return scanProject(rows) })
+	if err != nil || v.UserID == 0 {
+		return found, total, err
+	}
+	return found, total, s.addRoles(ctx, v.UserID, found)
+}
+
+// addRoles tells of each project which roles a user has in it.
+func (s *Projects) addRoles(ctx context.Context, userID int64, projects []project.Project) error {
+	at := make(map[int64]*project.Project, len(projects))
+	ids := make([]int64, len(projects))
+	for i := range projects {
+		ids[i], at[projects[i].ID] = projects[i].ID, &projects[i]
+	}
+	for some := range slices.Chunk(ids, rowsAtOnce) {
+		rows, err := s.db.Query(ctx, `SELECT m.project_id, m.role FROM member m WHERE m.project_id IN (`+db.In(len(some))+`) AND `+isMember,
+			append(anyOf(some), userID, userID)...)
+		if err == nil {
+			err = eachRow(rows, func(rows *db.Rows) error {
+				var id int64
+				var role access.Role
+				err := rows.Scan(&id, &role)
+				at[id].Roles = append(at[id].Roles, role)
+				return err
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("roles of user %d: %w", userID, err)
+		}
+	}
+	for i := range projects {
+		projects[i].Roles = access.Strongest(projects[i].Roles)
+	}
+	return nil
 }
 
 func projectVisible(v project.Visible) condition {
-	base := condition{"NOT p.deleted", []any{v.UserID}}
+	base := condition{sql: "NOT p.deleted"}
 	if !v.All {
-		base.sql += " AND (p.public OR m.id IS NOT NULL OR p.name IN (" + db.In(len(v.Names)) + "))"
-		base.args = append(base.args, anyOf(v.Names)...)
+		base.sql += " AND (p.public OR p.id IN (" + projectsOf + ") OR p.name IN (" + db.In(len(v.Names)) + "))"
+		base.args = append([]any{v.UserID, v.UserID}, anyOf(v.Names)...)
 	}
 	return base
 }
@@ -317,21 +345,29 @@ func projectName(tx *db.Tx, id int64) (string, error) {
 	return name, err
 }
 
-// Rights implements project.Store. It is one indexed read.
+// Rights implements project.Store. It is one indexed read, of as many rows as
+// the user is in groups.
 func (s *Projects) Rights(ctx context.Context, name string, userID int64) (access.Project, error) {
 	p := access.Project{Name: name}
-	var role access.Role
-	err := s.db.QueryRow(ctx, `SELECT p.id, p.public, COALESCE(m.role, 0) FROM project p
+	rows, err := s.db.Query(ctx, `SELECT p.id, p.public, COALESCE(m.role, 0), COALESCE(n.role, 0) FROM project p
 		LEFT JOIN member m ON m.project_id = p.id AND m.kind = 'u' AND m.entity_id = ?
-		WHERE p.name = ? AND NOT p.deleted`, userID, name).Scan(&p.ID, &p.Public, &role)
-	if errors.Is(err, db.ErrNotFound) {
-		return access.Project{}, noProject(name)
+		LEFT JOIN account_group g ON g.account_id = ?
+		LEFT JOIN member n ON n.project_id = p.id AND n.kind = 'g' AND n.entity_id = g.group_id
+		WHERE p.name = ? AND NOT p.deleted`, userID, userID, name)
+	if err == nil {
+		err = eachRow(rows, func(rows *db.Rows) error {
+			var own, through access.Role
+			err := rows.Scan(&p.ID, &p.Public, &own, &through)
+			p.Roles = append(p.Roles, own, through)
+			return err
+		})
 	}
 	if err != nil {
 		return access.Project{}, fmt.Errorf("rights in project %s: %w", name, err)
 	}
-	if role != 0 {
-		p.Roles = []access.Role{role}
+	if p.ID == 0 {
+		return access.Project{}, noProject(name)
 	}
+	p.Roles = access.Strongest(p.Roles)
 	return p, nil
 }
