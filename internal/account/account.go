@@ -73,7 +73,7 @@ type Store interface {
 	// Update keeps the profile of u: e-mail address, real name, comment. It
 	// returns ErrExists as Create does.
 	Update(ctx context.Context, u User, e event.Event) error
-	// SetPassword keeps the hash of a new password.
+	// SetPassword keeps the hash of a new password, and ends the user's sessions.
 	SetPassword(ctx context.Context, id int64, hash string, e event.Event) error
 	// SetAdmin makes a user an administrator or takes that away, or returns
 	// ErrLastAdmin.

@@ -51,7 +51,7 @@ func TestMassAssignment(t *testing.T) {
 	}{
 		{"alice", "PUT /users/2", `{"email":"new@example.org","realname":"New","comment":"new","password":"x"}`,
 			[]string{"account.comment of 2", "account.email of 2", "account.realname of 2", "account.updated of 2"}},
-		{"alice", "PUT /users/2/password", newPassword, []string{"account.password of 2", "account.updated of 2"}},
+		{"alice", "PUT /users/2/password", newPassword, []string{"account.password of 2", "account.sessions_from of 2", "account.updated of 2"}},
 		{"root", "PUT /users/2/sysadmin", `{"sysadmin_flag":true}`, []string{"account.admin of 2", "account.updated of 2"}},
 		{"root", "POST /users", newUser, []string{"account of 8"}},
 		{"bob", "POST /projects", `{"project_name":"gamma","name":"delta","public":false,"metadata":{"public":"false","owner_id":"1"}}`,

@@ -122,6 +122,9 @@ func TestPlans(t *testing.T) {
 		`SELECT 1 FROM audit_log WHERE project_id = ? AND at < ?`,
 		`SELECT 1 FROM audit_log WHERE at < ? ORDER BY at`,
 		`SELECT 1 FROM robot WHERE name = ?`,
+		`SELECT s.account_id FROM session s JOIN account a ON a.id = s.account_id WHERE s.token = ? AND s.expires > ? AND s.began >= a.sessions_from`,
+		`SELECT token FROM session WHERE expires <= ? ORDER BY expires`,
+		`SELECT 1 FROM session WHERE account_id = ?`,
 		`SELECT 1 FROM tag WHERE artifact_id = ?`,
 		`DELETE FROM artifact WHERE id = ?`,
 	} {

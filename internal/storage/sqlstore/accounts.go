@@ -158,10 +158,12 @@ func (s *Accounts) Update(ctx context.Context, u account.User, e event.Event) er
 	}, u.ID)
 }
 
-// SetPassword implements account.Store.
+// SetPassword implements account.Store. The version of the rights is this
+// transaction's own by now, so that sessions of the old password are over.
 func (s *Accounts) SetPassword(ctx context.Context, id int64, hash string, e event.Event) error {
 	return s.change(ctx, e, func(tx *db.Tx) (int64, error) {
-		return tx.Exec(`UPDATE account SET password = ?, updated = ? WHERE id = ? AND NOT deleted`, hash, e.At.UnixMicro(), id)
+		return tx.Exec(`UPDATE account SET password = ?, sessions_from = (SELECT version FROM rights WHERE id = 1), updated = ?
+			WHERE id = ? AND NOT deleted`, hash, e.At.UnixMicro(), id)
 	}, id)
 }
 
