@@ -92,6 +92,8 @@ type Local func(ctx context.Context) (bool, error)
 // Service is what the rest of the program asks about users. The caller of the
 // context is who makes a change; whether it may was decided before.
 type Service struct {
+	registered secret.Allowance // of those without an account
+
 	store    Store
 	hasher   *secret.Hasher
 	throttle *secret.Throttle

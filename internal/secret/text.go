@@ -1,7 +1,7 @@
 // Package secret keeps what must not be seen: a Text never prints itself, a
 // Sealer protects what is kept at rest, a Hasher keeps passwords as something
-// that only confirms them, and a Throttle slows down those who guess. Whose
-// secret it is, and what it opens, is for others.
+// that only confirms them, and a Throttle and an Allowance slow down those who
+// guess. Whose secret it is, and what it opens, is for others.
 package secret
 
 import (

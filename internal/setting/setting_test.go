@@ -251,3 +251,18 @@ func TestAnotherNodeSeesAChangeOnceItsEpochIsBumped(t *testing.T) {
 		}
 	})
 }
+
+func TestOnlyADatabaseOfUsersTakesNewOnes(t *testing.T) {
+	for _, tt := range []struct {
+		values setting.Values
+		want   bool
+	}{
+		{setting.Values{AuthMode: setting.AuthDatabase}, false},
+		{setting.Values{AuthMode: setting.AuthDatabase, SelfRegistration: true}, true},
+		{setting.Values{AuthMode: setting.AuthLDAP, SelfRegistration: true}, false},
+	} {
+		if got := tt.values.Registration(); got != tt.want {
+			t.Errorf("%s, %v: %v", tt.values.AuthMode, tt.values.SelfRegistration, got)
+		}
+	}
+}

@@ -52,6 +52,9 @@ type Values struct {
 	UAA       UAA
 }
 
+// Registration reports whether anybody may create an account of their own.
+func (v Values) Registration() bool { return v.SelfRegistration && v.AuthMode == AuthDatabase }
+
 // LDAP says how a directory is asked.
 type LDAP struct {
 	URL          string // "ldap://host:389" or "ldaps://host:636"

@@ -34,19 +34,29 @@ type group struct {
 type row struct {
 	id, method, path string
 	need             access.Need
-	ruled            bool // and a rule decides on the parsed request
+	ruled            bool      // and a rule decides on the parsed request
+	open             condition // to those without an identity; nil for never
 }
+
+// A condition says whether something holds at present.
+type condition func(context.Context) (bool, error)
 
 // op adds an operation to the table. Its need is judged before anything of the
 // request is read but its path; where the need is of a project, in the one that
 // the path names.
 func op[I, O any](g group, id, route string, need access.Need, handle func(context.Context, *I) (*O, error)) {
+	opOpen(g, id, route, need, nil, handle)
+}
+
+// opOpen is op for what those without an identity may do as well, while open
+// says so. It is not for needs of a project.
+func opOpen[I, O any](g group, id, route string, need access.Need, open condition, handle func(context.Context, *I) (*O, error)) {
 	_, learns := any(new(I)).(inside)
-	if need.InProject() && !(learns && strings.Contains(route, "{project_name")) {
+	if need.InProject() && !(learns && strings.Contains(route, "{project_name") && open == nil) {
 		g.api.wrong = append(g.api.wrong, fmt.Errorf("api: %s (%s) is judged in a project and does not learn in which", id, route))
 		return
 	}
-	g.add(row{id: id, need: need}, route, func(o huma.Operation) {
+	g.add(row{id: id, need: need, open: open}, route, func(o huma.Operation) {
 		huma.Register(g.api.huma, sending[O](o), func(ctx context.Context, in *I) (*O, error) {
 			if p, ok := any(in).(inside); ok {
 				p.enter(ctx)
@@ -113,7 +123,7 @@ func (g group) add(r row, route string, register func(huma.Operation)) {
 		DefaultStatus:   status,
 		MaxBodyBytes:    maxBody + 1, // the first size that is refused
 		BodyReadTimeout: 30 * time.Second,
-		Middlewares:     huma.Middlewares{g.api.admit(r.id, r.need)},
+		Middlewares:     huma.Middlewares{g.api.admit(r)},
 	}
 	if g.server != "" {
 		o.Servers = []*huma.Server{{URL: g.server}}
@@ -149,21 +159,34 @@ func sending[O any](o huma.Operation) huma.Operation {
 
 // admit returns what stands before an operation: it names it, and answers those
 // who may not.
-func (a *API) admit(id string, need access.Need) func(huma.Context, func(huma.Context)) {
+func (a *API) admit(to row) func(huma.Context, func(huma.Context)) {
 	return func(c huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(c)
-		web.SetOperation(r, id)
+		web.SetOperation(r, to.id)
 		if !acceptable(r.Header.Values("Accept"), c.Operation()) {
 			web.Fail(w, http.StatusNotAcceptable, problem(http.StatusNotAcceptable, "the answer has another media type"))
 			return
 		}
-		p, err := a.allow(r.Context(), need, inPath(r))
-		if err != nil {
+		p, err := a.allow(r.Context(), to.need, inPath(r))
+		if err = to.strangers(r.Context(), err); err != nil {
 			web.Error(w, r, err)
 			return
 		}
 		next(huma.WithValue(c, insideKey{}, p))
 	}
+}
+
+// strangers turns the refusal of one without an identity into none, where the
+// operation is open to them.
+func (r row) strangers(ctx context.Context, refused error) error {
+	if r.open == nil || !errors.Is(refused, access.ErrUnauthenticated) {
+		return refused
+	}
+	open, err := r.open(ctx)
+	if err != nil || open {
+		return err
+	}
+	return refused
 }
 
 // inPath returns which project the path of a request names.

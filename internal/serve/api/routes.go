@@ -25,9 +25,9 @@ func (a *API) routes(c Config) {
 	op(g, "updateConfigurations", "PUT /configurations", theSystem("configuration", "update"), cf.update)
 	op(g, "getInternalconfig", "GET /internalconfig", theSystem("configuration", "read"), cf.internal)
 
-	g, u := a.group("user"), users{c.Accounts, a.resolve}
+	g, u := a.group("user"), users{c.Accounts, c.Settings, a.resolve}
 	op(g, "listUsers", "GET /users", theSystem("user", "list"), u.list)
-	op(g, "createUser", "POST /users", theSystem("user", "create"), u.create)
+	opOpen(g, "createUser", "POST /users", theSystem("user", "create"), u.registration, u.create)
 	op(g, "searchUsers", "GET /users/search", loggedIn, u.search)
 	op(g, "getCurrentUserInfo", "GET /users/current", loggedIn, u.current)
 	op(g, "getCurrentUserPermissions", "GET /users/current/permissions", loggedIn, u.permissions)

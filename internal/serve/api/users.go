@@ -11,6 +11,7 @@ import (
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/secret"
+	"github.com/berth-registry/berth/internal/setting"
 )
 
 // Faults of users as the API has them.
@@ -22,6 +23,7 @@ var (
 // users answers for /users.
 type users struct {
 	accounts *account.Service
+	settings *setting.Service
 	resolve  func(context.Context, access.Caller, where) (access.Project, error)
 }
 
@@ -122,8 +124,18 @@ type createUser struct {
 	} `nameHint:"UserCreationReq"`
 }
 
+// registration reports whether people may make accounts for themselves.
+func (u users) registration(ctx context.Context) (bool, error) {
+	v, err := u.settings.Get(ctx)
+	return v.Registration(), err
+}
+
 func (u users) create(ctx context.Context, in *createUser) (*created, error) {
-	id, err := u.accounts.Create(ctx, account.NewUser{
+	create := u.accounts.Create
+	if access.From(ctx).Anonymous() {
+		create = u.accounts.Register
+	}
+	id, err := create(ctx, account.NewUser{
 		Name: in.Body.Name, Email: in.Body.Email, RealName: in.Body.RealName, Comment: in.Body.Comment,
 		Password: secret.New(in.Body.Password),
 	})
