@@ -35,6 +35,7 @@ import (
 	"github.com/berth-registry/berth/internal/serve/dist"
 	"github.com/berth-registry/berth/internal/serve/metrics"
 	"github.com/berth-registry/berth/internal/serve/web"
+	"github.com/berth-registry/berth/internal/session"
 	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
@@ -58,6 +59,7 @@ type App struct {
 	content  *registry.Service
 	pulls    *registry.Pulls
 	audit    *audit.Service
+	sessions *session.Service
 	events   *dispatcher
 	metrics  *metrics.Metrics
 
@@ -148,7 +150,8 @@ func (a *App) wire(ctx context.Context) error {
 	for name, stats := range d.Pools() {
 		a.metrics.Pool(name, stats)
 	}
-	guard := auth.New(who, tokens, a.audit)
+	a.sessions = session.New(sqlstore.NewSessions(d), a.sessionTimeout, nil)
+	guard := auth.New(auth.Config{Identity: who, Tokens: tokens, Sessions: a.sessions, Accounts: a.accounts, Settings: a.settings.Get, Events: a.audit})
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
 		Content: a.content, Catalog: artifacts, Labels: label.New(sqlstore.NewLabels(d)), Rules: immutable.New(sqlstore.NewImmutable(d)), Additions: addition.New(artifacts, a.openBlob),
@@ -164,8 +167,9 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	doors := doors{
 		registry: guard.Identify(dist.New(a.content, a.projects, guard.Challenge)),
-		api:      guard.Identify(rest),
+		api:      guard.Protect(rest),
 		token:    guard.Token(),
+		sessions: guard.Sessions(),
 	}
 	if cfg.MetricsListen == "" {
 		doors.metrics = a.metrics
@@ -185,8 +189,9 @@ func newSettings(cfg Config, d *db.DB, key [32]byte, epoch *access.Epoch) (*sett
 
 // doors are the handlers of the server, by the beginning of the path.
 type doors struct {
-	registry, api, token http.Handler
-	metrics              http.Handler // nil where it has a listener of its own, or none
+	registry, api, token, sessions http.Handler
+
+	metrics http.Handler // nil where it has a listener of its own, or none
 }
 
 // ServeHTTP does without a ServeMux, which redirects where clients of a registry
@@ -199,6 +204,8 @@ func (d doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.api.ServeHTTP(w, r)
 	case path == "/service/token":
 		d.token.ServeHTTP(w, r)
+	case strings.HasPrefix(path, "/c/"):
+		d.sessions.ServeHTTP(w, r)
 	case path == "/metrics" && d.metrics != nil:
 		d.metrics.ServeHTTP(w, r)
 	default:

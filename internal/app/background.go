@@ -15,6 +15,8 @@ const (
 	auditPoll  = time.Second            // how often audit rows to be forwarded are looked for
 	rightsPoll = 500 * time.Millisecond // how long a change of rights elsewhere may go unseen
 	mostWait   = time.Minute            // between attempts that fail
+
+	sessionSweep = 10 * time.Minute // how often sessions that have expired are looked for
 )
 
 // An outbox holds the events that are not delivered yet, oldest first.

@@ -84,3 +84,9 @@ func (a *App) tokenLifetime(ctx context.Context) (time.Duration, error) {
 	v, err := a.settings.Get(ctx)
 	return time.Duration(min(v.TokenMinutes, 1<<24)) * time.Minute, err
 }
+
+// sessionTimeout is session's question, with the bound of tokenLifetime.
+func (a *App) sessionTimeout(ctx context.Context) (time.Duration, error) {
+	v, err := a.settings.Get(ctx)
+	return time.Duration(min(v.SessionMinutes, 1<<24)) * time.Minute, err
+}

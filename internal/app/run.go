@@ -152,6 +152,9 @@ func (a *App) startBackground() {
 	r.background.Go(func() {
 		retry(ctx, log, "abandoned uploads are not removed", time.Hour, a.content.ExpireUploads)
 	})
+	r.background.Go(func() {
+		retry(ctx, log, "sessions that have expired are not removed", sessionSweep, a.sessions.Expire)
+	})
 	r.background.Go(func() { watchRights(ctx, log, a.rights.Version, a.epoch) })
 }
 

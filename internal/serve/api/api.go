@@ -24,7 +24,6 @@ import (
 	"github.com/berth-registry/berth/internal/addition"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
-	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/ldap"
@@ -35,8 +34,6 @@ import (
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/setting"
 )
-
-var errOrigin = fault.New(fault.Denied, "FORBIDDEN", "the request was made by a page of another site")
 
 // Config is what the API is made of.
 type Config struct {
@@ -75,7 +72,6 @@ type API struct {
 	projects *project.Service
 	table    []row
 	wrong    []error
-	pages    http.CrossOriginProtection
 	document json.RawMessage
 }
 
@@ -111,22 +107,7 @@ func newAPI(c Config, routes func(*API, Config)) (*API, error) {
 // ServeHTTP answers a request, whose path begins with /api/.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	if err := a.crossOrigin(r); err != nil {
-		web.Error(w, r, err)
-		return
-	}
 	a.handler.ServeHTTP(w, r)
-}
-
-// crossOrigin returns errOrigin for a change that a browser sends for a page of
-// another site: it sends the password along that its user gave us. What is no
-// browser says nothing of where it comes from, and passes.
-func (a *API) crossOrigin(r *http.Request) error {
-	// A proxy may have changed the Host, which is what is looked at below.
-	if r.Header.Get("Origin") == web.Base(r) || a.pages.Check(r) == nil {
-		return nil
-	}
-	return errOrigin
 }
 
 // Document returns the OpenAPI document, as JSON.

@@ -3,14 +3,11 @@ package api
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/berth-registry/berth/internal/serve/web"
 )
 
 // everything is a body with every field that any table or any body here has,
@@ -276,44 +273,6 @@ func TestProjectsThatDoNotExist(t *testing.T) {
 		t.Errorf("message %q", message)
 	}
 	w.want(400, "root", "GET /projects/a%20b")
-}
-
-func TestOtherSitesPagesChangeNothing(t *testing.T) {
-	w := newWorld(t)
-	for _, tt := range []struct {
-		headers string
-		status  int
-	}{
-		{"", 200}, // no browser
-		{"Sec-Fetch-Site: same-origin", 200},
-		{"Sec-Fetch-Site: none", 200},
-		{"Origin: http://berth.test", 200},
-		{"Sec-Fetch-Site: cross-site\nOrigin: https://evil.test", 403},
-		{"Sec-Fetch-Site: same-site\nOrigin: https://evil.berth.test", 403},
-		{"Sec-Fetch-Site: cross-site", 403},
-		{"Origin: https://evil.test", 403}, // older browsers, and sites without TLS
-		{"Origin: null", 403},
-	} {
-		lines := tt.headers
-		if lines != "" {
-			lines = "\n" + lines
-		}
-		for _, request := range []string{
-			"PUT /users/1/sysadmin" + lines + "\n\n" + `{"sysadmin_flag":true}`,
-			"PUT /projects/alpha" + lines + "\n\n" + `{"metadata":{"auto_scan":"true"}}`,
-		} {
-			w.want(tt.status, "root", request)
-		}
-		w.want(200, "root", "GET /users"+lines) // which the page cannot read
-	}
-	outside := &url.URL{Scheme: "https", Host: "registry.test"}
-	inside := w.chain
-	w.chain = web.Chain(slog.New(slog.DiscardHandler), nil, nil)(web.At(outside)(w.identify(w.api))) // behind a proxy
-	w.want(200, "root", "PUT /users/1/sysadmin\nOrigin: https://registry.test\n\n"+`{"sysadmin_flag":true}`)
-	w.chain = inside
-	w.want(403, "root", "POST /users\nSec-Fetch-Site: cross-site\nContent-Type: text/plain\n\n"+newUser)
-	w.want(403, "root", "DELETE /users/7\nSec-Fetch-Site: cross-site")
-	w.want(200, "root", "GET /users/7")
 }
 
 func TestEachListTakesBackWhatItShows(t *testing.T) {

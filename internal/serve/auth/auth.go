@@ -1,6 +1,7 @@
 // Package auth stands at the door: it finds out who makes a request, answers
-// those whose credentials are wrong, and hands out the tokens of the registry
-// token protocol. What a caller may do is decided behind it.
+// those whose credentials are wrong, refuses what pages of other sites have
+// browsers send, lets people sign in and out, and hands out the tokens of the
+// registry token protocol. What a caller may do is decided behind it.
 package auth
 
 import (
@@ -14,12 +15,15 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/web"
+	"github.com/berth-registry/berth/internal/session"
+	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/token"
 )
 
@@ -38,27 +42,48 @@ type Recorder interface {
 	Record(ctx context.Context, e event.Event) error
 }
 
+// Config is what a Guard asks.
+type Config struct {
+	Identity *identity.Service
+	Tokens   *token.Service
+	Sessions *session.Service
+	Accounts *account.Service
+	Settings func(context.Context) (setting.Values, error)
+	Events   Recorder // is told of those who sign in, or fail to, and out
+}
+
 // A Guard finds out who is calling. Safe for concurrent use.
 type Guard struct {
 	identity *identity.Service
 	tokens   *token.Service
+	sessions *session.Service
+	accounts *account.Service
+	settings func(context.Context) (setting.Values, error)
 	events   Recorder
+
+	asked secret.Allowance // of those who ask which users there are
 }
 
-// New returns a guard that tells the recorder of those who sign in, or fail to.
-func New(id *identity.Service, tokens *token.Service, events Recorder) *Guard {
-	return &Guard{id, tokens, events}
+// New returns a guard.
+func New(c Config) *Guard {
+	return &Guard{
+		identity: c.Identity, tokens: c.Tokens, sessions: c.Sessions,
+		accounts: c.Accounts, settings: c.Settings, events: c.Events,
+	}
 }
 
 // Identify puts the caller into the context of each request, which access.From
 // finds there. A request without credentials is nobody's and goes on; one with
 // wrong credentials is answered 401, also where nobody's would do. Bearer tokens
-// count below /v2 only, where basic authentication works as well.
+// count below /v2 only, where basic authentication works as well. Sessions do
+// not count: see Protect.
 //
 // It stands inside a web.Chain.
-func (g *Guard) Identify(next http.Handler) http.Handler {
+func (g *Guard) Identify(next http.Handler) http.Handler { return identified(g.caller, next) }
+
+func identified(who func(http.ResponseWriter, *http.Request) (access.Caller, error), next http.Handler) http.Handler {
 	return web.Handle(func(w http.ResponseWriter, r *http.Request) error {
-		caller, err := g.caller(w, r)
+		caller, err := who(w, r)
 		if err != nil {
 			return err
 		}
@@ -70,21 +95,27 @@ func (g *Guard) Identify(next http.Handler) http.Handler {
 // caller returns who makes a request. Where the credentials are wrong, it sets
 // the headers of a refusal and records it.
 func (g *Guard) caller(w http.ResponseWriter, r *http.Request) (access.Caller, error) {
-	header := r.Header.Values("Authorization")
-	if len(header) == 0 || len(header) == 1 && header[0] == "" {
+	if !authorized(r) {
 		return g.at(r, access.Caller{}), nil
 	}
+	header := r.Header.Values("Authorization")
 	scheme, raw, _ := strings.Cut(header[0], " ")
 	name, password, basic := r.BasicAuth()
 	switch {
 	case len(header) > 1:
 		return g.refused(w, r, basicChallenge, errCredentials)
 	case basic:
-		return g.bySecret(w, r, name, secret.New(password))
+		return g.bySecret(w, r, basicChallenge, name, secret.New(password))
 	case strings.EqualFold(scheme, "Bearer") && distribution(r):
 		return g.byToken(w, r, strings.TrimSpace(raw))
 	}
 	return g.refused(w, r, basicChallenge, errCredentials)
+}
+
+// authorized reports whether a request has credentials of its own.
+func authorized(r *http.Request) bool {
+	header := r.Header.Values("Authorization")
+	return len(header) > 1 || len(header) == 1 && header[0] != ""
 }
 
 // at completes a caller with where the request came from.
@@ -96,7 +127,9 @@ func (g *Guard) at(r *http.Request, c access.Caller) access.Caller {
 	return c
 }
 
-func (g *Guard) bySecret(w http.ResponseWriter, r *http.Request, name string, password secret.Text) (access.Caller, error) {
+// bySecret returns whose a password is. Where it is wrong, that is recorded, and
+// the answer has the challenge, if there is one.
+func (g *Guard) bySecret(w http.ResponseWriter, r *http.Request, challenge, name string, password secret.Text) (access.Caller, error) {
 	nobody := g.at(r, access.Caller{}) // but from somewhere, which counts in the guessing of passwords
 	caller, err := g.identity.Identify(access.With(r.Context(), nobody), identity.Credentials{Name: name, Secret: password})
 	if err == nil {
@@ -109,7 +142,7 @@ func (g *Guard) bySecret(w http.ResponseWriter, r *http.Request, name string, pa
 	if err := g.record(r, nobody.Actor(), event.LoggedIn{Name: clip(name), Reason: f.Message}); err != nil {
 		return access.Caller{}, err
 	}
-	return g.refused(w, r, basicChallenge, f)
+	return g.refused(w, r, challenge, f)
 }
 
 func (g *Guard) byToken(w http.ResponseWriter, r *http.Request, raw string) (access.Caller, error) {
@@ -167,13 +200,16 @@ func (g *Guard) refused(w http.ResponseWriter, r *http.Request, challenge string
 	if wait, ok := f.Detail.(map[string]int); ok && wait["retry_after"] > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(wait["retry_after"]))
 	}
-	w.Header().Set("WWW-Authenticate", challenge)
+	if challenge != "" {
+		w.Header().Set("WWW-Authenticate", challenge)
+	}
 	return access.Caller{}, f
 }
 
-// record keeps that somebody signed in or failed to, even if the client does not
-// wait for the answer: who guesses passwords must not choose what is kept.
-func (g *Guard) record(r *http.Request, actor event.Actor, fact event.LoggedIn) error {
+// record keeps that somebody signed in or failed to, or signed out, even if the
+// client does not wait for the answer: who guesses passwords must not choose what
+// is kept.
+func (g *Guard) record(r *http.Request, actor event.Actor, fact event.Fact) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), recordWithin)
 	defer cancel()
 	if err := g.events.Record(ctx, event.New(actor, fact)); err != nil {

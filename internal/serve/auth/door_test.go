@@ -25,6 +25,7 @@ import (
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/auth"
 	"github.com/berth-registry/berth/internal/serve/web"
+	"github.com/berth-registry/berth/internal/session"
 	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
@@ -36,7 +37,7 @@ const password = "Sesame-open-1"
 
 // A door is a server with the guard before handlers that tell who calls.
 type door struct {
-	ahead    atomic.Int64 // how far the clock of the tokens is ahead, in nanoseconds
+	ahead    atomic.Int64 // how far the clock of the tokens and the sessions is ahead, in nanoseconds
 	url      string
 	handler  http.Handler
 	log      *safeBuffer
@@ -45,6 +46,8 @@ type door struct {
 	robots   *robot.Service
 	projects *project.Service
 	tokens   *token.Service
+	sessions *session.Service
+	settings setting.Values
 	broken   *breakable
 	root     context.Context // of the administrator
 	alice    int64
@@ -98,29 +101,46 @@ func open(t *testing.T) *door {
 	o.projects = project.New(sqlstore.NewProjects(d), storetest.People{Accounts: o.accounts}, nil, nil, epoch)
 	var err error
 	o.tokens, err = token.New(t.Context(), sqlstore.NewKeys(d), secret.NewSealer([32]byte{1}), o.projects,
-		token.Config{Services: []string{"berth", "other-registry"}, Now: func() time.Time { return time.Now().Add(time.Duration(o.ahead.Load())) }})
+		token.Config{Services: []string{"berth", "other-registry"}, Now: o.now})
 	must(t, err)
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	o.settings = setting.Values{AuthMode: setting.AuthDatabase, SessionMinutes: 60}
+	o.sessions = session.New(sqlstore.NewSessions(d), func(context.Context) (time.Duration, error) {
+		return time.Duration(o.settings.SessionMinutes) * time.Minute, nil
+	}, o.now)
 	o.broken = &breakable{Recorder: audit.New(sqlstore.NewAudit(d), none, 0, logger)}
-	guard := auth.New(identity.New(epoch, identity.Robots(o.robots), identity.Accounts(o.accounts)), o.tokens, o.broken)
+	guard := o.guard(epoch)
 	o.people(t)
 
 	mux := http.NewServeMux()
 	mux.Handle("/service/token", guard.Token())
-	tell := guard.Identify(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	who := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Challenge", guard.Challenge(r, "repository:team/app:pull,push", "repository:team/base:pull"))
 		if err := json.NewEncoder(w).Encode(access.From(r.Context())); err != nil {
 			t.Error(err)
 		}
-	}))
-	mux.Handle("/v2/", tell)
-	mux.Handle("/api/", tell)
+	})
+	mux.Handle("/v2/", guard.Identify(who))
+	mux.Handle("/api/", guard.Protect(who))
+	mux.Handle("/c/", guard.Sessions())
 	o.handler = web.Chain(logger, nil, nil)(mux)
 	server := httptest.NewServer(o.handler)
 	t.Cleanup(server.Close)
 	o.url = server.URL
 	return o
 }
+
+// guard returns a guard over the door's services, as each node has one.
+func (o *door) guard(epoch *access.Epoch) *auth.Guard {
+	return auth.New(auth.Config{
+		Identity: identity.New(epoch, identity.Robots(o.robots), identity.Accounts(o.accounts)),
+		Tokens:   o.tokens, Sessions: o.sessions, Accounts: o.accounts,
+		Settings: func(context.Context) (setting.Values, error) { return o.settings, nil },
+		Events:   o.broken,
+	})
+}
+
+func (o *door) now() time.Time { return time.Now().Add(time.Duration(o.ahead.Load())) }
 
 // none are settings that say nothing.
 func none(context.Context) (setting.Values, error) { return setting.Values{}, nil }
