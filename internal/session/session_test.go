@@ -57,7 +57,7 @@ func each(t *testing.T, f func(t *testing.T, h *house)) {
 	storetest.Each(t, func(t *testing.T, d *db.DB) {
 		h := &house{t: t, db: d, now: time.Now(), timeout: time.Hour, store: &counter{Store: sqlstore.NewSessions(d)}}
 		h.Service = session.New(h.store, func(context.Context) (time.Duration, error) { return h.timeout, nil }, func() time.Time { return h.now })
-		h.accounts = account.New(sqlstore.NewAccounts(d), secret.NewHasher(2), new(access.Epoch))
+		h.accounts = account.New(sqlstore.NewAccounts(d), secret.NewHasher(2), nil, new(access.Epoch))
 		h.root = access.With(t.Context(), access.Caller{Kind: access.User, ID: 1, Name: "admin", Admin: true})
 		if _, err := h.accounts.Bootstrap(h.root, secret.New(password)); err != nil {
 			t.Fatal(err)
