@@ -34,6 +34,22 @@ func OfSystem(resource, action string) Need {
 	return Need{ofSystem, Action{resource, action}}
 }
 
+// String says in words what is needed, for the API's document: "nothing", "an
+// identity", "repository:push in the project", "quota:list of the system".
+func (n Need) String() string {
+	switch n.scope {
+	case anyone:
+		return "nothing"
+	case loggedIn:
+		return "an identity"
+	case ofProject:
+		return n.Resource + ":" + n.Action.Action + " in the project"
+	case ofSystem:
+		return n.Resource + ":" + n.Action.Action + " of the system"
+	}
+	return "what nobody has"
+}
+
 // InProject reports whether the need is judged in a project.
 func (n Need) InProject() bool { return n.scope == ofProject }
 

@@ -91,6 +91,9 @@ func newAPI(c Config, routes func(*API, Config)) (*API, error) {
 	config.Security = []map[string][]string{{"basic": {}}, {}}
 	config.FieldsOptionalByDefault, config.AllowAdditionalPropertiesByDefault = true, true
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
+	for _, path := range []string{base, base + "/{$}"} {
+		mux.Handle("GET "+path, http.RedirectHandler(base+docsPath, http.StatusSeeOther))
+	}
 	a := &API{projects: c.Projects, handler: web.Routes(mux)}
 	a.huma = huma.NewAPI(config, adapter{mux})
 	routes(a, c)

@@ -36,7 +36,7 @@ type listLabels struct {
 	Filtering
 	Paging
 	Name      string `query:"name" doc:"a part of the name"`
-	Scope     string `query:"scope" doc:"g for those of all projects, p for those of one"`
+	Scope     string `query:"scope" doc:"g for those of all projects, p for those of one, which needs label:list in it"`
 	ProjectID int64  `query:"project_id" doc:"of the project, for the scope p"`
 }
 
@@ -97,7 +97,7 @@ func (p LabelPath) labelID() int64 { return p.ID }
 // onLabel is the right to do something with the label of a path. A label that is
 // not there is one of all projects: only who administers those learns so.
 func onLabel[I interface{ labelID() int64 }](l labels, action string) rule[I] {
-	return func(ctx context.Context, in *I) (access.Need, where, error) {
+	return by(perhapsInProject("label", action), func(ctx context.Context, in *I) (access.Need, where, error) {
 		found, err := l.labels.ByID(ctx, (*in).labelID())
 		if err != nil {
 			if denied := access.Check(access.From(ctx), access.OfSystem("label", action), nil); denied != nil {
@@ -106,7 +106,7 @@ func onLabel[I interface{ labelID() int64 }](l labels, action string) rule[I] {
 			return access.Need{}, where{}, err
 		}
 		return needTo(action, found.Scope, found.ProjectID)
-	}
+	})
 }
 
 type getLabel struct{ LabelPath }

@@ -20,6 +20,10 @@ import (
 // base is the path of all operations but one.
 const base = "/api/v2.0"
 
+// rightExtension is the field of an operation in the document that says in words
+// what its caller needs.
+const rightExtension = "x-berth-right"
+
 // maxBody is the most that the body of a request may hold, in bytes.
 const maxBody = 4 << 20
 
@@ -34,29 +38,37 @@ type group struct {
 type row struct {
 	id, method, path string
 	need             access.Need
+	right            string    // what is needed, in words
 	ruled            bool      // and a rule decides on the parsed request
-	open             condition // to those without an identity; nil for never
+	open             condition // to those without an identity
 }
 
-// A condition says whether something holds at present.
-type condition func(context.Context) (bool, error)
+// A condition says whether something holds at present. The zero one never does.
+type condition struct {
+	words string // as in "anybody while …", for the document
+	holds func(context.Context) (bool, error)
+}
 
 // op adds an operation to the table. Its need is judged before anything of the
 // request is read but its path; where the need is of a project, in the one that
 // the path names.
 func op[I, O any](g group, id, route string, need access.Need, handle func(context.Context, *I) (*O, error)) {
-	opOpen(g, id, route, need, nil, handle)
+	opOpen(g, id, route, need, condition{}, handle)
 }
 
 // opOpen is op for what those without an identity may do as well, while open
 // says so. It is not for needs of a project.
 func opOpen[I, O any](g group, id, route string, need access.Need, open condition, handle func(context.Context, *I) (*O, error)) {
 	_, learns := any(new(I)).(inside)
-	if need.InProject() && !(learns && strings.Contains(route, "{project_name") && open == nil) {
+	if need.InProject() && !(learns && strings.Contains(route, "{project_name") && open.holds == nil) {
 		g.api.wrong = append(g.api.wrong, fmt.Errorf("api: %s (%s) is judged in a project and does not learn in which", id, route))
 		return
 	}
-	g.add(row{id: id, need: need, open: open}, route, func(o huma.Operation) {
+	right := need.String()
+	if open.holds != nil {
+		right += ", or anybody " + open.words
+	}
+	g.add(row{id: id, need: need, right: right, open: open}, route, func(o huma.Operation) {
 		huma.Register(g.api.huma, sending[O](o), func(ctx context.Context, in *I) (*O, error) {
 			if p, ok := any(in).(inside); ok {
 				p.enter(ctx)
@@ -68,7 +80,21 @@ func opOpen[I, O any](g group, id, route string, need access.Need, open conditio
 
 // A rule says which right a request needs that asks for one thing or another,
 // and where. It may look things up, and hand them to the handler in the request.
-type rule[I any] func(ctx context.Context, in *I) (access.Need, where, error)
+type rule[I any] struct {
+	right string // in words, for the document
+	need  func(ctx context.Context, in *I) (access.Need, where, error)
+}
+
+// by returns a rule.
+func by[I any](right string, need func(context.Context, *I) (access.Need, where, error)) rule[I] {
+	return rule[I]{right, need}
+}
+
+// perhapsInProject says in words what is needed where a thing belongs to a
+// project or to the whole system.
+func perhapsInProject(resource, action string) string {
+	return access.OfProject(resource, action).String() + " that it belongs to, or else " + access.OfSystem(resource, action).String()
+}
 
 // where names the project in which a need is judged, or none.
 type where struct {
@@ -79,13 +105,13 @@ type where struct {
 // opBy adds an operation whose need depends on what is asked for. All of them
 // are for callers with an identity only.
 func opBy[I, O any](g group, id, route string, needs rule[I], handle func(context.Context, *I) (*O, error)) {
-	r := row{id: id, ruled: needs != nil}
+	r := row{id: id, ruled: needs.need != nil && needs.right != "", right: needs.right}
 	if r.ruled {
 		r.need = access.LoggedIn
 	}
 	g.add(r, route, func(o huma.Operation) {
 		huma.Register(g.api.huma, sending[O](o), func(ctx context.Context, in *I) (*O, error) {
-			need, at, err := needs(ctx, in)
+			need, at, err := needs.need(ctx, in)
 			if err == nil {
 				_, err = g.api.allow(ctx, need, at)
 			}
@@ -122,6 +148,7 @@ func (g group) add(r row, route string, register func(huma.Operation)) {
 		OperationID: r.id, Method: r.method, Path: r.path, Tags: []string{g.tag},
 		DefaultStatus:   status,
 		MaxBodyBytes:    maxBody + 1, // the first size that is refused
+		Extensions:      map[string]any{rightExtension: r.right},
 		BodyReadTimeout: 30 * time.Second,
 		Middlewares:     huma.Middlewares{g.api.admit(r)},
 	}
@@ -179,10 +206,10 @@ func (a *API) admit(to row) func(huma.Context, func(huma.Context)) {
 // strangers turns the refusal of one without an identity into none, where the
 // operation is open to them.
 func (r row) strangers(ctx context.Context, refused error) error {
-	if r.open == nil || !errors.Is(refused, access.ErrUnauthenticated) {
+	if r.open.holds == nil || !errors.Is(refused, access.ErrUnauthenticated) {
 		return refused
 	}
-	open, err := r.open(ctx)
+	open, err := r.open.holds(ctx)
 	if err != nil || open {
 		return err
 	}

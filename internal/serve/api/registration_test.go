@@ -77,7 +77,7 @@ func TestANetworkRegistersFewPeople(t *testing.T) {
 func TestNothingOfAProjectIsOpen(t *testing.T) {
 	_, err := newAPI(Config{}, func(a *API, c Config) {
 		a.routes(c)
-		opOpen(a.group("test"), "x", "GET /projects/{project_name_or_id}/x", access.OfProject("project", "read"), users{}.registration, projects{}.get)
+		opOpen(a.group("test"), "x", "GET /projects/{project_name_or_id}/x", access.OfProject("project", "read"), condition{"always", users{}.registration}, projects{}.get)
 	})
 	if err == nil {
 		t.Error("it started")

@@ -40,7 +40,6 @@ func TestUnreadableRequests(t *testing.T) {
 		{"root", "GET /nowhere", 404, "NOT_FOUND", ""},
 		{"root", "GET /users/", 404, "NOT_FOUND", ""},
 		{"root", "GET /USERS", 404, "NOT_FOUND", ""},
-		{"root", "GET /api/v2.0", 404, "NOT_FOUND", ""},
 		{"root", "GET /api/v2.0//users", 404, "NOT_FOUND", ""},
 		{"root", "GET /users/../users", 404, "NOT_FOUND", ""},
 		{"root", "GET /users/%2e%2e/users", 404, "NOT_FOUND", ""},

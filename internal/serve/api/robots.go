@@ -27,7 +27,7 @@ func (p *RobotPath) asked() *RobotPath { return p }
 // where the robot belongs. Of one that does not exist only those learn so who
 // have the right over the system.
 func needOn[I any](s *robot.Service, action string) rule[I] {
-	return func(ctx context.Context, in *I) (access.Need, where, error) {
+	return by(perhapsInProject("robot", action), func(ctx context.Context, in *I) (access.Need, where, error) {
 		p := any(in).(interface{ asked() *RobotPath }).asked()
 		r, err := s.ByID(ctx, p.ID)
 		if errors.Is(err, robot.ErrNotFound) {
@@ -38,7 +38,7 @@ func needOn[I any](s *robot.Service, action string) rule[I] {
 			return access.OfProject("robot", action), where{r.Project, true}, err
 		}
 		return access.OfSystem("robot", action), where{}, err
-	}
+	})
 }
 
 func (r robots) needToList(_ context.Context, in *listRobots) (access.Need, where, error) {

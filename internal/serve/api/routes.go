@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"sync"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/audit"
@@ -11,11 +12,12 @@ import (
 func (a *API) routes(c Config) {
 	anyone, loggedIn, project, theSystem := access.Anyone, access.LoggedIn, access.OfProject, access.OfSystem
 
-	s := &system{config: c, document: func() json.RawMessage { return a.document }}
+	s := &system{config: c, document: func() json.RawMessage { return a.document }, page: sync.OnceValues(a.renderDocs)}
 	op(a.group("ping"), "getPing", "GET /ping", anyone, s.ping)
 	op(a.group("health"), "getHealth", "GET /health", anyone, s.look)
 	op(a.outside("version"), "getVersion", "GET /version", anyone, s.version)
 	op(a.group("document"), "getDocument", "GET /openapi.json", anyone, s.describe)
+	op(a.group("document"), "getDocs", "GET "+docsPath, anyone, s.docs)
 	op(a.group("systeminfo"), "getSystemInfo", "GET /systeminfo", anyone, s.info)
 	op(a.group("systeminfo"), "getVolumes", "GET /systeminfo/volumes", theSystem("system-volumes", "read"), s.volumes)
 	op(a.group("systeminfo"), "getCert", "GET /systeminfo/getcert", anyone, s.cert)
@@ -27,7 +29,7 @@ func (a *API) routes(c Config) {
 
 	g, u := a.group("user"), users{c.Accounts, c.Settings, a.resolve}
 	op(g, "listUsers", "GET /users", theSystem("user", "list"), u.list)
-	opOpen(g, "createUser", "POST /users", theSystem("user", "create"), u.registration, u.create)
+	opOpen(g, "createUser", "POST /users", theSystem("user", "create"), condition{"while people may register themselves", u.registration}, u.create)
 	op(g, "searchUsers", "GET /users/search", loggedIn, u.search)
 	op(g, "getCurrentUserInfo", "GET /users/current", loggedIn, u.current)
 	op(g, "getCurrentUserPermissions", "GET /users/current/permissions", loggedIn, u.permissions)
@@ -35,7 +37,7 @@ func (a *API) routes(c Config) {
 	opBy(g, "updateUserProfile", "PUT /users/{user_id}", selfOr[updateUser]("update"), u.update)
 	op(g, "deleteUser", "DELETE /users/{user_id}", theSystem("user", "delete"), u.delete)
 	op(g, "setUserSysAdmin", "PUT /users/{user_id}/sysadmin", appoint, u.setAdmin)
-	opBy(g, "updateUserPassword", "PUT /users/{user_id}/password", u.needToSetPassword, u.setPassword)
+	opBy(g, "updateUserPassword", "PUT /users/{user_id}/password", by(selfOr[setPassword]("update").right+"; of a robot also "+appoint.String()+" where that user is an administrator", u.needToSetPassword), u.setPassword)
 	opBy(g, "setCliSecret", "PUT /users/{user_id}/cli_secret", selfOr[setCLISecret]("update"), u.setCLISecret)
 
 	g, ug := a.group("usergroup"), userGroups{c.Accounts, c.Directory}
@@ -55,7 +57,7 @@ func (a *API) routes(c Config) {
 	g, p := a.group("project"), projects{c.Projects, c.Quotas}
 	op(g, "listProjects", "GET /projects", anyone, p.list)
 	op(g, "headProject", "HEAD /projects", loggedIn, p.head)
-	opBy(g, "createProject", "POST /projects", p.needToCreate, p.create)
+	opBy(g, "createProject", "POST /projects", by(loggedIn.String()+"; of a robot, and for a proxy cache, "+theSystem("project", "create").String(), p.needToCreate), p.create)
 	op(g, "getProject", "GET /projects/{project_name_or_id}", project("project", "read"), p.get)
 	op(g, "updateProject", "PUT /projects/{project_name_or_id}", project("project", "update"), p.update)
 	op(g, "deleteProject", "DELETE /projects/{project_name_or_id}", project("project", "delete"), p.delete)
@@ -102,7 +104,7 @@ func (a *API) routes(c Config) {
 
 	g = a.group("label")
 	op(g, "ListLabels", "GET /labels", anyone, la.list)
-	opBy(g, "CreateLabel", "POST /labels", la.needToCreate, la.create)
+	opBy(g, "CreateLabel", "POST /labels", by(perhapsInProject("label", "create"), la.needToCreate), la.create)
 	opBy(g, "GetLabelByID", "GET /labels/{label_id}", onLabel[getLabel](la, "read"), la.get)
 	opBy(g, "UpdateLabel", "PUT /labels/{label_id}", onLabel[updateLabel](la, "update"), la.update)
 	opBy(g, "DeleteLabel", "DELETE /labels/{label_id}", onLabel[getLabel](la, "delete"), la.delete)
@@ -138,15 +140,15 @@ func (a *API) routes(c Config) {
 	op(g, "updateQuota", "PUT /quotas/{id}", theSystem("quota", "update"), qu.update)
 
 	g, r := a.group("robot"), robots{c.Robots}
-	opBy(g, "ListRobot", "GET /robots", r.needToList, r.list)
-	opBy(g, "CreateRobot", "POST /robots", r.needToCreate, r.create)
+	opBy(g, "ListRobot", "GET /robots", by(perhapsInProject("robot", "list"), r.needToList), r.list)
+	opBy(g, "CreateRobot", "POST /robots", by(perhapsInProject("robot", "create"), r.needToCreate), r.create)
 	opBy(g, "GetRobotByID", "GET /robots/{robot_id}", needOn[getRobot](c.Robots, "read"), r.get)
 	opBy(g, "UpdateRobot", "PUT /robots/{robot_id}", needOn[updateRobot](c.Robots, "update"), r.update)
 	opBy(g, "RefreshSec", "PATCH /robots/{robot_id}", needOn[refreshRobot](c.Robots, "update"), r.refresh)
 	opBy(g, "DeleteRobot", "DELETE /robots/{robot_id}", needOn[getRobot](c.Robots, "delete"), r.delete)
 
 	gr := grantable{c.Projects}
-	opBy(a.group("permissions"), "getPermissions", "GET /permissions", gr.need, gr.list)
+	opBy(a.group("permissions"), "getPermissions", "GET /permissions", by("to administer the system or a project; of a robot, "+theSystem("robot", "update").String(), gr.need), gr.list)
 }
 
 // group returns where the operations of one tag go.

@@ -31,6 +31,7 @@ var scenarios = map[string]scenario{
 	"getHealth":     {request: "GET /health", open: true, status: 200, check: bodyHas(`"status":"healthy"`, `"name":"database"`)},
 	"getVersion":    {request: "GET /api/version", open: true, status: 200, check: bodyIs(`{"version":"v2.0"}` + "\n")},
 	"getDocument":   {request: "GET /openapi.json", open: true, status: 200, check: bodyHas(`"openapi":"3.1.0"`)},
+	"getDocs":       {request: "GET /docs", open: true, status: 200, check: bodyHas("<h1>Berth API</h1>")},
 	"getSystemInfo": {request: "GET /systeminfo", open: true, status: 200, check: bodyHas(`"auth_mode":"db_auth"`)},
 	"getVolumes":    {request: "GET /systeminfo/volumes", denied: "alice", done: "root", status: 200, check: bodyHas(`"total":1099511627776,"free":549755813888`)},
 	"getCert":       {request: "GET /systeminfo/getcert", open: true, status: 404},
@@ -282,7 +283,8 @@ func TestARouteWithoutNeedDoesNotStart(t *testing.T) {
 	get := func(context.Context, *getProject) (*nothing, error) { return nil, nil }
 	for name, add := range map[string]func(group){
 		"no need":            func(g group) { op(g, "x", "GET /x", access.Need{}, ping) },
-		"no rule":            func(g group) { opBy[struct{}](g, "x", "GET /x", nil, ping) },
+		"no rule":            func(g group) { opBy(g, "x", "GET /x", rule[struct{}]{}, ping) },
+		"rule without words": func(g group) { opBy(g, "x", "GET /x", by("", (grantable{}).need), ping) },
 		"no project in path": func(g group) { op(g, "x", "GET /x", read, get) },
 		"project not read":   func(g group) { op(g, "x", "GET /projects/{project_name_or_id}/x", read, ping) },
 	} {

@@ -22,6 +22,7 @@ var errNoCertificate = fault.New(fault.NotFound, "NOT_FOUND", "the server has no
 type system struct {
 	config   Config
 	document func() json.RawMessage
+	page     func() ([]byte, error) // the document for people
 	health   health
 }
 

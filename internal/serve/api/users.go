@@ -37,13 +37,14 @@ func (p *UserPath) user() int64 { return p.ID }
 // selfOr is the rule of what users may do to themselves, and those with a right
 // of the system to all.
 func selfOr[I any](action string) rule[I] {
-	return func(ctx context.Context, in *I) (access.Need, where, error) {
+	of := access.OfSystem("user", action)
+	return by(of.String()+", or to be that user", func(ctx context.Context, in *I) (access.Need, where, error) {
 		c := access.From(ctx)
 		if c.Kind == access.User && c.ID == any(in).(interface{ user() int64 }).user() {
 			return access.LoggedIn, where{}, nil
 		}
-		return access.OfSystem("user", action), where{}, nil
-	}
+		return of, where{}, nil
+	})
 }
 
 // appoint is to make somebody an administrator of the system. It is in no
@@ -54,7 +55,7 @@ var appoint = access.OfSystem("user", "appoint")
 // needToSetPassword is selfOr, but that who sets an administrator's password
 // could sign in as one.
 func (u users) needToSetPassword(ctx context.Context, in *setPassword) (access.Need, where, error) {
-	need, at, err := selfOr[setPassword]("update")(ctx, in)
+	need, at, err := selfOr[setPassword]("update").need(ctx, in)
 	if err != nil || access.From(ctx).Kind != access.Robot {
 		return need, at, err
 	}
