@@ -158,27 +158,33 @@ func (s *Service) manifest(ctx context.Context, repo artifact.Repo, ref oci.Refe
 	if err != nil {
 		return manifest{}, fmt.Errorf("stored manifest %s: %w", a.Digest, err)
 	}
-	if parsed.Index || parsed.ConfigMediaType == "" {
-		return manifest{}, nil
+	m := manifest{kind: kindOf(parsed.Index, parsed.ArtifactType, parsed.ConfigMediaType)}
+	if m.kind == "" {
+		return m, nil
 	}
-	m := manifest{kind: parsed.ArtifactType}
 	if err := json.Unmarshal(body, &m); err != nil {
 		return manifest{}, ErrUnreadable.With("its manifest is unusual").Because(err)
-	}
-	if m.kind != modelType && m.kind != sbomType {
-		m.kind = parsed.ConfigMediaType
 	}
 	return m, nil
 }
 
-// Of returns the names of the additions that artifacts of a type have.
-func Of(artifactType string) []string {
-	config := map[string]string{
-		artifact.TypeImage: ociConfig, artifact.TypeWASM: wasmConfig, artifact.TypeChart: helmConfig,
-		artifact.TypeModel: modelType, artifact.TypeSBOM: sbomType,
-	}[artifactType]
+// kindOf returns the media type that says which additions an artifact has, empty
+// for one that is no configuration's, and so has none.
+func kindOf(index bool, artifactType, configMediaType string) string {
+	switch {
+	case index || configMediaType == "":
+		return ""
+	case artifactType == modelType || artifactType == sbomType:
+		return artifactType
+	}
+	return configMediaType
+}
+
+// Of returns the names of the additions that Get knows of an artifact.
+func Of(d artifact.Detail) []string {
+	index := d.MediaType == oci.MediaTypeImageIndex || d.MediaType == oci.MediaTypeDockerList
 	var names []string
-	for _, a := range (manifest{kind: config}).additions() {
+	for _, a := range (manifest{kind: kindOf(index, d.ArtifactType, d.ConfigMediaType)}).additions() {
 		names = append(names, a.name)
 	}
 	return names

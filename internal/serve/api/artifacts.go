@@ -162,7 +162,7 @@ func additionLinks(d artifact.Detail) map[string]additionLink {
 	links := map[string]additionLink{}
 	name, rest := oci.SplitRepository(d.Repository)
 	repository := strings.ReplaceAll(url.PathEscape(rest), "%2F", "%252F")
-	for _, a := range addition.Of(d.Type) {
+	for _, a := range addition.Of(d) {
 		links[a] = additionLink{Href: fmt.Sprintf("%s/projects/%s/repositories/%s/artifacts/%s/additions/%s", base, name, repository, d.Digest, a)}
 	}
 	return links
