@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"html"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
@@ -19,7 +20,7 @@ type repositoryBody struct {
 	ID            int64  `json:"id"`
 	ProjectID     int64  `json:"project_id"`
 	Name          string `json:"name" doc:"with the project"`
-	Description   string `json:"description"`
+	Description   string `json:"description" doc:"text in which HTML is escaped, as clients show it as Markdown"`
 	ArtifactCount int64  `json:"artifact_count"`
 	PullCount     int64  `json:"pull_count"`
 	Created       moment `json:"creation_time"`
@@ -27,7 +28,9 @@ type repositoryBody struct {
 }
 
 func asRepository(r artifact.Repository) repositoryBody {
-	return repositoryBody{r.ID, r.ProjectID, r.Name, r.Description, r.ArtifactCount, r.PullCount, moment(r.Created), moment(r.Updated)}
+	// What a client was shown it sends back, and that is not to be escaped twice.
+	description := html.EscapeString(html.UnescapeString(r.Description))
+	return repositoryBody{r.ID, r.ProjectID, r.Name, description, r.ArtifactCount, r.PullCount, moment(r.Created), moment(r.Updated)}
 }
 
 // scope says of which projects a caller sees the repositories in lists.

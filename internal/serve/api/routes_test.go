@@ -83,7 +83,7 @@ var scenarios = map[string]scenario{
 	"listAllRepositories": {request: "GET /repositories", open: true, status: 200, check: bodyHas(`"name":"open/app"`)},
 	"listRepositories":    {request: "GET /projects/alpha/repositories?q=name%3D~base", denied: "bob", done: "lim", status: 200, check: bodyHas(`"name":"alpha/lib/base"`)},
 	"getRepository":       {request: "GET /projects/alpha/repositories/lib%252Fbase", denied: "bob", done: "lim", status: 200, check: bodyHas(`"name":"alpha/lib/base"`, `"artifact_count":1`)},
-	"updateRepository":    {request: "PUT /projects/alpha/repositories/app" + "\n\n" + `{"description":"new <b>words</b>"}`, denied: "gus", done: "dev", status: 200, check: then("GET /projects/alpha/repositories/app", "root", `"description":"new <b>words</b>"`)},
+	"updateRepository":    {request: "PUT /projects/alpha/repositories/app" + "\n\n" + `{"description":"new <b>words</b>"}`, denied: "gus", done: "dev", status: 200, check: then("GET /projects/alpha/repositories/app", "root", `"description":"new &lt;b&gt;words&lt;/b&gt;"`)},
 	"deleteRepository":    {request: "DELETE /projects/alpha/repositories/app", denied: "dev", done: "mia", status: 200, check: gone("GET /projects/alpha/repositories/app")},
 
 	"listArtifactsOfProject": {request: "GET /projects/alpha/artifacts", denied: "bob", done: "lim", status: 200, check: bodyHas(`"repository_name":"alpha/app"`, `"repository_name":"alpha/lib/base"`)},
