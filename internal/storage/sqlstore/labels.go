@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/project"
@@ -148,22 +149,25 @@ func (s *Labels) Attach(ctx context.Context, a label.Artifact, id int64, by even
 	}))
 }
 
-// labelled finds an artifact, and a label that may be on it.
-func labelled(tx *db.Tx, a label.Artifact, id int64) (artifact int64, fact event.Label, err error) {
+// labelled finds an artifact, and a label that may be on it. Neither goes until
+// the transaction ends: it holds the rows of the repository and of the label.
+func labelled(tx *db.Tx, a label.Artifact, id int64) (worn int64, fact event.Label, err error) {
 	fact = event.Label{Where: a.Where, ID: id}
-	err = tx.QueryRow(`SELECT a.id FROM artifact a JOIN repository r ON r.id = a.repository_id WHERE r.name = ? AND r.project_id = ? AND a.digest = ?`,
-		a.Where.Repository, a.Where.ProjectID, a.Digest).Scan(&artifact)
-	if errors.Is(err, db.ErrNotFound) {
+	repo, err := lockRepository(tx, artifact.Repo{ProjectID: a.Where.ProjectID, Name: a.Where.Repository})
+	if err == nil {
+		worn, err = artifactID(tx, repo, a.Digest)
+	}
+	if errors.Is(err, artifact.ErrRepositoryUnknown) || errors.Is(err, artifact.ErrUnknown) {
 		return 0, fact, label.ErrArtifactUnknown
 	}
 	if err != nil {
 		return 0, fact, err
 	}
-	err = tx.QueryRow(`SELECT name FROM label WHERE id = ? AND (scope = 'g' OR project_id = ?)`, id, a.Where.ProjectID).Scan(&fact.Name)
+	err = tx.QueryRow(`UPDATE label SET updated = updated WHERE id = ? AND (scope = 'g' OR project_id = ?) RETURNING name`, id, a.Where.ProjectID).Scan(&fact.Name)
 	if errors.Is(err, db.ErrNotFound) {
 		err = noLabel(id)
 	}
-	return artifact, fact, err
+	return worn, fact, err
 }
 
 // Detach implements label.Store.
