@@ -165,11 +165,17 @@ type projectReq struct {
 	RegistryID *int64          `json:"registry_id" doc:"of the registry that the project is a cache of"`
 }
 
-// check refuses what cannot be kept.
+// checkNew refuses what no new project can have.
+func (r projectReq) checkNew() error {
+	if r.Limit != nil && *r.Limit != 0 && quota.Check(*r.Limit) != nil {
+		return project.ErrInvalid.With("storage_limit is -1 or from 0 to %d", int64(quota.Most))
+	}
+	return r.check(0)
+}
+
+// check refuses what cannot be kept. What is not looked at may be anything.
 func (r projectReq) check(projectID int64) error {
 	switch list := r.Allowlist; {
-	case r.Limit != nil && *r.Limit != 0 && quota.Check(*r.Limit) != nil:
-		return project.ErrInvalid.With("storage_limit is -1 or from 0 to %d", int64(quota.Most))
 	case list != nil && list.ProjectID != 0 && list.ProjectID != projectID:
 		return project.ErrInvalid.With("cve_allowlist is of another project")
 	case list != nil && len(list.Items) > 0:
@@ -196,7 +202,7 @@ func (p projects) create(ctx context.Context, in *createProject) (*created, erro
 	if in.Body.RegistryID != nil {
 		return nil, project.ErrInvalid.With("there is no registry %d", *in.Body.RegistryID)
 	}
-	if err := in.Body.check(0); err != nil {
+	if err := in.Body.checkNew(); err != nil {
 		return nil, err
 	}
 	made := project.NewProject{Name: in.Body.Name, Metadata: in.Body.Metadata}

@@ -475,6 +475,7 @@ func TestQuotas(t *testing.T) {
 		{"alice", "POST /projects\n\n" + `{"project_name":"delta","storage_limit":5}`, 201, ""}, // who may not say
 		{"alice", "GET /projects/delta/summary", 200, `"hard":{"storage":-1}`},
 		{"alice", "PUT /projects/delta\n\n" + `{"storage_limit":5}`, 200, ""},
+		{"alice", "PUT /projects/delta\n\n" + `{"storage_limit":-2}`, 200, ""}, // nobody looks at it there
 		{"alice", "GET /projects/delta/summary", 200, `"hard":{"storage":-1}`},
 		{"root", "POST /projects\n\n" + `{"project_name":"eps","storage_limit":-2}`, 400, "storage_limit"},
 		{"root", "DELETE /projects/gamma", 200, ""},
