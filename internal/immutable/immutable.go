@@ -23,7 +23,7 @@ var (
 	ErrNotFound = fault.New(fault.NotFound, "NOT_FOUND", "immutable tag rule not found")
 	ErrExists   = fault.New(fault.Conflict, "CONFLICT", "an immutable tag rule like it exists")
 	ErrInvalid  = fault.New(fault.Invalid, "BAD_REQUEST", "invalid immutable tag rule")
-	ErrTooMany  = fault.New(fault.Precondition, "PRECONDITION", "the project has as many immutable tag rules as it may")
+	ErrTooMany  = fault.New(fault.Invalid, "BAD_REQUEST", "the project has as many immutable tag rules as it may")
 	ErrTag      = fault.New(fault.Precondition, "PRECONDITION", "configured as immutable, cannot be deleted/updated")
 )
 

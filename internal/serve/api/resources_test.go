@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/storage/db"
 )
@@ -537,6 +538,14 @@ func TestImmutableTags(t *testing.T) {
 		{"alice", "DELETE /projects/alpha/immutabletagrules/1", 200, ""},
 		{"alice", "DELETE /projects/alpha/repositories/app/artifacts/1/tags/1", 200, ""},
 	})
+}
+
+func TestARuleTooManyIsRefusedWithHowManyThereMayBe(t *testing.T) {
+	w := newWorld(t)
+	for i := range immutable.MaxRules {
+		w.want(201, "alice", "POST /projects/alpha/immutabletagrules\n\n"+strings.Replace(newRule, "v*", fmt.Sprintf("v%d", i), 1))
+	}
+	w.walk([]step{{"alice", "POST /projects/alpha/immutabletagrules\n\n" + newRule, 400, "at most 15"}})
 }
 
 func TestMetadata(t *testing.T) {

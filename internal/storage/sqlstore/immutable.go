@@ -78,7 +78,7 @@ func (s *Immutable) Create(ctx context.Context, r immutable.Rule, at time.Time, 
 			return err
 		}
 		if n >= immutable.MaxRules {
-			return immutable.ErrTooMany.With("%d", n)
+			return immutable.ErrTooMany.With("at most %d", immutable.MaxRules)
 		}
 		err = tx.QueryRow(`INSERT INTO immutable_rule (project_id, disabled, priority, tags, tags_except, tags_extras, repositories, repositories_except, created, updated)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`, r.ProjectID, r.Disabled, r.Priority, r.Tags.Glob, r.Tags.Except, r.Extras,
