@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/oci"
@@ -56,7 +57,7 @@ func (s *Service) Copy(ctx context.Context, from artifact.Repo, ref oci.Referenc
 	if err := c.push(ctx, a.Digest, true); err != nil {
 		return "", err
 	}
-	return a.Digest, s.store.CopyLabels(ctx, to, from, a.Digest, time.Now())
+	return a.Digest, s.store.CopyLabels(ctx, to, from, a.Digest, access.From(ctx).Actor())
 }
 
 // A copying is one on its way.

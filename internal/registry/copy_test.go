@@ -12,10 +12,12 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/storage/db"
+	"github.com/berth-registry/berth/internal/storage/sqlstore"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
 )
 
@@ -149,7 +151,29 @@ func TestTagsMoveAndLabelsGoAlongWithACopy(t *testing.T) {
 		if err != nil || worn != 2 {
 			t.Errorf("the copy wears %d labels, %v", worn, err)
 		}
+		if _, err := h.Copy(h.ctx, h.repo, oci.Reference{Tag: "t000"}, h.beside("b")); err != nil { // which has them now
+			t.Fatal(err)
+		}
+		if got := labelsAdded(t, d); !slices.Equal(got, []string{"global on library/b", "own on library/b"}) {
+			t.Errorf("labels were added: %q", got)
+		}
 	})
+}
+
+// labelsAdded returns which labels the events say were put on artifacts.
+func labelsAdded(t *testing.T, d *db.DB) (added []string) {
+	t.Helper()
+	events, err := sqlstore.NewEvents(d).Pending(t.Context(), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		if fact, ok := e.Fact.(event.LabelAdded); ok {
+			added = append(added, fact.Name+" on "+fact.Repository)
+		}
+	}
+	slices.Sort(added)
+	return added
 }
 
 func TestCopiesAreBounded(t *testing.T) {

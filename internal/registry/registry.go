@@ -80,8 +80,8 @@ type Store interface {
 	// serves. Those that the other lacks are left out.
 	LinkAll(ctx context.Context, to, from artifact.Repo, d oci.Digest, at time.Time) error
 	// CopyLabels puts those labels of an artifact on its copy that the copy's
-	// project may use.
-	CopyLabels(ctx context.Context, to, from artifact.Repo, d oci.Digest, at time.Time) error
+	// project may use, and writes an event for each that the copy did not have.
+	CopyLabels(ctx context.Context, to, from artifact.Repo, d oci.Digest, by event.Actor) error
 	// Unlink ends a repository's right to serve a blob. It returns
 	// ErrBlobUnknown, and ErrBlobInUse where a manifest references it.
 	Unlink(ctx context.Context, repo artifact.Repo, d oci.Digest, e event.Event) error

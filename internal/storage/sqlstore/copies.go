@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/storage/db"
 )
@@ -79,22 +80,54 @@ func lockBoth(tx *db.Tx, from, to artifact.Repo, now int64) (source, target int6
 	return source, target, err
 }
 
-// CopyLabels implements registry.Store.
-func (s *Blobs) CopyLabels(ctx context.Context, to, from artifact.Repo, d oci.Digest, at time.Time) error {
+// CopyLabels implements registry.Store. It holds the rows of the copy's
+// repository and of the labels, so that none of them goes meanwhile.
+func (s *Blobs) CopyLabels(ctx context.Context, to, from artifact.Repo, d oci.Digest, by event.Actor) error {
 	if to == from {
 		return nil
 	}
-	return s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(`INSERT INTO artifact_label (artifact_id, label_id, created)
-			SELECT copy.id, w.label_id, ? FROM artifact source JOIN artifact_label w ON w.artifact_id = source.id
-			JOIN label l ON l.id = w.label_id JOIN artifact copy ON copy.digest = source.digest
-			WHERE source.repository_id = (SELECT id FROM repository WHERE name = ?) AND source.digest = ?
-			AND copy.repository_id = (SELECT id FROM repository WHERE name = ?)
-			AND (l.scope = 'g' OR l.project_id = ?) ON CONFLICT (artifact_id, label_id) DO NOTHING`,
-			at.UnixMicro(), from.Name, d, to.Name, to.ProjectID)
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		repo, err := lockRepository(tx, to)
 		if err != nil {
-			return fmt.Errorf("copy labels of %s: %w", d, err)
+			return err
+		}
+		labels, err := labelsToCopy(tx, to, from, d)
+		if err != nil || len(labels) == 0 {
+			return err
+		}
+		copied, err := artifactID(tx, repo, d)
+		if err != nil {
+			return err
+		}
+		for _, l := range labels {
+			e := event.New(by, event.LabelAdded{Label: l, Digest: string(d)})
+			n, err := tx.Exec(`INSERT INTO artifact_label (artifact_id, label_id, created) VALUES (?, ?, ?) ON CONFLICT (artifact_id, label_id) DO NOTHING`,
+				copied, l.ID, e.At.UnixMicro())
+			if err == nil && n > 0 {
+				err = record(tx, e)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("copy labels of %s: %w", d, err)
+	}
+	return nil
+}
+
+// labelsToCopy returns the labels of an artifact that its copy's project may use.
+func labelsToCopy(tx *db.Tx, to, from artifact.Repo, d oci.Digest) ([]event.Label, error) {
+	rows, err := tx.Query(`UPDATE label SET updated = updated WHERE (scope = 'g' OR project_id = ?) AND id IN (
+		SELECT w.label_id FROM repository r JOIN artifact a ON a.repository_id = r.id JOIN artifact_label w ON w.artifact_id = a.id
+		WHERE r.name = ? AND a.digest = ?) RETURNING id, name`, to.ProjectID, from.Name, d)
+	if err != nil {
+		return nil, err
+	}
+	return gather(rows, func(rows *db.Rows) (event.Label, error) {
+		l := event.Label{Where: to.Where()}
+		return l, rows.Scan(&l.ID, &l.Name)
 	})
 }
