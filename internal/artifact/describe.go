@@ -88,9 +88,9 @@ func layers(m oci.Manifest) []oci.Blob {
 	return m.Blobs
 }
 
-// Describe returns what is understood of a manifest that is pushed under tags.
-// The configuration may be nil; what cannot be read says nothing.
-func Describe(m oci.Manifest, tags []string, configuration []byte) Facts {
+// Describe returns what is understood of a manifest of a digest that is pushed
+// under tags. The configuration may be nil; what cannot be read says nothing.
+func Describe(m oci.Manifest, d oci.Digest, tags []string, configuration []byte) Facts {
 	f := Facts{Type: typeOf(m), Attrs: attributes(m, configuration)}
 	for _, l := range layers(m) {
 		if _, marked := l.Annotations[annotationIcon]; marked {
@@ -98,7 +98,7 @@ func Describe(m oci.Manifest, tags []string, configuration []byte) Facts {
 			break
 		}
 	}
-	f.AccessoryOf, f.AccessoryType = accessory(m, tags)
+	f.AccessoryOf, f.AccessoryType = accessory(m, d, tags)
 	return f
 }
 
@@ -243,10 +243,20 @@ func fit(attrs map[string]any) json.RawMessage {
 // image of a digest.
 var attached = regexp.MustCompile(`^sha256-([0-9a-f]{64})\.(sig|att|sbom)$`)
 
-// accessory returns what a manifest belongs to, and as what.
-func accessory(m oci.Manifest, tags []string) (of oci.Digest, kind string) {
+// Named reports whether one of the tags of an artifact is a name that people
+// gave it, so that it is more than what cosign attached to another one.
+func Named(tags []string) bool {
+	return slices.ContainsFunc(tags, func(tag string) bool { return !attached.MatchString(tag) })
+}
+
+// accessory returns what a manifest belongs to, and as what. Nothing belongs to
+// itself, and by tags alone nothing that has a name.
+func accessory(m oci.Manifest, own oci.Digest, tags []string) (of oci.Digest, kind string) {
 	if m.Subject != nil {
 		return m.Subject.Digest, accessoryType(m)
+	}
+	if Named(tags) {
+		return "", ""
 	}
 	for _, tag := range tags {
 		found := attached.FindStringSubmatch(tag)
@@ -254,7 +264,7 @@ func accessory(m oci.Manifest, tags []string) (of oci.Digest, kind string) {
 			continue
 		}
 		d, err := oci.ParseDigest("sha256:" + found[1])
-		if err != nil {
+		if err != nil || d == own {
 			continue
 		}
 		if found[2] != "sig" {

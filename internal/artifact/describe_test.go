@@ -56,7 +56,7 @@ func TestTypes(t *testing.T) {
 		"one's own":             {image(t, "application/vnd.acme.rocket.config.v1+json", "", "", ""), "ROCKET"},
 		"nothing that is known": {image(t, "application/vnd.oci.empty.v1+json", `"artifactType":"application/x",`, "", ""), "UNKNOWN"},
 	} {
-		if got := artifact.Describe(c.manifest, nil, nil).Type; got != c.want {
+		if got := artifact.Describe(c.manifest, "", nil, nil).Type; got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
@@ -82,7 +82,7 @@ func TestAttributes(t *testing.T) {
 		"what is not UTF-8": {image(t, chart, "", "", ""), "{\"name\":\"\xff\"}", `{}`},
 		"far too large":     {image(t, chart, "", "", ""), `{"name":"` + strings.Repeat("x", artifact.MaxConfig) + `"}`, `{}`},
 	} {
-		got := artifact.Describe(c.manifest, nil, []byte(c.configuration)).Attrs
+		got := artifact.Describe(c.manifest, "", nil, []byte(c.configuration)).Attrs
 		if d := cmp.Diff(object(t, c.want), object(t, string(got))); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
@@ -99,7 +99,7 @@ func object(t *testing.T, text string) (v map[string]any) {
 
 func TestIcon(t *testing.T) {
 	m := image(t, "application/vnd.acme.rocket.config.v1+json", "", "", `,"annotations":{"io.goharbor.artifact.v1alpha1.icon":""}`)
-	if got := artifact.Describe(m, nil, nil).Icon; got != oci.Digest("sha256:"+strings.Repeat("a", 64)) {
+	if got := artifact.Describe(m, "", nil, nil).Icon; got != oci.Digest("sha256:"+strings.Repeat("a", 64)) {
 		t.Errorf("%q", got)
 	}
 }
@@ -112,21 +112,25 @@ func TestAccessories(t *testing.T) {
 	tag := "sha256-" + hex
 	for name, c := range map[string]struct {
 		manifest oci.Manifest
+		own      oci.Digest
 		tags     []string
 		want     string
 	}{
-		"nothing":              {image(t, empty, "", "", ""), []string{"1", "sha256-abc.sig"}, ""},
-		"by its subject":       {image(t, empty, subject, "", ""), nil, "subject.accessory"},
-		"of Notation":          {image(t, empty, subject+`"artifactType":"application/vnd.cncf.notary.signature",`, "", ""), nil, "signature.notation"},
-		"of Notation's config": {image(t, "application/vnd.cncf.notary.signature", subject, "", ""), nil, "signature.notation"},
-		"of cosign":            {image(t, empty, subject+`"artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json",`, "", ""), nil, "signature.cosign"},
-		"an SBOM":              {image(t, empty, subject+`"artifactType":"application/vnd.goharbor.harbor.sbom.v1",`, "", ""), nil, "sbom.harbor"},
-		"nydus":                {image(t, oci.MediaTypeImageConfig, subject, "", `,"annotations":{"containerd.io/snapshot/nydus-bootstrap":"true"}`), nil, "accelerator.nydus"},
-		"cosign's tag":         {simple, []string{"x", tag + ".sig"}, "signature.cosign"},
-		"no signature in it":   {image(t, empty, "", "", ""), []string{tag + ".sig"}, ""},
-		"an attestation's tag": {image(t, empty, "", "", ""), []string{tag + ".att"}, "subject.accessory"},
+		"nothing":              {image(t, empty, "", "", ""), "", []string{"1", "sha256-abc.sig"}, ""},
+		"by its subject":       {image(t, empty, subject, "", ""), "", nil, "subject.accessory"},
+		"of Notation":          {image(t, empty, subject+`"artifactType":"application/vnd.cncf.notary.signature",`, "", ""), "", nil, "signature.notation"},
+		"of Notation's config": {image(t, "application/vnd.cncf.notary.signature", subject, "", ""), "", nil, "signature.notation"},
+		"of cosign":            {image(t, empty, subject+`"artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json",`, "", ""), "", nil, "signature.cosign"},
+		"an SBOM":              {image(t, empty, subject+`"artifactType":"application/vnd.goharbor.harbor.sbom.v1",`, "", ""), "", nil, "sbom.harbor"},
+		"nydus":                {image(t, oci.MediaTypeImageConfig, subject, "", `,"annotations":{"containerd.io/snapshot/nydus-bootstrap":"true"}`), "", nil, "accelerator.nydus"},
+		"cosign's tag":         {simple, "", []string{tag + ".sig"}, "signature.cosign"},
+		"a name beside it":     {simple, "", []string{"x", tag + ".sig"}, ""},
+		"its own tag":          {simple, digest, []string{tag + ".sig"}, ""},
+		"its own attestation":  {simple, digest, []string{tag + ".att"}, ""},
+		"no signature in it":   {image(t, empty, "", "", ""), "", []string{tag + ".sig"}, ""},
+		"an attestation's tag": {image(t, empty, "", "", ""), "", []string{tag + ".att"}, "subject.accessory"},
 	} {
-		f := artifact.Describe(c.manifest, c.tags, nil)
+		f := artifact.Describe(c.manifest, c.own, c.tags, nil)
 		if f.AccessoryType != c.want || (f.AccessoryOf == digest) != (c.want != "") {
 			t.Errorf("%s: %q of %q, want %q", name, f.AccessoryType, f.AccessoryOf, c.want)
 		}
@@ -141,7 +145,7 @@ func TestManyAttributesAreSortedOutAtOnce(t *testing.T) {
 		fmt.Fprintf(&many, `,"%x":1`, i)
 	}
 	many.WriteString(`}`)
-	got := artifact.Describe(image(t, "application/vnd.acme.rocket.config.v1+json", "", "", ""), nil, []byte(many.String())).Attrs
+	got := artifact.Describe(image(t, "application/vnd.acme.rocket.config.v1+json", "", "", ""), "", nil, []byte(many.String())).Attrs
 	if len(got) < 60_000 || len(got) > 64<<10 {
 		t.Errorf("%d bytes are kept", len(got))
 	}
@@ -160,7 +164,7 @@ func FuzzDescribe(f *testing.F) {
 		if err != nil {
 			return
 		}
-		d := artifact.Describe(m, []string{tag}, configuration)
+		d := artifact.Describe(m, "", []string{tag}, configuration)
 		var attrs map[string]any
 		if len(d.Attrs) > 64<<10 || !utf8.Valid(d.Attrs) || json.Unmarshal(d.Attrs, &attrs) != nil || attrs == nil {
 			t.Errorf("attributes of %d bytes: %.200q", len(d.Attrs), d.Attrs)

@@ -57,7 +57,7 @@ func (s *Service) PushManifest(ctx context.Context, repo artifact.Repo, req Push
 		return Pushed{}, err
 	}
 	push := artifact.Push{
-		Repo: repo, Digest: d, Manifest: m, Body: req.Body, Tags: tags, Facts: artifact.Describe(m, tags, configuration),
+		Repo: repo, Digest: d, Manifest: m, Body: req.Body, Tags: tags, Facts: artifact.Describe(m, d, tags, configuration),
 		At: time.Now(), AllowMissing: s.cfg.AllowMissingBlobs,
 	}
 	fact := event.ArtifactPushed{Where: repo.Where(), Digest: string(d), MediaType: m.MediaType, Tags: tags}

@@ -83,10 +83,14 @@ func ensureRepository(tx *db.Tx, repo artifact.Repo, now int64) (int64, error) {
 // recordArtifact returns the id of the artifact. Where it is new, it is stored
 // with all its references.
 func recordArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, stored bool, err error) {
-	var of oci.Digest
-	err = tx.QueryRow(`SELECT id, accessory_of FROM artifact WHERE repository_id = ? AND digest = ?`, repo, p.Digest).Scan(&id, &of)
-	if err == nil && of == "" && p.Facts.AccessoryOf != "" { // by a tag that it has only now
-		_, err = tx.Exec(`UPDATE artifact SET accessory_of = ?, accessory_type = ? WHERE id = ?`, p.Facts.AccessoryOf, p.Facts.AccessoryType, id)
+	var of, subject oci.Digest
+	err = tx.QueryRow(`SELECT id, accessory_of, subject FROM artifact WHERE repository_id = ? AND digest = ?`, repo, p.Digest).Scan(&id, &of, &subject)
+	switch {
+	case err != nil:
+	case of == "" && p.Facts.AccessoryOf != "":
+		err = attach(tx, id, p.Facts)
+	case of != "" && subject == "" && artifact.Named(p.Tags):
+		err = detach(tx, id)
 	}
 	if !errors.Is(err, db.ErrNotFound) {
 		return id, false, err

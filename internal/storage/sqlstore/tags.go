@@ -45,6 +45,22 @@ func moveTags(tx *db.Tx, repo, id int64, p artifact.Push) (left []int64, err err
 	return left, nil
 }
 
+// attach makes an artifact an accessory by a tag that it has only now, unless
+// another one names it: who attaches something must not hide what is there.
+func attach(tx *db.Tx, id int64, f artifact.Facts) error {
+	_, err := tx.Exec(`UPDATE artifact SET accessory_of = ?, accessory_type = ? WHERE id = ? AND NOT EXISTS (SELECT 1 FROM tag
+		WHERE tag.artifact_id = artifact.id AND NOT (SUBSTR(tag.name, 1, 7) = 'sha256-' AND SUBSTR(tag.name, 72) IN ('.sig', '.att', '.sbom')))`,
+		f.AccessoryOf, f.AccessoryType, id)
+	return err
+}
+
+// detach lets an artifact be one of its own that is an accessory by its tags
+// alone, since now a tag names it.
+func detach(tx *db.Tx, id int64) error {
+	_, err := tx.Exec(`UPDATE artifact SET accessory_of = '', accessory_type = '' WHERE id = ? AND accessory_of <> '' AND subject = ''`, id)
+	return err
+}
+
 // listedNow says of an artifact whether the list of its repository shows it: it
 // is no accessory, and has a tag or no index that it is a child of.
 const listedNow = `(accessory_of = '' AND (EXISTS (SELECT 1 FROM tag WHERE tag.artifact_id = artifact.id) OR NOT EXISTS (
@@ -142,6 +158,11 @@ func (s *Artifacts) CreateTag(ctx context.Context, repo artifact.Repo, d oci.Dig
 		}
 		if n == 0 {
 			return artifact.ErrTagExists.With("%s", tag)
+		}
+		if artifact.Named([]string{tag}) {
+			if err := detach(tx, id); err != nil {
+				return err
+			}
 		}
 		if err := touchRepository(tx, repoID, e); err != nil {
 			return err
