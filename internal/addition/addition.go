@@ -171,13 +171,10 @@ func (s *Service) manifest(ctx context.Context, repo artifact.Repo, ref oci.Refe
 // kindOf returns the media type that says which additions an artifact has, empty
 // for one that is no configuration's, and so has none.
 func kindOf(index bool, artifactType, configMediaType string) string {
-	switch {
-	case index || configMediaType == "":
+	if index || configMediaType == "" {
 		return ""
-	case artifactType == modelType || artifactType == sbomType:
-		return artifactType
 	}
-	return configMediaType
+	return artifactType // which is the configuration's where none is declared
 }
 
 // Of returns the names of the additions that Get knows of an artifact.

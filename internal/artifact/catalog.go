@@ -42,7 +42,7 @@ type Detail struct {
 	Repository                  string // full name
 	Digest                      oci.Digest
 	MediaType                   string // of the manifest
-	ConfigMediaType             string // empty for an index
+	ConfigMediaType             string // or what annotations say in its place; empty for an index without them
 	ArtifactType                string
 	Type                        string // TypeImage, …
 	Size                        int64  // bytes, with all that it refers to

@@ -36,6 +36,7 @@ const (
 // Facts are what is understood of an artifact beyond its parts.
 type Facts struct {
 	Type          string
+	MediaType     string          // that people see, where another than the configuration's, or an index's own; else empty
 	AccessoryOf   oci.Digest      // its subject, or what its tag names; empty where it is no accessory
 	AccessoryType string          // SignatureCosign, …
 	Icon          oci.Digest      // of a layer that is marked as a picture; empty for none
@@ -91,7 +92,7 @@ func layers(m oci.Manifest) []oci.Blob {
 // Describe returns what is understood of a manifest of a digest that is pushed
 // under tags. The configuration may be nil; what cannot be read says nothing.
 func Describe(m oci.Manifest, d oci.Digest, tags []string, configuration []byte) Facts {
-	f := Facts{Type: typeOf(m), Attrs: attributes(m, configuration)}
+	f := Facts{Type: typeOf(m), MediaType: mediaTypeOf(m), Attrs: attributes(m, configuration)}
 	for _, l := range layers(m) {
 		if _, marked := l.Annotations[annotationIcon]; marked {
 			f.Icon = l.Digest
@@ -112,27 +113,46 @@ func typeOf(m oci.Manifest) string {
 		}
 		return TypeImage
 	}
-	for _, declared := range []string{m.ArtifactType, m.ConfigMediaType} {
-		switch declared {
-		case oci.MediaTypeImageConfig, oci.MediaTypeDockerConfig:
-			if wasm(m) {
-				return TypeWASM
-			}
-			return TypeImage
-		case mediaTypeChart:
-			return TypeChart
-		case mediaTypeWASM:
+	switch m.ArtifactType { // which is the configuration's where none is declared
+	case oci.MediaTypeImageConfig, oci.MediaTypeDockerConfig:
+		if wasm(m) {
 			return TypeWASM
-		case mediaTypeModel:
-			return TypeModel
-		case mediaTypeSBOM:
-			return TypeSBOM
 		}
+		return TypeImage
+	case mediaTypeChart:
+		return TypeChart
+	case mediaTypeWASM:
+		return TypeWASM
+	case mediaTypeModel:
+		return TypeModel
+	case mediaTypeSBOM:
+		return TypeSBOM
+	}
+	// What is declared and not known is no image or chart for its configuration's
+	// sake; all that this can give is a name.
+	for _, declared := range []string{m.ArtifactType, m.ConfigMediaType} {
 		if found := own.FindStringSubmatch(declared); found != nil {
 			return strings.ToUpper(found[1])
 		}
 	}
 	return TypeUnknown
+}
+
+// plain is what an annotation may give for a media type: it is kept as text.
+var plain = regexp.MustCompile(`^[!-~]{1,255}$`)
+
+// mediaTypeOf is Facts.MediaType: bundles are indexes, and images of WebAssembly
+// images, whose annotations say what they are.
+func mediaTypeOf(m oci.Manifest) string {
+	switch {
+	case m.MediaType == oci.MediaTypeImageIndex || m.MediaType == oci.MediaTypeDockerList:
+		if said := m.Annotations[annotationIndexType]; plain.MatchString(said) {
+			return said
+		}
+	case typeOf(m) == TypeWASM && wasm(m):
+		return mediaTypeWASM
+	}
+	return ""
 }
 
 // wasm reports whether what looks like an image is one of WebAssembly.

@@ -54,10 +54,40 @@ func TestTypes(t *testing.T) {
 		"a model":               {image(t, "application/vnd.cncf.model.config.v1+json", `"artifactType":"application/vnd.cncf.model.manifest.v1+json",`, "", ""), "CNAI"},
 		"an SBOM":               {image(t, "application/vnd.oci.empty.v1+json", `"artifactType":"application/vnd.goharbor.harbor.sbom.v1",`, "", ""), "SBOM"},
 		"one's own":             {image(t, "application/vnd.acme.rocket.config.v1+json", "", "", ""), "ROCKET"},
+		"bundle of a chart":     {image(t, "application/vnd.cncf.helm.config.v1+json", `"artifactType":"application/x",`, "", ""), "HELM"},
+		"not said to be one":    {image(t, oci.MediaTypeDockerConfig, `"artifactType":"application/x",`, "", ""), "UNKNOWN"},
+		"one's own, declared":   {image(t, oci.MediaTypeImageConfig, `"artifactType":"application/vnd.acme.rocket.config.v1+json",`, "", ""), "ROCKET"},
+		"a chart, declared":     {image(t, "application/vnd.oci.empty.v1+json", `"artifactType":"application/vnd.cncf.helm.config.v1+json",`, "", ""), "CHART"},
 		"nothing that is known": {image(t, "application/vnd.oci.empty.v1+json", `"artifactType":"application/x",`, "", ""), "UNKNOWN"},
 	} {
 		if got := artifact.Describe(c.manifest, "", nil, nil).Type; got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestMediaTypesThatAnnotationsSay(t *testing.T) {
+	index := func(value string) oci.Manifest {
+		return parse(t, oci.MediaTypeImageIndex, `{"schemaVersion":2,"manifests":[],"annotations":{"org.opencontainers.artifactType":"`+value+`"}}`)
+	}
+	const compat = `"annotations":{"module.wasm.image/variant":"compat"},`
+	for name, c := range map[string]struct {
+		manifest oci.Manifest
+		want     string
+	}{
+		"an index":              {parse(t, oci.MediaTypeImageIndex, `{"schemaVersion":2,"manifests":[]}`), ""},
+		"a bundle":              {index("application/vnd.cnab.manifest.v1"), "application/vnd.cnab.manifest.v1"},
+		"one's own":             {index("application/x"), "application/x"},
+		"no text":               {index(`a\u0000b`), ""},
+		"far too long":          {index(strings.Repeat("x", 300)), ""},
+		"an image":              {image(t, oci.MediaTypeImageConfig, "", "", ""), ""},
+		"WebAssembly":           {image(t, "application/vnd.wasm.config.v1+json", "", "", ""), ""},
+		"WebAssembly, as image": {image(t, oci.MediaTypeImageConfig, compat, "", ""), "application/vnd.wasm.config.v1+json"},
+		"Docker's":              {image(t, oci.MediaTypeDockerConfig, compat, "", ""), "application/vnd.wasm.config.v1+json"},
+		"a chart":               {image(t, "application/vnd.cncf.helm.config.v1+json", compat, "", ""), ""},
+	} {
+		if got := artifact.Describe(c.manifest, "", nil, nil).MediaType; got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 }

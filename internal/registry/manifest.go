@@ -60,6 +60,9 @@ func (s *Service) PushManifest(ctx context.Context, repo artifact.Repo, req Push
 		Repo: repo, Digest: d, Manifest: m, Body: req.Body, Tags: tags, Facts: artifact.Describe(m, d, tags, configuration),
 		At: time.Now(), AllowMissing: s.cfg.AllowMissingBlobs,
 	}
+	if said := push.Facts.MediaType; said != "" {
+		push.Manifest.ConfigMediaType = said // by which it is kept, shown and found
+	}
 	fact := event.ArtifactPushed{Where: repo.Where(), Digest: string(d), MediaType: m.MediaType, Tags: tags}
 	if s.cfg.Gate != nil {
 		if err := s.cfg.Gate.CheckPush(ctx, &push); err != nil {

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -61,7 +62,8 @@ func TestAnArtifactLinksExactlyTheAdditionsThatItAnswers(t *testing.T) {
 		"model":        {oci.MediaTypeImageManifest, configured(empty, "application/vnd.cncf.model.manifest.v1+json"), "files license readme.md"},
 		"inventory":    {oci.MediaTypeImageManifest, configured(empty, "application/vnd.goharbor.harbor.sbom.v1"), "sbom"},
 		"unknown":      {oci.MediaTypeImageManifest, configured(empty, "application/x"), ""},
-		"unknown-type": {oci.MediaTypeImageManifest, configured(image, "application/x"), "build_history"},
+		"unknown-type": {oci.MediaTypeImageManifest, configured(image, "application/x"), ""},
+		"known-type":   {oci.MediaTypeImageManifest, configured(empty, "application/vnd.cncf.helm.config.v1+json"), "dependencies readme.md values.yaml"},
 		"own":          {oci.MediaTypeImageManifest, configured("application/vnd.acme.image.config.v1+json", ""), ""},
 		"opaque":       {"application/vnd.acme.thing.v1+json", configured(image, ""), "build_history"},
 	} {
@@ -81,4 +83,20 @@ func TestAnArtifactLinksExactlyTheAdditionsThatItAnswers(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestArtifactsAreShownAndFoundByTheMediaTypesThatAnnotationsSay(t *testing.T) {
+	const bundle, wasm = "application/vnd.cnab.manifest.v1", "application/vnd.wasm.config.v1+json"
+	w := newWorld(t)
+	w.push(oci.Reference{Tag: "bundle"}, oci.MediaTypeImageIndex, map[string]any{"manifests": []any{}, "annotations": map[string]string{"org.opencontainers.artifactType": bundle}})
+	module := configured("application/vnd.oci.image.config.v1+json", "")
+	module["annotations"] = map[string]string{"run.oci.handler": "wasm"}
+	w.push(oci.Reference{Tag: "module"}, oci.MediaTypeImageManifest, module)
+	const list = "GET /projects/alpha/repositories/app/artifacts"
+	w.walk([]step{
+		{"lim", list + "/bundle", 200, `"type":"CNAB","media_type":"` + bundle + `","manifest_media_type":"` + oci.MediaTypeImageIndex + `","artifact_type":""`},
+		{"lim", list + "/module", 200, `"type":"WASM","media_type":"` + wasm + `","manifest_media_type":"` + oci.MediaTypeImageManifest + `","artifact_type":"application/vnd.oci.image.config.v1+json"`},
+		{"lim", list + "?q=media_type%3D" + url.QueryEscape(bundle), 200, `"name":"bundle"`},
+		{"lim", list + "?q=media_type%3D" + url.QueryEscape(url.QueryEscape(wasm)), 200, `"name":"module"`},
+	})
 }
