@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/fault"
@@ -208,9 +210,35 @@ func TestModels(t *testing.T) {
 		part{docLayer + "raw", strings.Repeat("x", maxDocument+1), at("LICENSE")})
 	s.want(t, "readme.md", "", "", ErrTooLarge)
 	s.want(t, "license", "", "", ErrTooLarge)
-	s = put(t, modelType, config, part{docLayer + "tar+zstd", "x", at("README.md")})
+	s = put(t, modelType, config, part{docLayer + "tar+lz4", "x", at("README.md")})
 	s.want(t, "readme.md", "", "", ErrUnreadable)
 	s.want(t, "license", "", "", ErrMissing)
+
+	for _, tt := range []struct {
+		data, want string
+		err        error
+	}{
+		{inZstd(t, archive("README.md", "# m")), "# m", nil},
+		{"no zstd", "", ErrUnreadable},
+		{inZstd(t, archive("README.md", "# m"))[:20], "", ErrUnreadable},
+		{inZstd(t, archive("README.md", strings.Repeat("x", maxDocument+1))), "", ErrTooLarge},
+		{"\x28\xb5\x2f\xfd\x00\xf8", "", ErrUnreadable}, // a window of two terabytes
+	} {
+		mediaType := ""
+		if tt.err == nil {
+			mediaType = markdownContent
+		}
+		put(t, modelType, config, part{docLayer + "tar+zstd", tt.data, at("README.md")}).want(t, "readme.md", mediaType, tt.want, tt.err)
+	}
+}
+
+func inZstd(t *testing.T, text string) string {
+	t.Helper()
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(w.EncodeAll([]byte(text), nil))
 }
 
 func TestInventories(t *testing.T) {

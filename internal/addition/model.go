@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/berth-registry/berth/internal/oci"
 )
 
@@ -31,6 +33,10 @@ const (
 	maxFacts = 64 << 10 // bytes of the annotation with a file's facts
 	maxPath  = 1024
 )
+
+// maxWindow is how many bytes of memory a document may ask for that is packed
+// with zstd: what fits into a document needs no more.
+const maxWindow = 8 << 20
 
 func modelReadme(m manifest, open opener) (Content, error) {
 	body, err := document(m, open, "README.md", "README")
@@ -73,6 +79,13 @@ func readDoc(open opener, l oci.Descriptor) ([]byte, error) {
 		if r, err = gzip.NewReader(r); err != nil {
 			return nil, unreadable("the document is no gzip archive", err)
 		}
+	case "tar+zstd":
+		unpacked, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, unreadable("the document is no zstd archive", err)
+		}
+		defer unpacked.Close()
+		r = unpacked
 	default:
 		return nil, ErrUnreadable.With("documents that are packed as %.64q are not", form)
 	}
