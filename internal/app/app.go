@@ -125,6 +125,7 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	hasher, artifacts := secret.NewHasher(runtime.GOMAXPROCS(0)), sqlstore.NewArtifacts(d)
+	artifacts.LogTo(log)
 	a.system, a.rights, a.epoch = sqlstore.NewSystem(d), sqlstore.NewRights(d), new(access.Epoch)
 
 	if a.settings, err = newSettings(cfg, d, key, a.epoch); err != nil {

@@ -18,10 +18,13 @@ import (
 // Whoever adds a reference to a blob, or takes a blob from a repository, first
 // writes the repository's row: that row is the lock that keeps the two apart.
 // Whoever needs several writes them in the order of their names.
-type Artifacts struct{ db *db.DB }
+type Artifacts struct {
+	db     *db.DB
+	broken brokenIndexes
+}
 
 // NewArtifacts returns the store of artifacts in d.
-func NewArtifacts(d *db.DB) *Artifacts { return &Artifacts{d} }
+func NewArtifacts(d *db.DB) *Artifacts { return &Artifacts{db: d} }
 
 // Record implements artifact.Store.
 func (s *Artifacts) Record(ctx context.Context, p artifact.Push, e event.Event) error {

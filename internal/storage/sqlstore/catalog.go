@@ -359,11 +359,17 @@ func (s *Artifacts) references(ctx context.Context, in string, ids []any, byID m
 			return err
 		}
 		m, err := oci.ParseManifest(mediaType, body)
+		if err != nil {
+			// A page is not to fail for what one artifact of it is.
+			byID[id].References = nil
+			s.broken.tell(ctx, byID[id], err)
+			return nil
+		}
 		references := byID[id].References
 		for i := range min(len(m.Children), len(references)) {
 			references[i].Annotations, references[i].URLs = m.Children[i].Annotations, m.Children[i].URLs
 		}
-		return err
+		return nil
 	})
 }
 
