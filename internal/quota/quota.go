@@ -86,6 +86,8 @@ type Store interface {
 	// Room returns what a project uses and may use, and whether it has a content
 	// already.
 	Room(ctx context.Context, projectID int64, d oci.Digest) (used, hard int64, has bool, err error)
+	// HasAtLeast says whether a project has a content of so many bytes or more.
+	HasAtLeast(ctx context.Context, projectID, size int64) (bool, error)
 	// Recalculate compares what is kept of a project with its artifacts, and, but
 	// in a dry run, corrects it. It returns ErrNotFound.
 	Recalculate(ctx context.Context, projectID int64, dry bool) (Drift, error)
@@ -99,6 +101,7 @@ type Service struct {
 	store    Store
 	settings func(context.Context) (setting.Values, error)
 	log      *slog.Logger
+	now      func() time.Time
 
 	mu   sync.Mutex
 	told map[int64]time.Time // when it was announced last that a project is full
@@ -106,7 +109,7 @@ type Service struct {
 
 // New returns a service.
 func New(store Store, settings func(context.Context) (setting.Values, error), log *slog.Logger) *Service {
-	return &Service{store: store, settings: settings, log: log, told: map[int64]time.Time{}}
+	return &Service{store: store, settings: settings, log: log, now: time.Now, told: map[int64]time.Time{}}
 }
 
 // List returns a page of quotas, and how many there are on all pages. It filters
@@ -154,15 +157,21 @@ func (s *Service) CheckPush(ctx context.Context, p *artifact.Push) error {
 }
 
 // CheckBlob refuses content that cannot become part of an artifact, for want of
-// room. It is a courtesy: what counts is the push of the artifact.
+// room. It is a courtesy: what counts is the push of the artifact. What a project
+// has already takes no room, and content without a digest so far may be that.
 func (s *Service) CheckBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, size int64) error {
 	v, err := s.settings(ctx)
 	if err != nil || !v.QuotaEnabled {
 		return err
 	}
 	used, hard, has, err := s.store.Room(ctx, repo.ProjectID, d)
-	if err != nil || hard < 0 || has || used+size <= hard {
+	if err != nil || hard < 0 || has || size <= hard-used {
 		return err
+	}
+	if d == "" {
+		if has, err = s.store.HasAtLeast(ctx, repo.ProjectID, size); err != nil || has {
+			return err
+		}
 	}
 	err = Exceeded(size, used, hard)
 	s.Refused(ctx, repo, err)
@@ -188,7 +197,7 @@ func (s *Service) Refused(ctx context.Context, repo artifact.Repo, err error) {
 func (s *Service) due(projectID int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
+	now := s.now()
 	if now.Sub(s.told[projectID]) < announceEvery {
 		return false
 	}

@@ -102,7 +102,8 @@ type Config struct {
 type PushGate interface {
 	// CheckPush may change the push.
 	CheckPush(ctx context.Context, p *artifact.Push) error
-	// CheckBlob is asked about content of a size in bytes.
+	// CheckBlob is asked about content of a size in bytes, before it is read. Where
+	// the digest is empty, more of it may follow.
 	CheckBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, size int64) error
 	// Refused is told why a push was refused that the gate had let pass.
 	Refused(ctx context.Context, repo artifact.Repo, why error)

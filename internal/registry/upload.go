@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -33,10 +34,15 @@ type Chunk struct {
 	Body io.Reader
 }
 
-// admit asks the gate about content.
-func (s *Service) admit(ctx context.Context, repo artifact.Repo, d oci.Digest, size int64) error {
+// admit asks the gate about content of which so many bytes are here and a chunk
+// is to come. The digest is empty where the client has not said it.
+func (s *Service) admit(ctx context.Context, repo artifact.Repo, d oci.Digest, here int64, c Chunk) error {
 	if s.cfg.Gate == nil {
 		return nil
+	}
+	size := here + max(c.Size, 0)
+	if size < here {
+		size = math.MaxInt64
 	}
 	return s.cfg.Gate.CheckBlob(ctx, repo, d, size)
 }
@@ -80,6 +86,11 @@ func (s *Service) Append(ctx context.Context, repo artifact.Repo, id string, c C
 	if c.From != Any && c.From != u.Size {
 		return u, ErrUploadRange.With("it stands at %d, the chunk begins at %d", u.Size, c.From)
 	}
+	if c.Size > 0 {
+		if err := s.admit(ctx, repo, "", u.Size, c); err != nil {
+			return u, err
+		}
+	}
 	in, err := s.resume(ctx, u)
 	if err != nil {
 		return u, err
@@ -117,7 +128,7 @@ func (s *Service) Finish(ctx context.Context, repo artifact.Repo, id string, d o
 	if c.From != Any && c.From != u.Size {
 		return Blob{}, ErrUploadRange.With("it stands at %d, the chunk begins at %d", u.Size, c.From)
 	}
-	if err := s.admit(ctx, repo, d, u.Size+max(c.Size, 0)); err != nil {
+	if err := s.admit(ctx, repo, d, u.Size, c); err != nil {
 		return Blob{}, err
 	}
 	if u.Size == 0 {
@@ -135,7 +146,7 @@ func (s *Service) Finish(ctx context.Context, repo artifact.Repo, id string, d o
 
 // PushBlob stores a blob whose digest is known from the start, in one step.
 func (s *Service) PushBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, c Chunk) (Blob, error) {
-	if err := s.admit(ctx, repo, d, max(c.Size, 0)); err != nil {
+	if err := s.admit(ctx, repo, d, 0, c); err != nil {
 		return Blob{}, err
 	}
 	u := Upload{ID: uuid.NewString(), Repo: repo, Algorithm: d.Algorithm()}

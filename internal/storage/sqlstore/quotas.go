@@ -238,6 +238,13 @@ func (s *Quotas) Room(ctx context.Context, projectID int64, d oci.Digest) (used,
 	return used, hard, has, err
 }
 
+// HasAtLeast implements quota.Store. It looks through what the project has, which
+// is done only where there is no room.
+func (s *Quotas) HasAtLeast(ctx context.Context, projectID, size int64) (has bool, err error) {
+	err = s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM project_blob WHERE project_id = ? AND size >= ?)`, projectID, size).Scan(&has)
+	return has, err
+}
+
 // Announce implements quota.Store.
 func (s *Quotas) Announce(ctx context.Context, e event.Event) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error { return record(tx, e) })
