@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/blob/disk"
+	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/registry"
@@ -169,4 +171,58 @@ func (h *house) inChunks(u registry.Upload, sizes ...int64) error {
 		}
 	}
 	return nil
+}
+
+// told returns what events say of quotas: "exceeded one".
+func (h *house) told() (told []string) {
+	h.t.Helper()
+	events, err := sqlstore.NewEvents(h.db).Pending(h.t.Context(), 1000)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, e := range events {
+		switch f := e.Fact.(type) {
+		case event.QuotaExceeded:
+			told = append(told, "exceeded "+f.Project)
+		case event.QuotaWarned:
+			told = append(told, "warned "+f.Project)
+		}
+	}
+	slices.Sort(told)
+	return told
+}
+
+func TestThatAQuotaIsExceededIsAnnouncedOnceAMinuteAndProject(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		h := open(t, d)
+		if err := h.image(h.repo, "first", 500); err != nil {
+			t.Fatal(err)
+		}
+		h.limit(300)
+		two := artifact.Repo{ProjectID: 2, Name: "two/app"}
+		for _, step := range []struct {
+			after   time.Duration
+			repo    artifact.Repo
+			size    int
+			refused bool
+			told    string
+		}{
+			{0, h.repo, 301, true, "exceeded one"},
+			{0, h.repo, 299, true, "exceeded one"}, // with its manifest it is too much
+			{59 * time.Second, h.repo, 400, true, "exceeded one"},
+			{0, two, 11, true, "exceeded one, exceeded two"},
+			{time.Second, h.repo, 400, true, "exceeded one, exceeded one, exceeded two"},
+			{time.Second, h.repo, 100, false, "exceeded one, exceeded one, exceeded two, warned one"},
+			{time.Hour, h.repo, 1, true, "exceeded one, exceeded one, exceeded one, exceeded two, warned one"},
+		} {
+			h.clock = h.clock.Add(step.after)
+			err := h.image(step.repo, fmt.Sprint("more of ", step.size), step.size)
+			if errors.Is(err, quota.ErrExceeded) != step.refused || err != nil && !step.refused {
+				t.Errorf("%d bytes: %v", step.size, err)
+			}
+			if got := strings.Join(h.told(), ", "); got != step.told {
+				t.Errorf("%d bytes, after %s: %s; want %s", step.size, step.after, got, step.told)
+			}
+		}
+	})
 }
