@@ -158,7 +158,7 @@ func (s *Server) Command(ctx context.Context, args ...string) ([]byte, error) {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, bin, append(args, "--data", s.Dir)...)
-	cmd.Env = environment()
+	cmd.Env = append(environment(), s.options.Env...)
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

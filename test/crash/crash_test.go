@@ -65,6 +65,7 @@ func killAgainAndAgain(t *testing.T, o berth.Options, kills int, seed uint64) {
 		// The session is of before the crash: what was signed then is still good.
 		j.check(ctx, t, before)
 		j.checkTags(ctx, t, before, r.repo())
+		checkUsed(ctx, t, s)
 		if t.Failed() {
 			t.Fatalf("after kill %d", n+1)
 		}
