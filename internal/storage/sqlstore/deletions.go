@@ -74,17 +74,16 @@ func (x *deletion) collect(next []doomed) error {
 			}
 			found = append(append(found, accessories...), children...)
 		}
+		held, err := x.held(found)
+		if err != nil {
+			return err
+		}
 		next = nil
 		for _, d := range found {
-			held, err := x.held(d)
-			if err != nil {
-				return err
-			}
-			if held {
+			switch {
+			case held[d.digest]:
 				x.left = append(x.left, d.digest)
-				continue
-			}
-			if !x.seen[d.id] {
+			case !x.seen[d.id]:
 				x.seen[d.id] = true
 				next = append(next, d)
 			}
@@ -121,10 +120,33 @@ func (x *deletion) found(q string, args []any) ([]doomed, error) {
 	})
 }
 
-// held reports whether an index that stays has the artifact as a child.
-func (x *deletion) held(d doomed) (bool, error) {
-	parents, err := columnOf[int64](x.tx.Query(`SELECT parent_id FROM artifact_reference WHERE child_digest = ? AND repository_id = ?`, d.digest, x.repoID))
-	return slices.ContainsFunc(parents, func(id int64) bool { return !x.seen[id] }), err
+// held returns which artifacts are children of an index that stays, as far as is
+// known: where the index goes as well, its children are looked at once more.
+func (x *deletion) held(found []doomed) (map[oci.Digest]bool, error) {
+	held := map[oci.Digest]bool{}
+	for chunk := range slices.Chunk(found, rowsAtOnce) {
+		args := []any{x.repoID}
+		for _, d := range chunk {
+			args = append(args, d.digest)
+		}
+		rows, err := x.tx.Query(`SELECT child_digest, parent_id FROM artifact_reference WHERE repository_id = ? AND child_digest IN (`+db.In(len(chunk))+`)`, args...)
+		if err != nil {
+			return nil, err
+		}
+		err = eachRow(rows, func(rows *db.Rows) error {
+			var child oci.Digest
+			var parent int64
+			err := rows.Scan(&child, &parent)
+			if !x.seen[parent] {
+				held[child] = true
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return held, nil
 }
 
 // run deletes what was collected.
