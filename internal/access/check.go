@@ -37,6 +37,9 @@ func Check(c Caller, n Need, p *Project) error {
 // Whoever shows a bearer token may do nothing here but read the catalog where
 // the token grants that: repositories are judged by AllowedRepository.
 func Allowed(c Caller, n Need, p *Project) bool {
+	if n.known && c.Anonymous() {
+		return false
+	}
 	switch n.scope {
 	case anyone:
 		return true
@@ -67,7 +70,7 @@ func AllowedRepository(c Caller, p *Project, repository, action string) bool {
 func Permissions(c Caller, p *Project) []Action {
 	var held []Action
 	for _, r := range matrix {
-		if Allowed(c, Need{ofProject, r.Action}, p) {
+		if Allowed(c, Need{scope: ofProject, Action: r.Action}, p) {
 			held = append(held, r.Action)
 		}
 	}
@@ -79,7 +82,7 @@ func Permissions(c Caller, p *Project) []Action {
 func SystemPermissions(c Caller) []Action {
 	var held []Action
 	for _, a := range systemCatalogue {
-		if Allowed(c, Need{ofSystem, a}, nil) {
+		if Allowed(c, Need{scope: ofSystem, Action: a}, nil) {
 			held = append(held, a)
 		}
 	}

@@ -47,6 +47,8 @@ func TestCheck(t *testing.T) {
 		{"public project, a stranger", alice, read, open, nil},
 		{"public project, a robot without permissions", impostor, read, open, nil},
 		{"public project, more than reading", alice, remove, open, ErrDenied},
+		{"public project, for those with an identity, nobody", Caller{}, read.AndLoggedIn(), open, ErrUnauthenticated},
+		{"public project, for those with an identity, a stranger", alice, read.AndLoggedIn(), open, nil},
 		{"member", alice, read, mine, nil},
 		{"member, too weak", alice, remove, mine, ErrDenied},
 		{"member, the stronger role counts", alice, remove, both, nil},

@@ -4,7 +4,8 @@ package access
 // anybody has: a route must name one.
 type Need struct {
 	scope  scope
-	Action // for needs of a project or the system
+	Action      // for needs of a project or the system
+	known  bool // see AndLoggedIn
 }
 
 type scope uint8
@@ -26,12 +27,19 @@ var (
 // OfProject needs a permission in the project that the request names. The
 // resource "project" is the project itself.
 func OfProject(resource, action string) Need {
-	return Need{ofProject, Action{resource, action}}
+	return Need{scope: ofProject, Action: Action{resource, action}}
 }
 
 // OfSystem needs a permission of the system.
 func OfSystem(resource, action string) Need {
-	return Need{ofSystem, Action{resource, action}}
+	return Need{scope: ofSystem, Action: Action{resource, action}}
+}
+
+// AndLoggedIn is the need and an identity: in public projects, some rights are
+// those of everybody.
+func (n Need) AndLoggedIn() Need {
+	n.known = true
+	return n
 }
 
 // String says in words what is needed, for the API's document: "nothing", "an
@@ -43,7 +51,11 @@ func (n Need) String() string {
 	case loggedIn:
 		return "an identity"
 	case ofProject:
-		return n.Resource + ":" + n.Action.Action + " in the project"
+		words := n.Resource + ":" + n.Action.Action + " in the project"
+		if n.known {
+			words += ", with an identity"
+		}
+		return words
 	case ofSystem:
 		return n.Resource + ":" + n.Action.Action + " of the system"
 	}

@@ -569,3 +569,12 @@ func TestAModeThatNobodyCouldSignInByIsRefused(t *testing.T) {
 		{"root", "PUT /configurations\n\n" + `{"auth_mode":"db_auth"}`, 200, ""},
 	})
 }
+
+// TestArtifactsOfAProjectAreForThoseWithAnIdentity, also in a public project, whose
+// repositories show theirs to everybody.
+func TestArtifactsOfAProjectAreForThoseWithAnIdentity(t *testing.T) {
+	w := newWorld(t)
+	w.want(200, "", "GET /projects/open/repositories/app/artifacts")
+	w.want(401, "", "GET /projects/open/artifacts")
+	w.want(200, "lim", "GET /projects/open/artifacts")
+}

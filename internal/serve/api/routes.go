@@ -65,7 +65,7 @@ func (a *API) routes(c Config) {
 	op(g, "getProjectSummary", "GET /projects/{project_name_or_id}/summary", project("project", "read"), p.summary)
 
 	ar := artifacts{c.Catalog, c.Content, c.Labels, c.Rules}
-	op(g, "listArtifactsOfProject", "GET /projects/{project_name_or_id}/artifacts", project("artifact", "list"), ar.listOfProject)
+	op(g, "listArtifactsOfProject", "GET /projects/{project_name_or_id}/artifacts", project("artifact", "list").AndLoggedIn(), ar.listOfProject)
 	op(g, "getScannerOfProject", "GET /projects/{project_name_or_id}/scanner", project("scanner", "read"), scanners{}.get)
 	op(g, "setScannerOfProject", "PUT /projects/{project_name_or_id}/scanner", project("scanner", "create"), scanners{}.set)
 	op(g, "listScannerCandidatesOfProject", "GET /projects/{project_name_or_id}/scanner/candidates", project("scanner", "create"), scanners{}.candidates)
