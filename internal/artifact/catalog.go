@@ -93,7 +93,7 @@ type Parts struct{ Tags, Accessories, Inherited bool }
 type Where struct {
 	ProjectID  int64
 	Repository string // full name; empty for all of the project
-	Latest     bool   // the newest of each repository that meets the query's filter of media_type or artifact_type
+	Latest     bool   // of each repository the newest that meets the query's filters, one of which must be of media_type or artifact_type
 }
 
 // A Catalog shows what is kept. Lists are pages, with how many there are on all

@@ -21,6 +21,13 @@ var ErrInvalid = fault.New(fault.Invalid, "BAD_REQUEST", "invalid query")
 // bounds what one request can cost; the rows behind it are on page 2.
 const MaxUnpaged = 50_000
 
+// MaxAnswer is how many bytes the rows of one answer may come to, about: whether
+// they are many or large.
+const MaxAnswer = 32 << 20
+
+// ErrTooMuch is returned for a page whose rows come to more than MaxAnswer.
+var ErrTooMuch = fault.New(fault.Invalid, "BAD_REQUEST", "the answer would be larger than 32 MiB: ask for smaller pages, by page and page_size")
+
 // What one query may hold.
 const (
 	maxText    = 16 << 10

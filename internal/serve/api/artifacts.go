@@ -41,14 +41,14 @@ type artifactBody struct {
 	Pulled         moment                  `json:"pull_time"`
 	Attrs          extraAttrs              `json:"extra_attrs" doc:"what the configuration says"`
 	Annotations    map[string]string       `json:"annotations"`
-	References     []referenceBody         `json:"references" nullable:"true" doc:"of an index"`
-	Tags           []tagBody               `json:"tags" nullable:"true"`
+	References     []referenceBody         `json:"references" nullable:"true" doc:"of an index; a list has the first 100 of each"`
+	Tags           []tagBody               `json:"tags" nullable:"true" doc:"a list has the newest 1000 of each artifact"`
 	Additions      map[string]additionLink `json:"addition_links"`
 	Labels         []labelBody             `json:"labels" nullable:"true"`
 	Scan           scanOverview            `json:"scan_overview,omitempty" doc:"missing: there is no scanner"`
 	SBOM           *sbomOverview           `json:"sbom_overview,omitempty" doc:"missing: there is no scanner"`
-	Accessories    []accessoryBody         `json:"accessories" nullable:"true"`
-	Inherited      []accessoryBody         `json:"inherited_accessories,omitempty" doc:"of the indexes that it is a child of"`
+	Accessories    []accessoryBody         `json:"accessories" nullable:"true" doc:"a list has the first 100 of each artifact"`
+	Inherited      []accessoryBody         `json:"inherited_accessories,omitempty" doc:"of the indexes that it is a child of; a list has 100 at most for each artifact"`
 }
 
 // extraAttrs is an object of whatever fields.
@@ -229,7 +229,7 @@ type listArtifactsOfProject struct {
 	Filtering
 	Paging
 	Showing
-	Latest bool `query:"latest_in_repository" default:"false" doc:"the newest of each repository; q must have media_type or artifact_type"`
+	Latest bool `query:"latest_in_repository" default:"false" doc:"of each repository the newest that meets q, which must have media_type or artifact_type"`
 }
 
 func (a artifacts) listOfProject(ctx context.Context, in *listArtifactsOfProject) (*list[artifactBody], error) {

@@ -51,7 +51,7 @@ func at(path string, args ...any) string { return base + fmt.Sprintf(path, args.
 // Paging is the part of a request that asks for a page of a list.
 type Paging struct {
 	Page int `query:"page" default:"1" minimum:"0" doc:"which page, from 1; 0 is the first as well"`
-	Size int `query:"page_size" default:"10" minimum:"-1" maximum:"100" doc:"how many items are on a page; 0 and -1 ask for all, of which a page holds 50000 at most"`
+	Size int `query:"page_size" default:"10" minimum:"-1" maximum:"100" doc:"how many items are on a page; 0 and -1 ask for all, of which a page holds 50000 at most; one that would come to more than about 32 MiB is refused"`
 
 	url url.URL
 }

@@ -8,6 +8,7 @@ type Rows struct {
 	rows  *sql.Rows
 	fault func(error) error
 	done  func() // called by Close
+	texts int
 }
 
 // Next goes to the next row. After the last one it returns false, and so it
@@ -15,7 +16,22 @@ type Rows struct {
 func (r *Rows) Next() bool { return r.rows.Next() }
 
 // Scan copies the columns of the row into what dest points to.
-func (r *Rows) Scan(dest ...any) error { return r.rows.Scan(dest...) }
+func (r *Rows) Scan(dest ...any) error {
+	err := r.rows.Scan(dest...)
+	for _, d := range dest {
+		switch d := d.(type) {
+		case *string:
+			r.texts += len(*d)
+		case *[]byte:
+			r.texts += len(*d)
+		}
+	}
+	return err
+}
+
+// Texts returns how many bytes the strings and the bytes came to that were
+// scanned so far.
+func (r *Rows) Texts() int { return r.texts }
 
 // Err returns what ended the rows before their time.
 func (r *Rows) Err() error { return r.fault(r.rows.Err()) }

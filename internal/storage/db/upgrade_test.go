@@ -43,10 +43,13 @@ func TestContentOfTheFirstSchemaIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		for q, want := range map[string][]string{
-			`SELECT CAST(id AS TEXT) || ' ' || type FROM artifact ORDER BY id`:                                          {"10 IMAGE", "11 IMAGE", "12 IMAGE", "13 IMAGE", "14 UNKNOWN", "20 IMAGE"},
-			`SELECT CAST(id AS TEXT) FROM artifact WHERE listed = TRUE ORDER BY id`:                                     {"11", "12", "13", "20"}, // 10 is a child without a tag
-			`SELECT accessory_of || ' ' || accessory_type FROM artifact WHERE id = 14`:                                  {"one subject.accessory"},
-			`SELECT DISTINCT CAST(project_id AS TEXT) FROM artifact`:                                                    {"1"},
+			`SELECT CAST(id AS TEXT) || ' ' || type FROM artifact ORDER BY id`:         {"10 IMAGE", "11 IMAGE", "12 IMAGE", "13 IMAGE", "14 UNKNOWN", "20 IMAGE"},
+			`SELECT CAST(id AS TEXT) FROM artifact WHERE listed = TRUE ORDER BY id`:    {"11", "12", "13", "20"}, // 10 is a child without a tag
+			`SELECT accessory_of || ' ' || accessory_type FROM artifact WHERE id = 14`: {"one subject.accessory"},
+			`SELECT DISTINCT CAST(project_id AS TEXT) FROM artifact`:                   {"1"},
+			`SELECT DISTINCT CAST(project_id AS TEXT) FROM tag`:                        {"1"},
+			`SELECT CAST(id AS TEXT) FROM artifact WHERE tagged = TRUE ORDER BY id`:    {"11", "13", "20"},
+			`SELECT CAST(a.id AS TEXT) FROM artifact a JOIN artifact_kind k ON k.id = a.kind AND k.type = a.type AND k.media_type = a.media_type AND k.config_media_type = a.config_media_type ORDER BY a.id`: {"10", "11", "12", "13", "14", "20"},
 			`SELECT name FROM repository WHERE listed = TRUE ORDER BY id`:                                               {"p/app", "p/other"},
 			`SELECT CAST(artifact_count AS TEXT) || ' of ' || CAST(manifest_count AS TEXT) FROM repository ORDER BY id`: {"3 of 5", "1 of 1", "0 of 0"},
 			`SELECT digest || ' ' || CAST(size AS TEXT) || ' ' || CAST(refs AS TEXT) FROM project_blob ORDER BY digest`: {"index 200 1", "l1 1000 3", "l2 2000 1", "loose 100 1", "one 100 2", "signature 50 1", "two 100 1"},

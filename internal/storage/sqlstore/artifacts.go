@@ -41,7 +41,10 @@ func (s *Artifacts) Record(ctx context.Context, p artifact.Push, e event.Event) 
 		if err != nil {
 			return err
 		}
-		if err := relist(tx, repo, append(left, id), childDigests(p, stored)); err != nil {
+		if !stored { // what is new is listed as it is
+			left = append(left, id)
+		}
+		if err := relist(tx, repo, left, childDigests(p, stored)); err != nil {
 			return err
 		}
 		return record(tx, e)
@@ -107,7 +110,7 @@ func recordArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, stored bo
 // itself has all of them.
 const maxShown = 64 << 10
 
-// storeArtifact stores a new artifact, which relist then lists.
+// storeArtifact stores a new artifact.
 func storeArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, err error) {
 	sizes, err := blobSizes(tx, repo, p)
 	if err != nil {
@@ -128,17 +131,30 @@ func storeArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, err error)
 	if err != nil {
 		return 0, err
 	}
-	f := p.Facts
-	if f.Attrs == nil {
-		f.Attrs = json.RawMessage(`{}`)
+	of := cmp.Or(p.Facts.AccessoryOf, subject)
+	attrs := p.Facts.Attrs
+	if attrs == nil {
+		attrs = json.RawMessage(`{}`)
 	}
-	err = tx.QueryRow(`INSERT INTO artifact (project_id, repository_id, digest, media_type, artifact_type, config_media_type, type, size, manifest_size,
-			subject, accessory_of, accessory_type, listed, pushed, pulled, icon, annotations, descriptor, body, attrs)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, FALSE, ?, 0, ?, ?, ?, ?, ?) RETURNING id`,
-		p.ProjectID, repo, p.Digest, p.Manifest.MediaType, p.Manifest.ArtifactType, p.Manifest.ConfigMediaType, cmp.Or(f.Type, artifact.TypeUnknown), size, len(p.Body),
-		subject, cmp.Or(f.AccessoryOf, subject), f.AccessoryType, p.At.UnixMicro(), f.Icon, string(annotations), descriptor, p.Body, string(f.Attrs)).Scan(&id)
+	insert := func() (listed bool, err error) {
+		err = tx.QueryRow(insertArtifact, p.ProjectID, repo, p.Digest, p.Manifest.MediaType, p.Manifest.ArtifactType, p.Manifest.ConfigMediaType, size, len(p.Body),
+			subject, of, p.Facts.AccessoryType, len(p.Tags) > 0, of == "", len(p.Tags) > 0, p.Digest, repo, p.At.UnixMicro(), p.Facts.Icon, string(annotations), descriptor, p.Body, string(attrs),
+			cmp.Or(p.Facts.Type, artifact.TypeUnknown), p.Manifest.MediaType, p.Manifest.ConfigMediaType, p.Manifest.ArtifactType).Scan(&id, &listed)
+		return listed, err
+	}
+	listed, err := insert()
+	if errors.Is(err, db.ErrNotFound) { // the first of its kind
+		if err = recordKind(tx, p); err == nil {
+			listed, err = insert()
+		}
+	}
 	if err != nil {
 		return 0, fmt.Errorf("artifact %s: %w", p.Digest, err)
+	}
+	if listed {
+		if err := countListed(tx, repo, +1); err != nil {
+			return 0, err
+		}
 	}
 	if err := recordBlobs(tx, repo, id, p.Manifest.Blobs, sizes); err != nil {
 		return 0, err
@@ -150,6 +166,21 @@ func storeArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, err error)
 		return 0, err
 	}
 	return id, charge(tx, p, partsOf(p, sizes))
+}
+
+// insertArtifact inserts nothing where there is no such kind. What it says of
+// being listed is listedNow, before the tags are there.
+const insertArtifact = `INSERT INTO artifact (project_id, repository_id, digest, media_type, artifact_type, config_media_type, size, manifest_size,
+		subject, accessory_of, accessory_type, tagged, listed, pushed, pulled, icon, annotations, descriptor, body, attrs, type, kind)
+	SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? AND (? OR NOT EXISTS (SELECT 1 FROM artifact_reference c WHERE c.child_digest = ? AND c.repository_id = ?)),
+		?, 0, ?, ?, ?, ?, ?, k.type, k.id
+	FROM artifact_kind k WHERE k.type = ? AND k.media_type = ? AND k.config_media_type = ? AND k.artifact_type = ? RETURNING id, listed`
+
+func recordKind(tx *db.Tx, p artifact.Push) error {
+	_, err := tx.Exec(`INSERT INTO artifact_kind (type, media_type, config_media_type, artifact_type) VALUES (?, ?, ?, ?)
+		ON CONFLICT (type, media_type, config_media_type, artifact_type) DO NOTHING`,
+		cmp.Or(p.Facts.Type, artifact.TypeUnknown), p.Manifest.MediaType, p.Manifest.ConfigMediaType, p.Manifest.ArtifactType)
+	return err
 }
 
 // partsOf returns what a push is charged for: the manifest, and those of its

@@ -134,9 +134,10 @@ func auditVisible(v audit.Visible) condition {
 		return condition{"TRUE", nil}
 	case v.InProjects:
 		return condition{"l.project_id <> 0", nil}
-	case v.AdministratorID != 0:
-		return condition{`l.project_id IN (SELECT m.project_id FROM member m WHERE m.role = ? AND ` + isMember + `)`,
-			[]any{access.ProjectAdmin, v.AdministratorID, v.AdministratorID}}
+	case v.AdministratorID != 0: // the comparison keeps PostgreSQL from going through them for each row
+		return condition{`(l.project_id IN (SELECT m.project_id FROM member m WHERE m.role = ? AND m.kind = 'u' AND m.entity_id = ?
+			UNION SELECT m.project_id FROM member m JOIN account_group g ON g.group_id = m.entity_id WHERE m.role = ? AND m.kind = 'g' AND g.account_id = ?)) = TRUE`,
+			[]any{access.ProjectAdmin, v.AdministratorID, access.ProjectAdmin, v.AdministratorID}}
 	case len(v.Projects) > 0:
 		return condition{"l.project_id IN (SELECT id FROM project WHERE NOT deleted AND name IN (" + db.In(len(v.Projects)) + "))", anyOf(v.Projects)}
 	}

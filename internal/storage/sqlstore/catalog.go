@@ -73,164 +73,13 @@ func (s *Artifacts) Repository(ctx context.Context, repo artifact.Repo) (artifac
 	return r, err
 }
 
-// artifactListing finds ids only: what is shown of an artifact stands behind the
-// bytes of its manifest, and is read for one page.
-var artifactListing = listing{
-	fields: `a.id`,
-	from:   `artifact a`,
-	columns: map[string]column{
-		"id":                  {"a.id", number},
-		"digest":              {"a.digest", text},
-		"type":                {"a.type", text},
-		"media_type":          {mediaTypeShown, text},
-		"manifest_media_type": {"a.media_type", text},
-		"artifact_type":       {"a.artifact_type", text},
-		"size":                {"a.size", number},
-		"push_time":           {"a.pushed", moment},
-		"pull_time":           {"a.pulled", moment},
-	},
-	order: []query.Sort{{Field: "push_time", Desc: true}},
-	id:    "a.id",
-}
-
-// mediaTypeShown is what the API calls the media type of an artifact.
-const mediaTypeShown = `(CASE WHEN a.config_media_type = '' THEN a.media_type ELSE a.config_media_type END)`
-
-// Artifacts implements artifact.Catalog.
-func (s *Artifacts) Artifacts(ctx context.Context, w artifact.Where, q query.Query, p artifact.Parts) ([]artifact.Detail, int64, error) {
-	l, base := artifactListing, condition{"a.project_id = ?", []any{w.ProjectID}}
-	if len(q.Filters) == 0 && !w.Latest {
-		l.total = &condition{`SELECT COALESCE(SUM(artifact_count), 0) FROM repository WHERE project_id = ? AND listed = TRUE`, base.args}
-	}
-	if w.Repository != "" {
-		id, err := s.repositoryID(ctx, w.Repository)
-		if err != nil {
-			return nil, 0, err
-		}
-		base = condition{"a.repository_id = ?", []any{id}}
-		if l.total != nil {
-			l.total = &condition{`SELECT artifact_count FROM repository WHERE id = ?`, base.args}
-		}
-	}
-	base, rest, err := s.shown(base, q.Filters)
-	if err != nil {
-		return nil, 0, err
-	}
-	q.Filters = rest
-	if w.Latest {
-		newer, err := newerOf(rest)
-		if err != nil {
-			return nil, 0, err
-		}
-		base.sql += newer
-	}
-	ids, total, err := list(ctx, s.db, l, base, q, only[int64])
-	if err != nil {
-		return nil, 0, err
-	}
-	found, err := s.details(ctx, ids, p)
-	return found, total, err
-}
-
-// shown adds to a condition what a list shows, and the filters that are no
-// columns; it returns the others.
-func (s *Artifacts) shown(base condition, filters []query.Filter) (condition, []query.Filter, error) {
-	listed := " AND a.listed = TRUE"
-	var rest []query.Filter
-	for _, f := range filters {
-		switch f.Field {
-		case "base":
-			if f.Op == query.Exact && f.Value == "*" {
-				listed = " AND a.accessory_of = ''"
-			}
-		case "tags":
-			one, err := taggedAs(f)
-			if err != nil {
-				return base, nil, err
-			}
-			base.sql += " AND " + one.sql
-			base.args = append(base.args, one.args...)
-		case "labels":
-			one, err := labelledWith(f)
-			if err != nil {
-				return base, nil, err
-			}
-			base.sql += one.sql
-			base.args = append(base.args, one.args...)
-		default:
-			rest = append(rest, f)
-		}
-	}
-	base.sql += listed
-	return base, rest, nil
-}
-
-// taggedAs is the condition of a filter by tags: * for any, nil for none, a name,
-// or a part of one.
-func taggedAs(f query.Filter) (condition, error) {
-	exists := `EXISTS (SELECT 1 FROM tag t WHERE t.artifact_id = a.id`
-	switch {
-	case f.Op == query.Exact && f.Value == "*":
-		return condition{exists + ")", nil}, nil
-	case f.Op == query.Exact && f.Value == "nil":
-		return condition{"NOT " + exists + ")", nil}, nil
-	case f.Op == query.Exact || f.Op == query.Fuzzy:
-		f.Field = "tags"
-		one, err := column{"t.name", text}.condition(f)
-		return condition{exists + " AND " + one.sql + ")", one.args}, err
-	}
-	return condition{}, artifact.ErrQuery.With("tags: it must be *, nil, a name, or a part of one behind ~")
-}
-
-// labelledWith is the condition of a filter by labels, all of which an artifact
-// must have.
-func labelledWith(f query.Filter) (c condition, err error) {
-	values := f.Values
-	if f.Op == query.Exact {
-		values = []any{f.Value}
-	} else if f.Op != query.All {
-		return c, artifact.ErrQuery.With("labels: they must be ids between parentheses")
-	}
-	for _, v := range values {
-		id, ok := numberOf(v)
-		if !ok {
-			return c, artifact.ErrQuery.With("labels: they must be ids")
-		}
-		c.sql += " AND EXISTS (SELECT 1 FROM artifact_label w WHERE w.artifact_id = a.id AND w.label_id = ?)"
-		c.args = append(c.args, id)
-	}
-	return c, nil
-}
-
-// newerOf is the condition that no newer artifact of the repository has the same
-// media type or artifact type, one of which must be filtered by.
-func newerOf(filters []query.Filter) (string, error) {
-	by := ""
-	for _, f := range filters {
-		expr := map[string]string{"media_type": mediaTypeShown, "artifact_type": "a.artifact_type"}[f.Field]
-		if expr == "" {
-			continue
-		}
-		if by != "" {
-			by = ""
-			break
-		}
-		by = expr
-	}
-	if by == "" {
-		return "", artifact.ErrQuery.With("latest_in_repository: it needs a filter by exactly one of media_type and artifact_type")
-	}
-	return ` AND NOT EXISTS (SELECT 1 FROM artifact b WHERE b.repository_id = a.repository_id AND b.listed = TRUE AND (b.pushed, b.id) > (a.pushed, a.id)
-		AND ` + strings.ReplaceAll(by, "a.", "b.") + ` = ` + by + `)`, nil
-}
-
 // Artifact implements artifact.Catalog.
 func (s *Artifacts) Artifact(ctx context.Context, repo artifact.Repo, ref oci.Reference, p artifact.Parts) (artifact.Detail, error) {
 	a, _, err := s.Find(ctx, repo.Name, ref, false)
 	if err != nil {
 		return artifact.Detail{}, err
 	}
-	found, err := s.details(ctx, []int64{a.ID}, p)
+	found, err := s.details(ctx, []int64{a.ID}, parts{p, query.MaxUnpaged, query.MaxUnpaged})
 	if err != nil {
 		return artifact.Detail{}, err
 	}
@@ -240,15 +89,31 @@ func (s *Artifacts) Artifact(ctx context.Context, repo artifact.Repo, ref oci.Re
 	return found[0], nil
 }
 
+// parts says how much is shown of each artifact: of tags, and of the children of
+// an index, its accessories and those that it inherits. Who wants to see the
+// others asks for the one artifact, or for its tags and accessories in pages.
+type parts struct {
+	artifact.Parts
+	tags, others int
+}
+
+// What a list shows of each artifact; of one artifact, as much is shown as a list
+// has rows.
+const (
+	tagsInList   = 1000
+	othersInList = 100
+)
+
 // details returns artifacts in the order of their ids as given. What was deleted
 // meanwhile is missing.
-func (s *Artifacts) details(ctx context.Context, ids []int64, p artifact.Parts) ([]artifact.Detail, error) {
+func (s *Artifacts) details(ctx context.Context, ids []int64, p parts) ([]artifact.Detail, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
+	room := newRoom()
 	byID := make(map[int64]*artifact.Detail, len(ids))
 	for chunk := range slices.Chunk(ids, rowsAtOnce) {
-		if err := s.detailsOf(ctx, anyOf(chunk), p, byID); err != nil {
+		if err := s.detailsOf(ctx, anyOf(chunk), p, byID, room); err != nil {
 			return nil, fmt.Errorf("show artifacts: %w", err)
 		}
 	}
@@ -261,29 +126,24 @@ func (s *Artifacts) details(ctx context.Context, ids []int64, p artifact.Parts) 
 	return all, nil
 }
 
-func (s *Artifacts) detailsOf(ctx context.Context, ids []any, p artifact.Parts, byID map[int64]*artifact.Detail) error {
-	in := ` IN (` + db.In(len(ids)) + `)`
+func (s *Artifacts) detailsOf(ctx context.Context, ids []any, p parts, byID map[int64]*artifact.Detail, room *room) error {
 	rows, err := s.db.Query(ctx, `SELECT a.id, a.project_id, a.repository_id, r.name, a.digest, a.media_type, a.config_media_type, a.artifact_type, a.type,
-		a.size, a.icon, a.pushed, a.pulled, a.accessory_of, a.annotations, a.attrs FROM artifact a JOIN repository r ON r.id = a.repository_id WHERE a.id`+in, ids...)
+		a.size, a.icon, a.pushed, a.pulled, a.accessory_of, a.annotations, a.attrs FROM artifact a JOIN repository r ON r.id = a.repository_id WHERE a.id IN (`+db.In(len(ids))+`)`, ids...)
 	if err != nil {
 		return err
 	}
-	found, err := gather(rows, scanDetail)
+	found, err := gatherIn(rows, room, scanDetail)
 	if err != nil {
 		return err
 	}
 	for i := range found {
 		byID[found[i].ID] = &found[i]
 	}
-	if err := s.references(ctx, in, ids, byID); err != nil {
+	if err := s.references(ctx, ids, p.others, byID, room); err != nil {
 		return err
 	}
 	if p.Tags {
-		rows, err := s.db.Query(ctx, `SELECT `+tagListing.fields+` FROM `+tagListing.from+` WHERE t.artifact_id`+in+` ORDER BY t.pushed DESC, t.id DESC`, ids...)
-		if err != nil {
-			return err
-		}
-		tags, err := gather(rows, scanTag)
+		tags, err := capped(ctx, s.db, tagsShown, ids, p.tags, room, scanTag)
 		if err != nil {
 			return err
 		}
@@ -294,19 +154,62 @@ func (s *Artifacts) detailsOf(ctx context.Context, ids []any, p artifact.Parts, 
 		}
 	}
 	if p.Accessories {
-		if err := s.accessories(ctx, in, ids, func(id int64, a artifact.Accessory) {
-			if d := byID[id]; d != nil {
+		found, err := capped(ctx, s.db, accessoriesShown, ids, p.others, room, scanAccessory)
+		if err != nil {
+			return err
+		}
+		for _, a := range found {
+			if d := byID[a.SubjectID]; d != nil {
 				d.Accessories = append(d.Accessories, a)
 			}
-		}); err != nil {
-			return err
 		}
 	}
 	if p.Inherited {
-		return s.inherited(ctx, in, ids, byID)
+		return s.inherited(ctx, ids, p.others, byID, room)
 	}
 	return nil
 }
+
+// capped reads rows that belong to some artifacts, at most so many of each one.
+// Mostly all of them together are no more, which the first query finds out. It
+// asks for them with the placeholders of its ids in place of IDS, in the order of
+// the artifacts.
+func capped[T any](ctx context.Context, d *db.DB, q string, ids []any, most int, room *room, scan func(*db.Rows) (T, error)) ([]T, error) {
+	read := func(ids []any, limit int) ([]T, error) {
+		rows, err := d.Query(ctx, strings.Replace(q, "IDS", db.In(len(ids)), 1)+` LIMIT ?`, append(slices.Clone(ids), limit)...)
+		if err != nil {
+			return nil, err
+		}
+		return gatherIn(rows, room, scan)
+	}
+	before := *room
+	all, err := read(ids, most+1)
+	if err != nil || len(all) <= most {
+		return all, err
+	}
+	*room, all = before, nil
+	for _, id := range ids {
+		more, err := read([]any{id}, most)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	return all, nil
+}
+
+// What is shown of artifacts, in the order in which an index has it.
+var (
+	tagsShown        = `SELECT ` + tagListing.fields + ` FROM ` + tagListing.from + ` WHERE t.artifact_id IN (IDS) ORDER BY t.artifact_id DESC, t.pushed DESC, t.id DESC`
+	accessoriesShown = `SELECT ` + accessoryFields + ` FROM ` + withAccessories + ` WHERE s.id IN (IDS) ORDER BY s.id, a.id`
+)
+
+const (
+	childrenShown = `SELECT f.parent_id, f.child_digest, f.platform, COALESCE(c.id, 0) FROM artifact_reference f
+		LEFT JOIN artifact c ON c.repository_id = f.repository_id AND c.digest = f.child_digest WHERE f.parent_id IN (IDS) ORDER BY f.parent_id, f.position`
+	parentsShown = `SELECT f.parent_id, c.id FROM artifact c JOIN artifact_reference f ON f.child_digest = c.digest AND f.repository_id = c.repository_id
+		WHERE c.id IN (IDS) ORDER BY c.id, f.parent_id`
+)
 
 func scanDetail(rows *db.Rows) (artifact.Detail, error) {
 	var d artifact.Detail
@@ -323,13 +226,8 @@ func scanDetail(rows *db.Rows) (artifact.Detail, error) {
 
 // references adds the children of indexes, with what the index says of each,
 // where that is not too much to show.
-func (s *Artifacts) references(ctx context.Context, in string, ids []any, byID map[int64]*artifact.Detail) error {
-	rows, err := s.db.Query(ctx, `SELECT f.parent_id, f.child_digest, f.platform, COALESCE(c.id, 0) FROM artifact_reference f
-		LEFT JOIN artifact c ON c.repository_id = f.repository_id AND c.digest = f.child_digest WHERE f.parent_id`+in+` ORDER BY f.parent_id, f.position`, ids...)
-	if err != nil {
-		return err
-	}
-	children, err := gather(rows, func(rows *db.Rows) (r artifact.Reference, err error) {
+func (s *Artifacts) references(ctx context.Context, ids []any, most int, byID map[int64]*artifact.Detail, room *room) error {
+	children, err := capped(ctx, s.db, childrenShown, ids, most, room, func(rows *db.Rows) (r artifact.Reference, err error) {
 		var platform string
 		if err = rows.Scan(&r.ParentID, &r.Digest, &platform, &r.ChildID); err == nil && platform != "" {
 			err = json.Unmarshal([]byte(platform), &r.Platform)
@@ -347,30 +245,31 @@ func (s *Artifacts) references(ctx context.Context, in string, ids []any, byID m
 		}
 		d.References = append(d.References, c)
 	}
-	rows, err = s.db.Query(ctx, `SELECT id, media_type, body FROM artifact WHERE id IN (`+db.In(len(parents))+`) AND manifest_size <= ?`, append(parents, maxShown)...)
+	rows, err := s.db.Query(ctx, `SELECT id, media_type, body FROM artifact WHERE id IN (`+db.In(len(parents))+`) AND manifest_size <= ?`, append(parents, maxShown)...)
 	if err != nil {
 		return err
 	}
-	return eachRow(rows, func(rows *db.Rows) error {
+	_, err = gatherIn(rows, room, func(rows *db.Rows) (none struct{}, err error) {
 		var id int64
 		var mediaType string
 		var body []byte
 		if err := rows.Scan(&id, &mediaType, &body); err != nil {
-			return err
+			return none, err
 		}
 		m, err := oci.ParseManifest(mediaType, body)
 		if err != nil {
 			// A page is not to fail for what one artifact of it is.
 			byID[id].References = nil
 			s.broken.tell(ctx, byID[id], err)
-			return nil
+			return none, nil
 		}
 		references := byID[id].References
 		for i := range min(len(m.Children), len(references)) {
 			references[i].Annotations, references[i].URLs = m.Children[i].Annotations, m.Children[i].URLs
 		}
-		return nil
+		return none, nil
 	})
+	return err
 }
 
 // withAccessories finds accessories beside their subjects.
@@ -386,47 +285,40 @@ func scanAccessory(rows *db.Rows) (artifact.Accessory, error) {
 	return a, err
 }
 
-// accessories finds those of the subjects of the ids.
-func (s *Artifacts) accessories(ctx context.Context, in string, ids []any, add func(id int64, a artifact.Accessory)) error {
-	rows, err := s.db.Query(ctx, `SELECT `+accessoryFields+` FROM `+withAccessories+` WHERE s.id`+in+` ORDER BY a.id`, ids...)
-	if err != nil {
-		return err
-	}
-	found, err := gather(rows, scanAccessory)
-	for _, a := range found {
-		add(a.SubjectID, a)
-	}
-	return err
-}
-
 // inherited adds the accessories of the indexes that artifacts are children of.
-func (s *Artifacts) inherited(ctx context.Context, in string, ids []any, byID map[int64]*artifact.Detail) error {
-	rows, err := s.db.Query(ctx, `SELECT c.id, f.parent_id FROM artifact c JOIN artifact_reference f ON f.child_digest = c.digest AND f.repository_id = c.repository_id
-		WHERE c.id`+in, ids...)
+func (s *Artifacts) inherited(ctx context.Context, ids []any, most int, byID map[int64]*artifact.Detail, room *room) error {
+	children := map[int64][]int64{} // by parent
+	var parents []any
+	_, err := capped(ctx, s.db, parentsShown, ids, most, room, func(rows *db.Rows) (none struct{}, err error) {
+		var parent, child int64
+		if err := rows.Scan(&parent, &child); err != nil {
+			return none, err
+		}
+		if children[parent] == nil {
+			parents = append(parents, parent)
+		}
+		if !slices.Contains(children[parent], child) {
+			children[parent] = append(children[parent], child)
+		}
+		return none, nil
+	})
 	if err != nil {
 		return err
 	}
-	children := map[int64][]int64{} // by parent
-	err = eachRow(rows, func(rows *db.Rows) error {
-		var child, parent int64
-		err := rows.Scan(&child, &parent)
-		children[parent] = append(children[parent], child)
-		return err
-	})
-	if err != nil || len(children) == 0 {
-		return err
-	}
-	var parents []any
-	for id := range children {
-		parents = append(parents, id)
-	}
-	return s.accessories(ctx, ` IN (`+db.In(len(parents))+`)`, parents, func(parent int64, a artifact.Accessory) {
-		for _, child := range children[parent] {
-			if d := byID[child]; d != nil {
-				d.Inherited = append(d.Inherited, a)
+	for chunk := range slices.Chunk(parents, rowsAtOnce) {
+		found, err := capped(ctx, s.db, accessoriesShown, chunk, most, room, scanAccessory)
+		if err != nil {
+			return err
+		}
+		for _, a := range found {
+			for _, child := range children[a.SubjectID] {
+				if d := byID[child]; d != nil && len(d.Inherited) < most {
+					d.Inherited = append(d.Inherited, a)
+				}
 			}
 		}
-	})
+	}
+	return nil
 }
 
 var tagListing = listing{
@@ -461,7 +353,7 @@ var accessoryListing = listing{
 	columns: map[string]column{
 		"id":            {"a.id", number},
 		"type":          {"a.accessory_type", text},
-		"digest":        {"a.digest", text},
+		"digest":        column{"a.digest", digest}.unindexed(), // an index has all artifacts in this order
 		"size":          {"a.size", number},
 		"creation_time": {"a.pushed", moment},
 	},

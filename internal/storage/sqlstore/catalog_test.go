@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/berth-registry/berth/internal/artifact"
-	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/query"
@@ -28,7 +27,7 @@ func shelf(t *testing.T, d *db.DB, repo artifact.Repo) *chaos {
 	for i, n := range []int{0, 1, 4, 2, 8, 6} {
 		p := c.manifest(n)
 		p.Repo, p.AllowMissing, p.At = repo, true, accountTime.Add(time.Duration(i)*time.Second)
-		p.Facts.Type, p.Facts.AccessoryType = "IMAGE", "signature.cosign"
+		p.Facts.Type, p.Facts.AccessoryType, p.Manifest.ArtifactType = "IMAGE", "signature.cosign", "any"
 		p.Tags = map[int][]string{0: {"one", "uno"}, 4: {"all"}}[n]
 		if p.Manifest.Index {
 			p.Body = fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":"m","digest":%q,"size":1,"annotations":{"k":"v"}},{"mediaType":"m","digest":%q,"size":1}]}`,
@@ -60,7 +59,7 @@ func TestArtifactsAreListedAndFiltered(t *testing.T) {
 		}
 		for q, want := range map[string][]int{
 			"": {2, 4, 0}, "base=*": {2, 4, 1, 0}, "tags=*": {4, 0}, "tags=nil": {2}, "tags=uno": {0}, "tags=~AL": {4}, "type=IMAGE": {2, 4, 0}, "type=CHART": nil,
-			"labels=(1 2)": {0}, "labels=(1)": {2, 0}, "labels=1": {2, 0}, "labels=(7)": nil, "digest=" + string(c.manifest(4).Digest): {4},
+			"labels=(1 2)": {0}, "labels=(1)": {2, 0}, "labels=(7)": nil, "digest=" + string(c.manifest(4).Digest): {4},
 			"media_type=" + oci.MediaTypeImageIndex: {4}, "nothing=1": {2, 4, 0}, "tags=*,type=IMAGE": {4, 0},
 		} {
 			for _, w := range []artifact.Where{{ProjectID: repo.ProjectID, Repository: repo.Name}, {ProjectID: repo.ProjectID}} {
@@ -84,7 +83,7 @@ func TestArtifactsAreListedAndFiltered(t *testing.T) {
 				}
 			}
 		}
-		for _, q := range []string{"tags={a b}", "tags=[1~2]", "labels={1 2}", "labels=(x)"} {
+		for _, q := range []string{"tags={a b}", "tags=[1~2]", "labels={1 2}", "labels=(x)", "labels=1"} {
 			parsed, err := query.Parse(q, "", 1, 10)
 			if err != nil {
 				t.Fatal(err)
@@ -144,21 +143,43 @@ func TestAnArtifactHasItsParts(t *testing.T) {
 func TestTheNewestOfEachRepository(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *db.DB) {
 		repo := createRepo(t, d, "p")
-		shelf(t, d, repo)
+		c := shelf(t, d, repo)
 		shelf(t, d, artifact.Repo{ProjectID: repo.ProjectID, Name: "p/other"})
-		latest := func(q string) (int64, error) {
-			parsed, err := query.Parse(q, "", 1, 10)
+		err := NewArtifacts(d).DeleteTag(t.Context(), artifact.Repo{ProjectID: repo.ProjectID, Name: "p/other"}, "", "uno", by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		latest := func(q, sort string) (string, error) {
+			parsed, err := query.Parse(q, sort, 1, 10)
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, total, err := NewArtifacts(d).Artifacts(t.Context(), artifact.Where{ProjectID: repo.ProjectID, Latest: true}, parsed, artifact.Parts{})
-			return total, err
+			found, total, err := NewArtifacts(d).Artifacts(t.Context(), artifact.Where{ProjectID: repo.ProjectID, Latest: true}, parsed, artifact.Parts{})
+			got := fmt.Sprint(total)
+			for _, a := range found {
+				for n := range manifests {
+					if a.Digest == c.manifest(n).Digest {
+						got += fmt.Sprintf(" %s:%d", a.Repository, n)
+					}
+				}
+			}
+			return got, err
 		}
-		if n, err := latest("media_type=" + oci.MediaTypeImageIndex); n != 2 || err != nil {
-			t.Errorf("%d, %v", n, err)
+		for _, x := range []struct{ q, sort, want string }{
+			{"media_type=" + oci.MediaTypeImageIndex, "", "2 p/app:4 p/other:4"},
+			{"artifact_type=any", "", "2 p/app:2 p/other:2"},
+			{"artifact_type=any", "type,push_time", "2 p/app:2 p/other:2"},
+			{"artifact_type=any,tags=uno", "", "1 p/app:0"},
+			{"artifact_type=any,tags=~o", "-push_time", "2 p/app:0 p/other:0"},
+			{"artifact_type=any,tags=*", "push_time", "2 p/app:4 p/other:4"},
+			{"artifact_type=none", "", "0"},
+		} {
+			if got, err := latest(x.q, x.sort); got != x.want || err != nil {
+				t.Errorf("%q by %q: %s, want %s: %v", x.q, x.sort, got, x.want, err)
+			}
 		}
 		for _, q := range []string{"", "type=IMAGE", "media_type=a,artifact_type=b"} {
-			if _, err := latest(q); !errors.Is(err, artifact.ErrQuery) {
+			if _, err := latest(q, ""); !errors.Is(err, artifact.ErrQuery) {
 				t.Errorf("%q: %v", q, err)
 			}
 		}
@@ -239,41 +260,6 @@ func TestRepositoriesAreSeenByThoseWhoMay(t *testing.T) {
 	})
 }
 
-// TestListsReadNoMoreThanTheirPages holds the plans of the lists that grow: each
-// is read in its order from an index.
-func TestListsReadNoMoreThanTheirPages(t *testing.T) {
-	d := storetest.SQLite(t)
-	for name, c := range map[string]struct {
-		l    listing
-		base condition
-		by   string
-	}{
-		"artifacts of a project":    {artifactListing, condition{"a.project_id = ? AND a.listed = TRUE", []any{1}}, "INDEX artifact_project (project_id=? AND listed=?)"},
-		"artifacts of a repository": {artifactListing, condition{"a.repository_id = ? AND a.listed = TRUE", []any{1}}, "INDEX artifact_repository (repository_id=? AND listed=?)"},
-		"repositories of a project": {repositoryListing, condition{"r.project_id = ? AND r.listed = TRUE", []any{1}}, "INDEX repository_project_listed (project_id=? AND listed=?)"},
-		"all repositories":          {repositoryListing, condition{"r.listed = TRUE", nil}, "INDEX repository_listed (listed=?)"},
-		"the audit log":             {auditListing, auditVisible(audit.Visible{All: true}), "INDEX audit_log_at"},
-		"a project's audit log":     {auditListing, auditVisible(audit.Visible{ProjectID: 1}), "INDEX audit_log_project (project_id=?)"},
-	} {
-		for _, back := range []bool{false, true} {
-			got := plan(t, d, "SELECT "+c.l.fields+" FROM "+c.l.from+" WHERE "+c.base.sql+" ORDER BY "+c.l.orderBy(nil, back)+" LIMIT ? OFFSET ?", append(c.base.args, 10, 0))
-			if !strings.Contains(got, c.by) || strings.Contains(got, "TEMP B-TREE") {
-				t.Errorf("%s, from the end %v:\n%s", name, back, got)
-			}
-		}
-	}
-	for name, c := range map[string]struct{ q, by string }{
-		"tags of artifacts": {`SELECT t.name FROM tag t WHERE t.artifact_id IN (?, ?)`, "INDEX tag_artifact (artifact_id=?)"},
-		"accessories":       {`SELECT a.id FROM artifact a WHERE a.repository_id = ? AND a.accessory_of = ? AND a.accessory_of <> ''`, "INDEX artifact_accessory (repository_id=? AND accessory_of=?)"},
-		"labels":            {`SELECT label_id FROM artifact_label WHERE artifact_id IN (?, ?)`, "PRIMARY KEY (artifact_id=?)"},
-		"an icon":           {`SELECT id FROM artifact WHERE icon = ? AND icon <> ''`, "INDEX artifact_icon (icon=?)"},
-	} {
-		if got := plan(t, d, c.q, make([]any, strings.Count(c.q, "?"))); !strings.Contains(got, c.by) {
-			t.Errorf("%s:\n%s", name, got)
-		}
-	}
-}
-
 func TestWhatIsTooMuchToShowIsNotShown(t *testing.T) {
 	d := storetest.SQLite(t)
 	repo := createRepo(t, d, "p")
@@ -288,4 +274,80 @@ func TestWhatIsTooMuchToShowIsNotShown(t *testing.T) {
 			t.Errorf("%s: %d annotations, %v", name, len(a.Annotations), err)
 		}
 	}
+}
+
+// TestListsShowSomeOfManyParts of an artifact, which by itself shows all of them.
+func TestListsShowSomeOfManyParts(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		repo := createRepo(t, d, "p")
+		few, many := (&chaos{t: t, db: d}).manifest(0), artifact.Push{Digest: oci.Sum(oci.SHA256, []byte("many")), Body: []byte(`{"schemaVersion":2,"manifests":[]}`)}
+		many.Manifest.Index, many.Manifest.MediaType = true, oci.MediaTypeImageIndex
+		for i := range othersInList + 1 {
+			many.Manifest.Children = append(many.Manifest.Children, oci.Descriptor{Digest: layerOf(i)})
+		}
+		few.Tags, many.Tags = []string{"one", "uno"}, []string{"many"}
+		for i, p := range []artifact.Push{few, many} {
+			p.Repo, p.AllowMissing, p.At = repo, true, accountTime.Add(time.Duration(i)*time.Second)
+			if err := NewArtifacts(d).Record(t.Context(), p, event.New(by, event.ArtifactPushed{})); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) `
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(`INSERT INTO tag (project_id, repository_id, name, artifact_id, pushed) `+fmt.Sprintf(numbers, tagsInList)+`
+				SELECT a.project_id, a.repository_id, 'many' || CAST(i AS TEXT), a.id, 0 FROM n, artifact a WHERE a.digest = ?`, many.Digest)
+			if err == nil {
+				_, err = tx.Exec(`INSERT INTO artifact (project_id, repository_id, digest, media_type, size, manifest_size, accessory_of, accessory_type, listed, pushed, body) `+fmt.Sprintf(numbers, othersInList+1)+`
+					SELECT a.project_id, a.repository_id, 'sha256:' || CAST(i AS TEXT), '', 1, 1, a.digest, 'signature.cosign', FALSE, 0, a.body FROM n, artifact a WHERE a.digest = ?`, many.Digest)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		show := artifact.Parts{Tags: true, Accessories: true, Inherited: true}
+		parts := func(a artifact.Detail) [3]int { return [3]int{len(a.Tags), len(a.References), len(a.Accessories)} }
+		found, _, err := NewArtifacts(d).Artifacts(t.Context(), artifact.Where{ProjectID: repo.ProjectID}, query.Query{Page: 1, Size: 10}, show)
+		if err != nil || len(found) != 2 {
+			t.Fatalf("%+v, %v", found, err)
+		}
+		for i, want := range [][3]int{{tagsInList, othersInList, othersInList}, {2, 0, 0}} {
+			if got := parts(found[i]); got != want {
+				t.Errorf("in the list: %v, want %v", got, want)
+			}
+		}
+		a, err := NewArtifacts(d).Artifact(t.Context(), repo, oci.Reference{Digest: many.Digest}, show)
+		if got, want := parts(a), [3]int{tagsInList + 1, othersInList + 1, othersInList + 1}; err != nil || got != want {
+			t.Errorf("by itself: %v, want %v: %v", got, want, err)
+		}
+	})
+}
+
+// TestAnAnswerHasAnEnd whether its rows are many or large.
+func TestAnAnswerHasAnEnd(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		repo := createRepo(t, d, "p")
+		const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 700) `
+		text := strings.Repeat("x", 50_000)
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(`INSERT INTO repository (project_id, name, listed, description, created, updated) `+numbers+`SELECT ?, 'p/r' || CAST(i AS TEXT), TRUE, ?, i, i FROM n`, repo.ProjectID, text)
+			if err == nil {
+				_, err = tx.Exec(`INSERT INTO artifact (project_id, repository_id, digest, media_type, size, manifest_size, annotations, pushed, body) `+numbers+`
+					SELECT r.project_id, r.id, 'sha256:' || CAST(i AS TEXT), '', 1, 1, ?, i, CAST('' AS `+bytesOf(d)+`) FROM n, repository r WHERE r.name = 'p/r1'`, `{"k":"`+text+`"}`)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for size, want := range map[int]error{100: nil, 0: query.ErrTooMuch} {
+			q := query.Query{Page: 1, Size: size}
+			if _, _, err := NewArtifacts(d).Repositories(t.Context(), artifact.Scope{ProjectID: repo.ProjectID}, q); !errors.Is(err, want) {
+				t.Errorf("repositories by %d: %v", size, err)
+			}
+			if _, _, err := NewArtifacts(d).Artifacts(t.Context(), artifact.Where{ProjectID: repo.ProjectID}, q, artifact.Parts{}); !errors.Is(err, want) {
+				t.Errorf("artifacts by %d: %v", size, err)
+			}
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/berth-registry/berth/internal/artifact"
@@ -190,20 +191,21 @@ func (s *Labels) Detach(ctx context.Context, a label.Artifact, id int64, by even
 
 // OfArtifacts implements label.Store.
 func (s *Labels) OfArtifacts(ctx context.Context, ids []int64) (map[int64][]label.Label, error) {
-	if len(ids) == 0 {
-		return nil, nil
+	all, room := map[int64][]label.Label{}, newRoom()
+	for chunk := range slices.Chunk(ids, rowsAtOnce) {
+		rows, err := s.db.Query(ctx, `SELECT w.artifact_id, `+labelListing.fields+` FROM artifact_label w JOIN label l ON l.id = w.label_id
+			WHERE w.artifact_id IN (`+db.In(len(chunk))+`) ORDER BY l.name, l.id`, anyOf(chunk)...)
+		if err == nil {
+			_, err = gatherIn(rows, room, func(rows *db.Rows) (l label.Label, err error) {
+				var artifact int64
+				l, err = scanLabel(rows, &artifact)
+				all[artifact] = append(all[artifact], l)
+				return l, err
+			})
+		}
+		if err != nil {
+			return nil, fmt.Errorf("labels of artifacts: %w", err)
+		}
 	}
-	rows, err := s.db.Query(ctx, `SELECT w.artifact_id, `+labelListing.fields+` FROM artifact_label w JOIN label l ON l.id = w.label_id
-		WHERE w.artifact_id IN (`+db.In(len(ids))+`) ORDER BY l.name, l.id`, anyOf(ids)...)
-	if err != nil {
-		return nil, fmt.Errorf("labels of artifacts: %w", err)
-	}
-	all := map[int64][]label.Label{}
-	err = eachRow(rows, func(rows *db.Rows) error {
-		var artifact int64
-		l, err := scanLabel(rows, &artifact)
-		all[artifact] = append(all[artifact], l)
-		return err
-	})
-	return all, err
+	return all, nil
 }

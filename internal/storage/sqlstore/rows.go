@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/storage/db"
 )
 
@@ -36,6 +37,32 @@ func gather[T any](rows *db.Rows, scan func(*db.Rows) (T, error)) ([]T, error) {
 		return nil, err
 	}
 	return all, nil
+}
+
+// A room is how many bytes of an answer's rows are still free.
+type room int
+
+// rowBytes is what a row comes to beside its texts, once it is shown.
+const rowBytes = 250
+
+func newRoom() *room {
+	r := room(query.MaxAnswer)
+	return &r
+}
+
+// gatherIn gathers rows while there is room for them, and then returns
+// query.ErrTooMuch.
+func gatherIn[T any](rows *db.Rows, r *room, scan func(*db.Rows) (T, error)) ([]T, error) {
+	last := 0
+	return gather(rows, func(rows *db.Rows) (T, error) {
+		v, err := scan(rows)
+		*r -= room(rows.Texts() - last + rowBytes)
+		last = rows.Texts()
+		if err == nil && *r < 0 {
+			err = query.ErrTooMuch
+		}
+		return v, err
+	})
 }
 
 // columnOf gathers a query's only column.

@@ -35,9 +35,9 @@ func moveTags(tx *db.Tx, repo, id int64, p artifact.Push) (left []int64, err err
 			}
 			left = append(left, old)
 		}
-		_, err = tx.Exec(`INSERT INTO tag (repository_id, name, artifact_id, pushed, pulled) VALUES (?, ?, ?, ?, 0)
+		_, err = tx.Exec(`INSERT INTO tag (project_id, repository_id, name, artifact_id, pushed, pulled) VALUES (?, ?, ?, ?, ?, 0)
 			ON CONFLICT (repository_id, name) DO UPDATE SET artifact_id = excluded.artifact_id, pushed = excluded.pushed`,
-			repo, tag, id, p.At.UnixMicro())
+			p.ProjectID, repo, tag, id, p.At.UnixMicro())
 		if err != nil {
 			return nil, fmt.Errorf("tag %s: %w", tag, err)
 		}
@@ -61,9 +61,12 @@ func detach(tx *db.Tx, id int64) error {
 	return err
 }
 
+// taggedNow says of an artifact whether it has a tag.
+const taggedNow = `EXISTS (SELECT 1 FROM tag WHERE tag.artifact_id = artifact.id)`
+
 // listedNow says of an artifact whether the list of its repository shows it: it
 // is no accessory, and has a tag or no index that it is a child of.
-const listedNow = `(accessory_of = '' AND (EXISTS (SELECT 1 FROM tag WHERE tag.artifact_id = artifact.id) OR NOT EXISTS (
+const listedNow = `(accessory_of = '' AND (` + taggedNow + ` OR NOT EXISTS (
 	SELECT 1 FROM artifact_reference WHERE artifact_reference.child_digest = artifact.digest AND artifact_reference.repository_id = artifact.repository_id)))`
 
 // relist lists some artifacts of a repository, or lists them no more, as they
@@ -83,19 +86,37 @@ func relist(tx *db.Tx, repo int64, ids []int64, digests []oci.Digest) error {
 	return nil
 }
 
+// relistBy reads first, since most need no change, which all indexes of lists
+// would take part in.
 func relistBy(tx *db.Tx, repo int64, column string, values []any) error {
-	now, err := columnOf[bool](tx.Query(`UPDATE artifact SET listed = NOT listed WHERE repository_id = ? AND `+column+` IN (`+db.In(len(values))+`)
-		AND listed <> `+listedNow+` RETURNING listed`, append([]any{repo}, values...)...))
+	rows, err := tx.Query(`SELECT id, listed, `+listedNow+`, tagged <> `+taggedNow+` FROM artifact WHERE repository_id = ? AND `+column+` IN (`+db.In(len(values))+`)`,
+		append([]any{repo}, values...)...)
 	if err != nil {
 		return err
 	}
 	more := 0
-	for _, listed := range now {
-		if listed {
+	var changed []any
+	err = eachRow(rows, func(rows *db.Rows) error {
+		var id int64
+		var was, is, retagged bool
+		if err := rows.Scan(&id, &was, &is, &retagged); err != nil {
+			return err
+		}
+		if was != is || retagged {
+			changed = append(changed, id)
+		}
+		if is && !was {
 			more++
-		} else {
+		} else if was && !is {
 			more--
 		}
+		return nil
+	})
+	if err != nil || len(changed) == 0 {
+		return err
+	}
+	if _, err := tx.Exec(`UPDATE artifact SET tagged = `+taggedNow+`, listed = `+listedNow+` WHERE id IN (`+db.In(len(changed))+`)`, changed...); err != nil {
+		return err
 	}
 	return countListed(tx, repo, more)
 }
@@ -151,8 +172,8 @@ func (s *Artifacts) CreateTag(ctx context.Context, repo artifact.Repo, d oci.Dig
 		if err != nil {
 			return err
 		}
-		n, err := tx.Exec(`INSERT INTO tag (repository_id, name, artifact_id, pushed, pulled) VALUES (?, ?, ?, ?, 0)
-			ON CONFLICT (repository_id, name) DO NOTHING`, repoID, tag, id, e.At.UnixMicro())
+		n, err := tx.Exec(`INSERT INTO tag (project_id, repository_id, name, artifact_id, pushed, pulled) VALUES (?, ?, ?, ?, ?, 0)
+			ON CONFLICT (repository_id, name) DO NOTHING`, repo.ProjectID, repoID, tag, id, e.At.UnixMicro())
 		if err != nil {
 			return fmt.Errorf("tag %s: %w", tag, err)
 		}

@@ -1,0 +1,281 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/query"
+	"github.com/berth-registry/berth/internal/storage/db"
+)
+
+// An artifactFilter says which artifacts a list has.
+type artifactFilter struct {
+	project    int64
+	repository int64 // 0: all of the project
+	few        bool  // the repository has few
+	all        bool  // also those that are listed only where base=* is asked for
+
+	tagged string         // that they have a tag, or none
+	kinds  *condition     // of which kinds they are
+	sets   []artifactSet  // they are in all of these
+	among  bool           // and they have
+	ids    []int64        // one of these ids
+	plain  []query.Filter // by columns of artifact
+}
+
+// An artifactSet is what other tables say of artifacts.
+type artifactSet struct {
+	ids  condition // a query for all of them
+	has  condition // that one artifact is in it
+	huge bool      // more are in it than both databases gather
+}
+
+const (
+	// A repository that has no more artifacts is read whole and sorted; those of a
+	// larger one are picked from those of its project, which have more indexes.
+	fewArtifacts = 4000
+	// A set that has no more is read before the list, which is then of these ids.
+	smallSet = 1000
+	// PostgreSQL gathers no more ids than work_mem has room for, and rather goes
+	// through all of them for each artifact.
+	hugeSet = 200_000
+)
+
+// artifactsOf returns which artifacts are meant.
+func (s *Artifacts) artifactsOf(ctx context.Context, w artifact.Where, filters []query.Filter) (of artifactFilter, err error) {
+	of.project = w.ProjectID
+	if w.Latest {
+		if err := filteredOnce(filters); err != nil {
+			return of, err
+		}
+	}
+	if w.Repository != "" {
+		var count int64
+		err := s.db.QueryRow(ctx, `SELECT id, manifest_count FROM repository WHERE name = ? AND project_id = ?`, w.Repository, w.ProjectID).Scan(&of.repository, &count)
+		if errors.Is(err, db.ErrNotFound) {
+			return of, artifact.ErrRepositoryUnknown.With("%s", w.Repository)
+		}
+		if err != nil {
+			return of, err
+		}
+		of.few = count <= fewArtifacts
+	}
+	var kinds []query.Filter
+	for _, f := range filters {
+		switch {
+		case f.Field == "base":
+			of.all = f.Op == query.Exact && f.Value == "*"
+		case f.Field == "tags":
+			err = s.filterTags(ctx, &of, f)
+		case f.Field == "labels":
+			err = s.filterLabels(ctx, &of, f)
+		case f.Field == "digest":
+			err = s.filterDigest(ctx, &of, f)
+		case isOfKind(f.Field):
+			kinds = append(kinds, f)
+		case artifactListing.columns[f.Field].expr != "":
+			of.plain = append(of.plain, f)
+		}
+		if err != nil {
+			return of, err
+		}
+	}
+	return of, s.filterKinds(ctx, &of, kinds)
+}
+
+// filteredOnce returns artifact.ErrQuery unless there is a filter of exactly one of
+// media type and artifact type.
+func filteredOnce(filters []query.Filter) error {
+	n := 0
+	for _, f := range filters {
+		if f.Field == "media_type" || f.Field == "artifact_type" {
+			n++
+		}
+	}
+	if n != 1 {
+		return artifact.ErrQuery.With("latest_in_repository: it needs a filter by exactly one of media_type and artifact_type")
+	}
+	return nil
+}
+
+// filterTags adds a filter by tags: * for any, nil for none, a name, or a part of
+// one.
+func (s *Artifacts) filterTags(ctx context.Context, of *artifactFilter, f query.Filter) error {
+	switch {
+	case f.Op == query.Exact && f.Value == "*":
+		of.tagged = " AND a.tagged = TRUE"
+		return nil
+	case f.Op == query.Exact && f.Value == "nil":
+		of.tagged = " AND a.tagged = FALSE"
+		return nil
+	case f.Op != query.Exact && f.Op != query.Fuzzy:
+		return artifact.ErrQuery.With("tags: it must be *, nil, a name, or a part of one behind ~")
+	}
+	name, err := column{"t.name", text}.condition(f)
+	if err != nil {
+		return err
+	}
+	in := condition{"t.project_id = ? AND " + name.sql, append([]any{of.project}, name.args...)}
+	if of.repository != 0 {
+		in = condition{"t.repository_id = ? AND " + name.sql, append([]any{of.repository}, name.args...)}
+	}
+	return s.filterSet(ctx, of, artifactSet{
+		ids: condition{"SELECT t.artifact_id FROM tag t WHERE " + in.sql, in.args},
+		has: condition{"EXISTS (SELECT 1 FROM tag t WHERE t.artifact_id = a.id AND " + in.sql + ")", in.args},
+	})
+}
+
+// filterLabels adds a filter by labels, all of which an artifact must have.
+func (s *Artifacts) filterLabels(ctx context.Context, of *artifactFilter, f query.Filter) error {
+	wrong := artifact.ErrQuery.With("labels: they must be ids between parentheses, as in labels=(1 2)")
+	if f.Op != query.All {
+		return wrong
+	}
+	for _, v := range f.Values {
+		id, ok := numberOf(v)
+		if !ok {
+			return wrong
+		}
+		err := s.filterSet(ctx, of, artifactSet{
+			ids: condition{"SELECT w.artifact_id FROM artifact_label w WHERE w.label_id = ?", []any{id}},
+			has: condition{"EXISTS (SELECT 1 FROM artifact_label w WHERE w.artifact_id = a.id AND w.label_id = ?)", []any{id}},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// filterSet adds that artifacts must be in a set.
+func (s *Artifacts) filterSet(ctx context.Context, of *artifactFilter, set artifactSet) error {
+	small, err := s.filterSmall(ctx, of, set.ids)
+	if err != nil || small {
+		return err
+	}
+	var n int
+	err = s.db.QueryRow(ctx, `SELECT count(*) FROM (`+set.ids.sql+` LIMIT ?) AS found`, append(slices.Clone(set.ids.args), hugeSet+1)...).Scan(&n)
+	set.huge = n > hugeSet
+	of.sets = append(of.sets, set)
+	return err
+}
+
+// filterSmall adds that artifacts must be among those that a query finds, and
+// reports that it did so, unless they are too many.
+func (s *Artifacts) filterSmall(ctx context.Context, of *artifactFilter, q condition) (bool, error) {
+	ids, err := columnOf[int64](s.db.Query(ctx, q.sql+` LIMIT ?`, append(slices.Clone(q.args), smallSet+1)...))
+	if err != nil || len(ids) > smallSet {
+		return false, err
+	}
+	if of.among {
+		ids = slices.DeleteFunc(ids, func(id int64) bool { return !slices.Contains(of.ids, id) })
+	}
+	slices.Sort(ids)
+	of.ids, of.among = slices.Compact(ids), true
+	return true, nil
+}
+
+// filterDigest adds a filter by digests, which only one index is in the order of.
+func (s *Artifacts) filterDigest(ctx context.Context, of *artifactFilter, f query.Filter) error {
+	where, err := artifactFilter{project: of.project, repository: of.repository, all: true, plain: []query.Filter{f}}.inOrderOf("digest")
+	if err != nil {
+		return err
+	}
+	small, err := s.filterSmall(ctx, of, condition{"SELECT a.id FROM artifact a WHERE " + where.sql + " ORDER BY a.digest", where.args})
+	if err == nil && !small {
+		of.plain = append(of.plain, f)
+	}
+	return err
+}
+
+// filterKinds adds the filters by what is said of kinds.
+func (s *Artifacts) filterKinds(ctx context.Context, of *artifactFilter, filters []query.Filter) error {
+	if len(filters) == 0 {
+		return nil
+	}
+	where, err := kindListing.where(condition{"TRUE", nil}, filters)
+	if err != nil {
+		return err
+	}
+	kinds := `SELECT k.id FROM artifact_kind k WHERE ` + where.sql
+	ids, err := columnOf[int64](s.db.Query(ctx, kinds+` LIMIT ?`, append(slices.Clone(where.args), rowsAtOnce+1)...))
+	if err != nil {
+		return err
+	}
+	of.kinds = &condition{"a.kind IN (" + kinds + ")", where.args}
+	if len(ids) <= rowsAtOnce {
+		of.kinds = &condition{"a.kind IN (" + db.In(len(ids)) + ")", anyOf(ids)}
+	}
+	return nil
+}
+
+// none reports whether all artifacts are meant that are listed.
+func (of artifactFilter) none() bool {
+	return !of.all && of.tagged == "" && of.kinds == nil && len(of.sets) == 0 && !of.among && len(of.plain) == 0
+}
+
+// inOrderOf is the condition for a walk in the order of a field, or for counting,
+// where there is none.
+func (of artifactFilter) inOrderOf(field string) (condition, error) {
+	in := condition{"a.project_id = ?", []any{of.project}}
+	switch {
+	case of.among && of.repository != 0: // they are found by their ids
+		in = condition{"+a.repository_id = ?", []any{of.repository}}
+	case of.among:
+		in = condition{"+a.project_id = ?", []any{of.project}}
+	case of.repository != 0 && (of.few || field == "push_time" || field == ""):
+		in = condition{"a.repository_id = ?", []any{of.repository}}
+	case of.repository != 0:
+		in = condition{"a.project_id = ? AND +a.repository_id = ?", []any{of.project, of.repository}}
+	}
+	return of.meeting(in, field)
+}
+
+// inNoOrder is the condition for counting.
+func (of artifactFilter) inNoOrder() (condition, error) {
+	for _, f := range of.plain {
+		if f.Field == "digest" { // the other indexes do not have it
+			return of.inOrderOf("digest")
+		}
+	}
+	return of.inOrderOf("")
+}
+
+// meeting adds the filters to a condition, see inOrderOf.
+func (of artifactFilter) meeting(in condition, field string) (condition, error) {
+	add := func(c condition) { in.sql, in.args = in.sql+" AND "+c.sql, append(in.args, c.args...) }
+	in.sql += " AND a.accessory_of = ''" + of.tagged
+	if !of.all {
+		in.sql += " AND a.listed = TRUE"
+	}
+	if of.kinds != nil {
+		add(condition{"+" + of.kinds.sql, of.kinds.args})
+	}
+	for _, set := range of.sets {
+		switch is := "a.id IN (" + set.ids.sql + ")"; {
+		case of.among || set.huge:
+			add(set.has)
+		case field == "" && of.repository == 0: // where the set may lead to the artifacts
+			add(condition{is, set.ids.args})
+		default: // PostgreSQL is not to ask for each artifact again
+			add(condition{"(" + is + ") = TRUE", set.ids.args})
+		}
+	}
+	if of.among {
+		add(condition{"a.id IN (" + db.In(len(of.ids)) + ")", anyOf(of.ids)})
+	}
+	for _, f := range of.plain {
+		c := artifactListing.columns[f.Field]
+		if f.Field != field {
+			c = c.unindexed()
+		}
+		one, err := c.condition(f)
+		if err != nil {
+			return in, err
+		}
+		add(one)
+	}
+	return in, nil
+}

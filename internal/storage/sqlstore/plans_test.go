@@ -1,0 +1,215 @@
+package sqlstore
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/berth-registry/berth/internal/audit"
+	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/query"
+	"github.com/berth-registry/berth/internal/storage/db"
+	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
+)
+
+// A readPlan is what a statement's plan must be: which index it reads, and
+// whether that is in the statement's order, and has all that is looked at.
+type readPlan struct {
+	index            string
+	ordered, covered bool
+}
+
+func (p readPlan) check(t *testing.T, d *db.DB, name, statement string, args []any) {
+	t.Helper()
+	lines := indexPlan(t, d, statement, args, p.ordered)
+	on, sort := []string{"INDEX " + p.index + " ", "INDEX " + p.index + "\n"}, "TEMP B-TREE"
+	if p.covered {
+		on = []string{"COVERING INDEX " + p.index + " ", "COVERING INDEX " + p.index + "\n"}
+	}
+	if d.Dialect() == db.PostgreSQL {
+		on, sort = []string{"Index Scan using " + p.index + " ", "Index Scan Backward using " + p.index + " "}, "->  Sort"
+		covered := []string{"Index Only Scan using " + p.index + " ", "Index Only Scan Backward using " + p.index + " "}
+		if p.covered {
+			on = nil
+		}
+		on = append(on, covered...)
+	}
+	found := false
+	for _, text := range on {
+		found = found || strings.Contains(lines, text)
+	}
+	if !found || p.ordered && strings.Contains(lines, sort) {
+		t.Errorf("%s does not read %+v:\n%s\n%s", name, p, statement, lines)
+	}
+}
+
+// indexPlan returns the plan of a statement where indexes are taken if there are
+// any, also of tables that are empty; and where ordered is set, those that are in
+// the statement's order.
+func indexPlan(t *testing.T, d *db.DB, q string, args []any, ordered bool) string {
+	t.Helper()
+	if d.Dialect() == db.SQLite {
+		return plan(t, d, q, args) + "\n"
+	}
+	var lines []string
+	err := d.Write(t.Context(), func(tx *db.Tx) (err error) {
+		off := []string{"seqscan", "bitmapscan"}
+		if ordered {
+			off = append(off, "sort")
+		}
+		for _, kind := range off {
+			if _, err := tx.Exec(`SET LOCAL enable_` + kind + ` = off`); err != nil {
+				return err
+			}
+		}
+		lines, err = columnOf[string](tx.Query(`EXPLAIN `+q, args...))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// unique is the name of the index that a constraint of a table has.
+func unique(d *db.DB, table, columns string) string {
+	if d.Dialect() == db.PostgreSQL {
+		if table == "tag" || table == "artifact" { // which had this name at first
+			table += "_now"
+		}
+		return table + "_" + columns + "_key"
+	}
+	return "sqlite_autoindex_" + table + "_1"
+}
+
+// TestArtifactsAreReadFromIndexes holds the plan of each order and each filter of
+// lists of artifacts: a walk along the index of the order, which has all that is
+// looked at.
+func TestArtifactsAreReadFromIndexes(t *testing.T) {
+	ofProject := map[string]string{
+		"id": "artifact_by_id", "digest": "artifact_by_digest", "size": "artifact_by_size", "push_time": "artifact_by_push", "pull_time": "artifact_by_pull",
+		"type": "artifact_by_kind", "media_type": "artifact_by_kind", "manifest_media_type": "artifact_by_kind", "artifact_type": "artifact_by_kind",
+	}
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		read := func(of artifactFilter, field, index string) {
+			t.Helper()
+			for _, back := range []bool{false, true} {
+				where, err := of.inOrderOf(field)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sort := query.Sort{Field: field, Desc: true}
+				if isOfKind(field) { // each kind is read by itself
+					where.sql, sort.Field = where.sql+" AND a.kind = 3", "push_time"
+				}
+				q := artifactListing.statement(where, artifactListing.orderBy([]query.Sort{sort}, back))
+				readPlan{index, true, true}.check(t, d, "by "+field, q, append(where.args, 10, 0))
+			}
+		}
+		for field := range artifactListing.columns {
+			index, ok := ofProject[field]
+			if !ok {
+				t.Errorf("no index of %s is known here", field)
+			}
+			read(artifactFilter{project: 1}, field, index)
+			if field == "push_time" {
+				index = "artifact_repository"
+			}
+			if !isOfKind(field) {
+				read(artifactFilter{project: 1, repository: 1}, field, index)
+			}
+		}
+		large := artifactSet{ids: condition{"SELECT w.artifact_id FROM artifact_label w WHERE w.label_id = ?", []any{1}}}
+		for name, of := range map[string]artifactFilter{
+			"base": {all: true}, "tags": {tagged: " AND a.tagged = TRUE"}, "kinds": {kinds: &condition{"a.kind IN (?, ?)", []any{1, 2}}}, "labels": {sets: []artifactSet{large}},
+			"size":      {plain: []query.Filter{{Field: "size", Op: query.Range, Min: int64(5)}}},
+			"pull_time": {plain: []query.Filter{{Field: "pull_time", Op: query.Range, Min: "2026-01-01 00:00:00"}}},
+			"push_time": {plain: []query.Filter{{Field: "push_time", Op: query.Range, Min: "2026-01-01 00:00:00"}}},
+			"id":        {plain: []query.Filter{{Field: "id", Op: query.Range, Max: int64(5)}}},
+		} {
+			of.project = 1
+			t.Run(name, func(t *testing.T) { read(of, "push_time", "artifact_by_push") })
+			of.repository = 1
+			t.Run(name+" in a repository", func(t *testing.T) { read(of, "push_time", "artifact_repository") })
+		}
+		where, err := artifactFilter{}.meeting(condition{sql: "a.repository_id = r.id"}, "push_time")
+		if err != nil {
+			t.Fatal(err)
+		}
+		newest := `SELECT r.id, ` + ofNewest("a.pushed", where) + ` FROM repository r WHERE r.project_id = ? AND r.listed = TRUE`
+		readPlan{"artifact_repository", true, true}.check(t, d, "newest", newest, []any{1})
+		readPlan{"repository_project_listed", true, false}.check(t, d, "newest", newest, []any{1})
+		for name, c := range map[string]struct {
+			q string
+			p readPlan
+		}{
+			"a tag of a project":    {`SELECT t.artifact_id FROM tag t WHERE t.project_id = ? AND t.name = ?`, readPlan{"tag_project", true, true}},
+			"a part of one":         {`SELECT t.artifact_id FROM tag t WHERE t.project_id = ? AND LOWER(t.name) LIKE ?`, readPlan{"tag_project", true, true}},
+			"a tag of a repository": {`SELECT t.artifact_id FROM tag t WHERE t.repository_id = ? AND t.name = ?`, readPlan{unique(d, "tag", "repository_id_name"), true, false}},
+			"a label":               {`SELECT w.artifact_id FROM artifact_label w WHERE w.label_id = ?`, readPlan{"artifact_label_label", true, true}},
+		} {
+			c.p.check(t, d, name, c.q, []any{"1", "1"}[:strings.Count(c.q, "?")])
+		}
+	})
+}
+
+// TestPartsOfArtifactsAreReadFromIndexes holds the plans of what is shown of a
+// page of artifacts.
+func TestPartsOfArtifactsAreReadFromIndexes(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		for name, c := range map[string]struct {
+			q, index string
+		}{
+			"tags":             {tagsShown, "tag_artifact"},
+			"accessories":      {accessoriesShown, "artifact_accessory"},
+			"what has a child": {parentsShown, "artifact_reference_child"},
+		} {
+			readPlan{index: c.index}.check(t, d, name, strings.Replace(c.q, "IDS", "?", 1)+" LIMIT ?", []any{1, 10})
+		}
+		readPlan{index: "artifact_icon"}.check(t, d, "an icon", `SELECT id FROM artifact WHERE icon = ? AND icon <> ''`, []any{"x"})
+	})
+}
+
+// TestOtherListsAreReadFromIndexes holds how lists are read in the order that they
+// have by themselves, and by which index whatever the order is.
+func TestOtherListsAreReadFromIndexes(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		for name, c := range map[string]struct {
+			l          listing
+			base       condition
+			byDefault  readPlan
+			inAnyOrder string // an index; empty where all rows are read
+		}{
+			"repositories of a project": {repositoryListing, condition{"r.project_id = ? AND r.listed = TRUE", []any{1}}, readPlan{index: "repository_project_listed", ordered: true}, "repository_project"},
+			"all repositories":          {repositoryListing, condition{"r.listed = TRUE", nil}, readPlan{index: "repository_listed", ordered: true}, ""},
+			"audit log":                 {auditListing, auditVisible(audit.Visible{All: true}), readPlan{index: "audit_log_at", ordered: true}, ""},
+			"audit log of a project":    {auditListing, auditVisible(audit.Visible{ProjectID: 1}), readPlan{index: "audit_log_project", ordered: true}, "audit_log_project"},
+			"tags of an artifact":       {tagListing, condition{"t.artifact_id = ?", []any{1}}, readPlan{index: "tag_artifact", ordered: true}, "tag_artifact"},
+			"accessories":               {accessoryListing, condition{"s.id = ?", []any{1}}, readPlan{index: "artifact_accessory"}, "artifact_accessory"},
+			"labels of a project":       {labelListing, condition{"l.scope = ? AND l.project_id = ?", []any{"p", 1}}, readPlan{index: unique(d, "label", "scope_project_id_name"), ordered: true}, unique(d, "label", "scope_project_id_name")},
+			"members":                   {memberListing, condition{"m.project_id = ?", []any{1}}, readPlan{index: unique(d, "member", "project_id_kind_entity_id")}, unique(d, "member", "project_id_kind_entity_id")},
+			"projects":                  {projectListing, projectVisible(project.Visible{All: true}), readPlan{index: unique(d, "project", "name"), ordered: true}, ""},
+			"users":                     {accountListing, condition{sql: "NOT deleted"}, readPlan{index: unique(d, "account", "name"), ordered: true}, ""},
+			"robots":                    {robotListing, condition{sql: robotLives}, readPlan{index: "robot_name", ordered: true}, ""},
+		} {
+			q := func(sorts []query.Sort, back bool) (string, []any) {
+				return c.l.statement(c.base, c.l.orderBy(sorts, back)), append(c.base.args[:len(c.base.args):len(c.base.args)], 10, 0)
+			}
+			for _, back := range []bool{false, true} {
+				statement, args := q(nil, back)
+				c.byDefault.check(t, d, name, statement, args)
+			}
+			if c.inAnyOrder == "" {
+				continue
+			}
+			for field := range c.l.columns {
+				statement, args := q([]query.Sort{{Field: field}}, false)
+				lines := indexPlan(t, d, statement, args, false)
+				if !strings.Contains(lines, c.inAnyOrder) {
+					t.Errorf("%s by %s is not read by %s:\n%s", name, field, c.inAnyOrder, lines)
+				}
+			}
+		}
+		seen := condition{`r.project_id IN (` + projectsOf + `)`, []any{1, 1}}
+		readPlan{index: "member_entity"}.check(t, d, "repositories that one may see", repositoryListing.statement(seen, "r.id"), append(seen.args, 10, 0))
+	})
+}
