@@ -84,7 +84,7 @@ type copyArtifact struct {
 // Resolve keeps the path of the request, in which the copy will be.
 func (c *copyArtifact) Resolve(h huma.Context) []error {
 	r, _ := humago.Unwrap(h)
-	c.path = strings.TrimSuffix(r.URL.EscapedPath(), "/")
+	c.path = r.URL.EscapedPath()
 	return nil
 }
 

@@ -91,9 +91,7 @@ func newAPI(c Config, routes func(*API, Config)) (*API, error) {
 	config.Security = []map[string][]string{{"basic": {}}, {}}
 	config.FieldsOptionalByDefault, config.AllowAdditionalPropertiesByDefault = true, true
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
-	for _, path := range []string{base, base + "/{$}"} {
-		mux.Handle("GET "+path, http.RedirectHandler(base+docsPath, http.StatusSeeOther))
-	}
+	mux.Handle("GET "+base, http.RedirectHandler(base+docsPath, http.StatusSeeOther))
 	a := &API{projects: c.Projects, handler: web.Routes(mux)}
 	a.huma = huma.NewAPI(config, adapter{mux})
 	routes(a, c)
@@ -110,7 +108,19 @@ func newAPI(c Config, routes func(*API, Config)) (*API, error) {
 // ServeHTTP answers a request, whose path begins with /api/.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	a.handler.ServeHTTP(w, r)
+	a.handler.ServeHTTP(w, unslashed(r))
+}
+
+// unslashed returns a request whose path does not end with a slash. It says
+// nothing, and clients write it or not: Terraform asks for "/quotas/?page=1".
+func unslashed(r *http.Request) *http.Request {
+	if !strings.HasSuffix(r.URL.EscapedPath(), "/") {
+		return r
+	}
+	plain, u := *r, *r.URL
+	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
+	plain.URL = &u
+	return &plain
 }
 
 // Document returns the OpenAPI document, as JSON.
@@ -120,13 +130,14 @@ func (a *API) Document() []byte { return a.document }
 // below base.
 type adapter struct{ *http.ServeMux }
 
-// Handle adds an operation.
+// Handle adds an operation. Where its path ends with a slash in the document,
+// requests do without: see unslashed.
 func (m adapter) Handle(o *huma.Operation, handle func(huma.Context)) {
 	prefix := base
 	if len(o.Servers) > 0 {
 		prefix = o.Servers[0].URL
 	}
-	m.HandleFunc(o.Method+" "+prefix+o.Path, func(w http.ResponseWriter, r *http.Request) {
+	m.HandleFunc(o.Method+" "+prefix+strings.TrimSuffix(o.Path, "/"), func(w http.ResponseWriter, r *http.Request) {
 		handle(humago.NewContext(o, r, w))
 	})
 }

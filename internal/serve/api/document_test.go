@@ -181,7 +181,8 @@ var (
 // matches reports whether a path of a request is one of a route.
 func matches(route, path string) bool {
 	path, _, _ = strings.Cut(path, "?")
-	want, got := strings.Split(route, "/"), strings.Split(strings.TrimPrefix(path, base), "/")
+	parts := func(path string) []string { return strings.Split(strings.TrimSuffix(path, "/"), "/") }
+	want, got := parts(route), parts(strings.TrimPrefix(path, base))
 	if len(want) != len(got) {
 		return false
 	}

@@ -38,7 +38,8 @@ func TestUnreadableRequests(t *testing.T) {
 		{"root", "POST /projects\n\n" + big, 413, "REQUEST_ENTITY_TOO_LARGE", "4194305"},
 		{"root", "GET /projects\nAccept: image/png", 406, "NOT_ACCEPTABLE", ""},
 		{"root", "GET /nowhere", 404, "NOT_FOUND", ""},
-		{"root", "GET /users/", 404, "NOT_FOUND", ""},
+		{"root", "GET /nowhere/", 404, "NOT_FOUND", ""},
+		{"root", "DELETE /users/", 405, "METHOD_NOT_ALLOWED", ""},
 		{"root", "GET /USERS", 404, "NOT_FOUND", ""},
 		{"root", "GET /api/v2.0//users", 404, "NOT_FOUND", ""},
 		{"root", "GET /users/../users", 404, "NOT_FOUND", ""},
@@ -94,6 +95,25 @@ func TestWhatIsLeftOutOrUnknownIsTaken(t *testing.T) {
 	w := newWorld(t)
 	w.want(201, "root", `POST /projects`+"\n\n"+`{"project_name":"gamma","public":null,"metadata":{"severity":null,"new_thing":{}},"storage_limit":null,"registry_id":null,"surplus":[1]}`)
 	w.want(200, "root", "GET /users?surplus=1")
+}
+
+func TestASlashAtTheEndSaysNothing(t *testing.T) {
+	w := newWorld(t)
+	w.walk([]step{
+		{"root", "GET /quotas/?page=1&page_size=100", 200, `"name":"alpha"`},
+		{"root", "GET /projects/alpha/metadatas", 200, `"public":"false"`},
+		{"root", "GET /projects/alpha/metadatas/", 200, `"public":"false"`},
+		{"root", "GET /projects/alpha/repositories/lib%252Fbase/", 200, `"name":"alpha/lib/base"`},
+		{"alice", `POST /projects/alpha/metadatas` + "\n\n" + `{"auto_scan":"true"}`, 200, ""},
+		{"bob", "GET /projects/alpha/metadatas", 403, ""},
+		{"root", "GET /projects/", 200, `"name":"alpha"`},
+	})
+	if got := w.do("root", "POST /projects/alpha/repositories/lib%252Fbase/artifacts/?from=alpha/app:1").Header().Get("Location"); got != base+"/projects/alpha/repositories/lib%252Fbase/artifacts/1" {
+		t.Errorf("Location %s", got)
+	}
+	if got := w.do("root", "GET /users/?page_size=1").Header().Get("Link"); got != `</api/v2.0/users?page=2&page_size=1>; rel="next"` {
+		t.Errorf("Link %s", got)
+	}
 }
 
 func TestPages(t *testing.T) {
