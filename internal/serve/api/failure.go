@@ -13,6 +13,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/serve/web"
 )
 
@@ -40,9 +44,28 @@ func (f *failure) ContentType(plain string) string {
 	return plain + "; charset=utf-8"
 }
 
+// codes are what this API calls faults that the distribution API, which has them
+// too, has names of its own for.
+var codes = []struct {
+	fault *fault.Fault
+	code  string
+}{
+	{artifact.ErrRepositoryUnknown, "NOT_FOUND"},
+	{artifact.ErrUnknown, "NOT_FOUND"},
+	{artifact.ErrReferenced, "VIOLATE_FOREIGN_KEY_CONSTRAINT"},
+	{registry.ErrBlobUnknown, "NOT_FOUND"},
+	{oci.ErrTagInvalid, "BAD_REQUEST"},
+	{oci.ErrNameInvalid, "BAD_REQUEST"},
+}
+
 // failed turns what a handler returned into the answer.
 func failed(ctx context.Context, err error) *failure {
 	status, header, body := web.Answer(ctx, err)
+	for _, c := range codes {
+		if status < http.StatusInternalServerError && errors.Is(err, c.fault) {
+			body.Errors[0].Code = c.code
+		}
+	}
 	return &failure{body, status, header}
 }
 

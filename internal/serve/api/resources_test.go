@@ -410,9 +410,9 @@ func TestCopies(t *testing.T) {
 	w.walk([]step{
 		{"dev", from("open/lib/base:1"), 201, ""},
 		{"dev", "GET /projects/alpha/repositories/app/artifacts/1/additions/build_history", 200, "COPY"},
-		{"dev", from("alpha/lib/base:1@" + digest), 404, "MANIFEST_UNKNOWN"},
-		{"dev", from("alpha/none:1"), 404, "NAME_UNKNOWN"},
-		{"dev", from("open/app:none"), 404, "MANIFEST_UNKNOWN"},
+		{"dev", from("alpha/lib/base:1@" + digest), 404, `"code":"NOT_FOUND"`},
+		{"dev", from("alpha/none:1"), 404, `"code":"NOT_FOUND"`},
+		{"dev", from("open/app:none"), 404, `"code":"NOT_FOUND"`},
 		{"dev", from("beta/app:1"), 403, "FORBIDDEN"},
 		{"dev", from("beta/none:1"), 403, "FORBIDDEN"},
 		{"dev", from("nowhere/app:1"), 403, "FORBIDDEN"}, // as one without rights in it
@@ -427,9 +427,9 @@ func TestCopies(t *testing.T) {
 func TestAdditions(t *testing.T) {
 	newWorld(t).walk([]step{
 		{"lim", "GET /projects/alpha/repositories/app/artifacts/1/additions/readme.md", 400, "it has build_history"},
-		{"lim", "GET /projects/alpha/repositories/app/artifacts/2/additions/build_history", 404, "MANIFEST_UNKNOWN"},
-		{"lim", "GET /projects/alpha/repositories/app/artifacts/2/additions/vulnerabilities", 404, "MANIFEST_UNKNOWN"},
-		{"lim", "GET /projects/alpha/repositories/none/artifacts/1/additions/build_history", 404, "NAME_UNKNOWN"},
+		{"lim", "GET /projects/alpha/repositories/app/artifacts/2/additions/build_history", 404, `"code":"NOT_FOUND"`},
+		{"lim", "GET /projects/alpha/repositories/app/artifacts/2/additions/vulnerabilities", 404, `"code":"NOT_FOUND"`},
+		{"lim", "GET /projects/alpha/repositories/none/artifacts/1/additions/build_history", 404, `"code":"NOT_FOUND"`},
 		{"lim", "GET /projects/alpha/repositories/app/artifacts/1/additions/build_history\nAccept: application/json", 200, "COPY"},
 		{"bob", "GET /projects/open/repositories/lib%252Fbase/artifacts/1/additions/build_history", 200, "COPY"},
 	})
