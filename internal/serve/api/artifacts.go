@@ -98,13 +98,25 @@ type referenceBody struct {
 	URLs        []string          `json:"urls,omitempty"`
 }
 
-// platformBody has quotes in two of its keys, as clients expect them.
+// platformBody has two of its fields under two names. Clients that were made of
+// Harbor's description look for names with quotes; programs in Go, and so Harbor
+// itself, cannot have these, and call the fields what they are called in Go.
 type platformBody struct {
 	Architecture string   `json:"architecture"`
 	OS           string   `json:"os"`
 	OSVersion    string   `json:"'os.version'"`
 	OSFeatures   []string `json:"'os.features'" nullable:"true"`
+	GoVersion    string   `json:"OsVersion"`
+	GoFeatures   []string `json:"OsFeatures" nullable:"true"`
 	Variant      string   `json:"variant"`
+}
+
+// MarshalJSON writes the names that a tag cannot have.
+func (p platformBody) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]any{
+		"architecture": p.Architecture, "os": p.OS, "variant": p.Variant,
+		"'os.version'": p.OSVersion, "'os.features'": p.OSFeatures, "OsVersion": p.GoVersion, "OsFeatures": p.GoFeatures,
+	})
 }
 
 type additionLink struct {
@@ -134,7 +146,7 @@ func asAccessory(repository string) func(artifact.Accessory) accessoryBody {
 func asReference(r artifact.Reference) referenceBody {
 	out := referenceBody{ParentID: r.ParentID, ChildID: r.ChildID, Digest: string(r.Digest), Annotations: r.Annotations, URLs: r.URLs}
 	if p := r.Platform; p != nil {
-		out.Platform = &platformBody{p.Architecture, p.OS, p.OSVersion, p.OSFeatures, p.Variant}
+		out.Platform = &platformBody{p.Architecture, p.OS, p.OSVersion, p.OSFeatures, p.OSVersion, p.OSFeatures, p.Variant}
 	}
 	return out
 }

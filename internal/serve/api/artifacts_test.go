@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/berth-registry/berth/internal/oci"
@@ -12,6 +13,21 @@ func (w *world) windows() map[string]any {
 		MediaType: oci.MediaTypeImageManifest, Digest: oci.Digest(w.digest("alpha")), Size: 1,
 		Platform: &oci.Platform{Architecture: "amd64", OS: "windows", OSVersion: "10.0", OSFeatures: []string{"win32k"}, Variant: "v2"},
 	}}}
+}
+
+func TestThePlatformOfAReference(t *testing.T) {
+	w := newWorld(t)
+	w.push(oci.Reference{Tag: "index"}, oci.MediaTypeImageIndex, w.windows())
+	got := w.want(200, "lim", "GET /projects/alpha/repositories/app/artifacts/index").Body.String()
+	for _, field := range []string{
+		`"architecture":"amd64"`, `"os":"windows"`, `"variant":"v2"`,
+		`"'os.version'":"10.0"`, `"'os.features'":["win32k"]`, // as Harbor describes it
+		`"OsVersion":"10.0"`, `"OsFeatures":["win32k"]`, // as Harbor, and clients in Go, have it
+	} {
+		if !strings.Contains(got, field) {
+			t.Errorf("no %s in %s", field, got)
+		}
+	}
 }
 
 // TestCodes holds the codes of this API, where the distribution API has others.
