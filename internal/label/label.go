@@ -37,7 +37,7 @@ type Label struct {
 	ID               int64
 	Name             string
 	Description      string
-	Color            string // "#RRGGBB", or empty
+	Color            string // "#RRGGBB" as a rule, or empty
 	Scope            string // Global or OfProject
 	ProjectID        int64  // 0 for a global one
 	Created, Updated time.Time
@@ -88,7 +88,9 @@ const (
 	maxDescription = 1024
 )
 
-var colour = regexp.MustCompile(`^(#[0-9A-Fa-f]{6})?$`)
+// colour is what a client may call one: Terraform's default is "false". It has
+// no character that could mean something else where a page puts it.
+var colour = regexp.MustCompile(`^#?[0-9A-Za-z]{0,15}$`)
 
 func (l Label) check() error {
 	switch {
@@ -97,7 +99,7 @@ func (l Label) check() error {
 	case len(l.Description) > maxDescription || !isText(l.Description):
 		return ErrInvalid.With("description: it may have at most %d bytes", maxDescription)
 	case !colour.MatchString(l.Color):
-		return ErrInvalid.With("color: it must be empty or #RRGGBB")
+		return ErrInvalid.With("color: it is #RRGGBB, or up to 15 letters and digits")
 	case l.Scope == Global && l.ProjectID != 0, l.Scope == OfProject && l.ProjectID <= 0, l.Scope != Global && l.Scope != OfProject:
 		return ErrInvalid.With("scope: it must be g, or p with a project_id")
 	}

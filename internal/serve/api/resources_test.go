@@ -494,7 +494,9 @@ func TestLabels(t *testing.T) {
 		{"root", make(`"name":"a","scope":"p"`), 400, "scope"},
 		{"root", make(`"name":" ","scope":"g"`), 400, "name"},
 		{"root", make(`"name":"` + strings.Repeat("x", 129) + `","scope":"g"`), 400, "name"},
-		{"root", make(`"name":"a","scope":"g","color":"red"`), 400, "color"},
+		{"root", make(`"name":"a","scope":"g","color":"red;x"`), 400, "color"},
+		{"root", make(`"name":"a","scope":"g","color":"#000000 "`), 400, "color"},
+		{"root", make(`"name":"b","scope":"g","color":"false"`), 201, ""}, // as Terraform has it where nothing is said
 		{"root", make(`"name":"a","scope":"p","project_id":999`), 404, ""},
 		{"alice", make(`"name":"a","scope":"g"`), 403, ""},
 		{"alice", make(`"name":"a","scope":"p","project_id":2`), 403, ""},
