@@ -10,6 +10,7 @@ import (
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/setting"
 )
@@ -101,12 +102,20 @@ func asUser(u account.User) userResp {
 type listUsers struct {
 	Filtering
 	Paging
+	Name  string `query:"username" doc:"a part of the name"`
+	Email string `query:"email" doc:"a part of the e-mail address"`
 }
 
 func (u users) list(ctx context.Context, in *listUsers) (*list[userResp], error) {
 	q, err := ask(in.Filtering, in.Paging)
 	if err != nil {
 		return nil, err
+	}
+	if in.Name != "" {
+		q = q.Where(query.Filter{Field: "username", Op: query.Fuzzy, Value: in.Name})
+	}
+	if in.Email != "" {
+		q = q.Where(query.Filter{Field: "email", Op: query.Fuzzy, Value: in.Email})
 	}
 	found, total, err := u.accounts.List(ctx, q)
 	if err != nil {
