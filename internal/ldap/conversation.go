@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -23,8 +24,9 @@ type conversation struct {
 }
 
 // dial connects, by TLS from the beginning (ldaps), or by StartTLS where the
-// settings ask for it (RFC 4513, section 3.1).
-func dial(cfg setting.LDAP) (*conversation, error) {
+// settings ask for it (RFC 4513, section 3.1). All of that is to be done within
+// the time for one answer, and the whole conversation by the end of ctx.
+func dial(ctx context.Context, cfg setting.LDAP) (*conversation, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
 		return nil, err
@@ -43,18 +45,52 @@ func dial(cfg setting.LDAP) (*conversation, error) {
 		}
 		secured.RootCAs.AppendCertsFromPEM([]byte(cfg.CA))
 	}
-	conn, err := ldap.DialURL(u.Scheme+"://"+u.Host, ldap.DialWithDialer(&net.Dialer{Timeout: cfg.Timeout()}), ldap.DialWithTLSConfig(secured))
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"ldap": ldap.DefaultLdapPort, "ldaps": ldap.DefaultLdapsPort}[u.Scheme]
+	}
+	soon, cancel := context.WithTimeout(ctx, cfg.Timeout())
+	defer cancel()
+	socket, err := new(net.Dialer).DialContext(soon, "tcp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
 		return nil, err
 	}
+	conn, err := secure(soon, socket, secured, u.Scheme == "ldaps", cfg.StartTLS)
+	if err == nil {
+		end, _ := ctx.Deadline()
+		err = socket.SetDeadline(end)
+	}
+	if err != nil {
+		_ = socket.Close() // it is as broken as err says
+		return nil, err
+	}
 	conn.SetTimeout(cfg.Timeout())
-	if cfg.StartTLS && u.Scheme == "ldap" {
+	return &conversation{conn, cfg}, nil
+}
+
+// secure begins to speak LDAP over a socket, which has a deadline afterwards. The
+// library waits without end for the handshake that follows StartTLS.
+func secure(ctx context.Context, socket net.Conn, secured *tls.Config, atOnce, startTLS bool) (*ldap.Conn, error) {
+	soon, _ := ctx.Deadline()
+	if err := socket.SetDeadline(soon); err != nil {
+		return nil, err
+	}
+	if atOnce {
+		over := tls.Client(socket, secured)
+		if err := over.HandshakeContext(ctx); err != nil {
+			return nil, err
+		}
+		socket = over
+	}
+	conn := ldap.NewConn(socket, atOnce)
+	conn.Start()
+	if !atOnce && startTLS {
 		if err := conn.StartTLS(secured); err != nil {
 			_ = conn.Close() // it is as broken as err says
 			return nil, err
 		}
 	}
-	return &conversation{conn, cfg}, nil
+	return conn, nil
 }
 
 // bind becomes the one who searches, whoever it was before.
@@ -168,7 +204,8 @@ func reason(err error) string {
 
 func timedOut(err error) bool {
 	var late net.Error
-	return errors.As(err, &late) && late.Timeout() || strings.Contains(err.Error(), "connection timed out")
+	text := err.Error() // of some of the library's errors, it alone is kept
+	return errors.As(err, &late) && late.Timeout() || strings.Contains(text, "connection timed out") || strings.Contains(text, "i/o timeout")
 }
 
 // reasons are what the result codes of RFC 4511, appendix A, mean here.

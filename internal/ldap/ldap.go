@@ -82,7 +82,7 @@ func (s *Service) converseWith(ctx context.Context, cfg setting.LDAP, do func(*c
 	case <-ctx.Done():
 		return ErrFailed.With("too many questions are being asked at once").Because(ctx.Err())
 	}
-	c, err := dial(cfg)
+	c, err := dial(ctx, cfg)
 	if err != nil {
 		return failed(err)
 	}

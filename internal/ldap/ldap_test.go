@@ -3,6 +3,7 @@ package ldap_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -390,6 +391,38 @@ func TestPingTellsWhyItFailed(t *testing.T) {
 		if !errors.As(err, &f) || f.Kind != fault.Invalid || !strings.Contains(f.Message, c.want) {
 			t.Errorf("%s: %v", c.what, err)
 		}
+	}
+}
+
+// TestAHandshakeThatStandsStillEnds has a server agree to StartTLS and then say
+// nothing more.
+func TestAHandshakeThatStandsStillEnds(t *testing.T) {
+	h := open(t, ldaptest.Form{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = conn.Read(make([]byte, 1024))
+		_, _ = conn.Write([]byte{0x30, 0x0c, 2, 1, 1, 0x78, 7, 0x0a, 1, 0, 4, 0, 4, 0}) // the extended response "success"
+		_, _ = io.Copy(io.Discard, conn)
+	}()
+	h.set(map[string]any{"ldap_url": "ldap://" + l.Addr().String(), "ldap_start_tls": true, "ldap_timeout": int64(1)})
+	done := make(chan error, 1)
+	go func() { done <- h.Ping(t.Context(), ldap.Trial{}) }()
+	select {
+	case err := <-done:
+		if err == nil || !strings.Contains(err.Error(), "did not answer within ldap_timeout") {
+			t.Errorf("%v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it is still waited for")
 	}
 }
 
