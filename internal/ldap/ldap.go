@@ -24,8 +24,9 @@ var (
 	// ErrFailed is returned to administrators, with the reason.
 	ErrFailed = fault.New(fault.Invalid, "BAD_REQUEST", "the directory")
 	ErrUnset  = fault.New(fault.Invalid, "BAD_REQUEST", "there is no directory: ldap_url is not set")
-	// ErrAmbiguous is returned where a login name is that of several entries.
-	ErrAmbiguous = fault.New(fault.Unauthenticated, "UNAUTHORIZED", "several entries of the directory have this login name; an administrator has to narrow ldap_filter")
+	// ErrAmbiguous is returned where a login name is that of several entries. Whoever
+	// signs in is not told.
+	ErrAmbiguous = fault.New(fault.Invalid, "BAD_REQUEST", "several entries of the directory have this login name; an administrator has to narrow ldap_filter")
 	ErrNotFound  = fault.New(fault.NotFound, "NOT_FOUND", "the directory has no such user")
 	ErrNoGroup   = fault.New(fault.Invalid, "BAD_REQUEST", "the directory has no such group below ldap_group_base_dn that meets ldap_group_search_filter")
 	ErrDN        = fault.New(fault.Invalid, "BAD_REQUEST", "this is no distinguished name")

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -168,8 +169,16 @@ func TestANameOfSeveralEntriesIsRefused(t *testing.T) {
 	h := open(t, ldaptest.Form{})
 	h.server.Modify(ldaptest.Person("bob"), func(r *goldap.ModifyRequest) { r.Add("uid", []string{"both"}) })
 	h.server.Modify(ldaptest.Person("carol"), func(r *goldap.ModifyRequest) { r.Add("uid", []string{"both"}) })
-	if _, err := h.enter("both", ldaptest.Password); !errors.Is(err, ldap.ErrAmbiguous) {
-		t.Errorf("%v", err)
+	_, err := h.enter("both", ldaptest.Password)
+	var f *fault.Fault
+	if !errors.As(err, &f) || f.Kind != identity.ErrRefused.Kind || f.Message != identity.ErrRefused.Message {
+		t.Errorf("who signs in learns more than of a name that there is none of: %v", err)
+	}
+	if !errors.Is(err, ldap.ErrAmbiguous) {
+		t.Errorf("the log does not learn why: %v", err)
+	}
+	if _, err := h.enter("both", ldaptest.Password+"?"); !errors.Is(err, secret.ErrLocked) {
+		t.Errorf("a moment later: %v", err)
 	}
 	if c := h.mustEnter("bob"); c.Name != "bob" { // of two names, the one that was given
 		t.Errorf("bob is %+v", c)
@@ -202,6 +211,75 @@ func TestGuessingIsThrottled(t *testing.T) {
 	}
 	if _, err := h.enter("alice", ldaptest.Password); !errors.Is(err, secret.ErrLocked) {
 		t.Errorf("a moment after a wrong password: %v", err)
+	}
+}
+
+// TestTheSpellingsOfANameShareTheirGuesses: a directory knows an entry by many of
+// them, and of a name that there is none of nobody must see that.
+func TestTheSpellingsOfANameShareTheirGuesses(t *testing.T) {
+	h := open(t, ldaptest.Form{})
+	alice := []string{"alice", "Alice", "ALICE", " alice", "alice ", "\uff41lice"}
+	for _, name := range alice {
+		h.mustEnter(name)
+	}
+	for _, names := range [][]string{alice, {"nobody", "Nobody", "NOBODY", " nobody", "nobody "}} {
+		if _, err := h.enter(names[0], "wrong"); !errors.Is(err, identity.ErrRefused) {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if _, err := h.enter(name, ldaptest.Password); !errors.Is(err, secret.ErrLocked) {
+				t.Errorf("%q, a moment after a wrong password of %q: %v", name, names[0], err)
+			}
+		}
+	}
+}
+
+// TestANameThatThereIsNoneOfIsAskedAboutAsMuch counts what the directory is
+// asked, each question of which takes its time.
+func TestANameThatThereIsNoneOfIsAskedAboutAsMuch(t *testing.T) {
+	h := open(t, ldaptest.Form{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var questions atomic.Int64 // each is sent when the one before it is answered
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", strings.TrimPrefix(h.server.URL, "ldap://"))
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(conn, server); conn.Close() }()
+			go func() {
+				defer server.Close()
+				buf := make([]byte, 4096)
+				for {
+					n, err := conn.Read(buf)
+					if err != nil {
+						return
+					}
+					questions.Add(1)
+					_, _ = server.Write(buf[:n])
+				}
+			}()
+		}
+	}()
+	h.set(map[string]any{"ldap_url": "ldap://" + l.Addr().String()})
+	asked := func(name string) int64 {
+		t.Helper()
+		before := questions.Load()
+		if _, err := h.enter(name, "wrong"); !errors.Is(err, identity.ErrRefused) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return questions.Load() - before
+	}
+	if known, unknown := asked("alice"), asked("nobody"); known != unknown || known < 3 {
+		t.Errorf("%d questions about alice, %d about nobody", known, unknown)
 	}
 }
 

@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/identity"
+	"github.com/berth-registry/berth/internal/secret"
 )
 
 // A Person is a user as the directory has them.
@@ -40,13 +42,7 @@ func (s *Service) Identify(ctx context.Context, c identity.Credentials) (access.
 	if err != nil && !errors.Is(err, account.ErrNotFound) {
 		return access.Caller{}, err
 	}
-	right, err := s.throttle.Try(c.Name, access.From(ctx).Address, c.Secret, func() (right bool, err error) {
-		u, right, err = s.signIn(ctx, c)
-		return right, err
-	})
-	if err == nil && !right {
-		err = identity.ErrRefused
-	}
+	u, err = s.signIn(ctx, c)
 	if err != nil {
 		return access.Caller{}, concealed(err)
 	}
@@ -59,40 +55,61 @@ func (*Service) Holder(context.Context, access.Kind, int64) (identity.Holder, er
 	return identity.Holder{}, identity.ErrUnknown
 }
 
-// signIn reports whether the password is the right one, and then onboards whose
-// it is. A server takes an empty password for none, and says yes to anybody (RFC
-// 4513, section 5.1.2).
-func (s *Service) signIn(ctx context.Context, c identity.Credentials) (u account.User, right bool, err error) {
+// signIn onboards whose password it is, or returns identity.ErrRefused. A server
+// takes an empty password for none, and says yes to anybody (RFC 4513, section
+// 5.1.2).
+func (s *Service) signIn(ctx context.Context, c identity.Credentials) (u account.User, err error) {
 	if c.Name == "" || !utf8.ValidString(c.Name) || c.Secret.Empty() {
-		return u, false, nil
+		return u, identity.ErrRefused
 	}
 	var entry account.Entry
 	err = s.converse(ctx, func(talk *conversation) error {
-		p, err := talk.person(c.Name)
-		if errors.Is(err, ErrNotFound) {
-			return nil
+		p, refused := talk.person(c.Name)
+		if refused != nil && !errors.Is(refused, ErrNotFound) && !errors.Is(refused, ErrAmbiguous) {
+			return refused
 		}
+		// The directory knows an entry by many spellings of its name: guesses are
+		// counted by the entry, or else each spelling would have guesses of its own.
+		right, err := s.throttle.Try(cmp.Or(p.dn, folded(c.Name)), access.From(ctx).Address, c.Secret, func() (bool, error) {
+			return talk.proves(p.dn, c.Secret)
+		})
 		if err != nil {
 			return err
 		}
-		if err := talk.Bind(p.dn, c.Secret.Reveal()); err != nil {
-			if wrong(err) {
-				return nil
-			}
-			return err
+		if !right {
+			return identity.ErrRefused.Because(refused) // which is for the log
 		}
-		right = true
 		if err := talk.bind(); err != nil {
 			return err
 		}
 		entry, err = talk.account(p)
 		return err
 	})
-	if err != nil || !right {
-		return u, false, err
+	if err != nil {
+		return u, err
 	}
 	u, err = s.accounts.Onboard(ctx, entry)
-	return u, err == nil, denied(err)
+	return u, denied(err)
+}
+
+// folded returns one name for the spellings that directories do not tell apart.
+// It is for names that there are none of, which are to be like others.
+func folded(name string) string { return strings.ToLower(strings.Join(strings.Fields(name), " ")) }
+
+// proves reports whether a password is that of an entry. Where there is none, the
+// server is asked about one that it does not have: how long an answer takes must
+// not tell which names there are.
+func (c *conversation) proves(dn string, password secret.Text) (bool, error) {
+	known := dn != ""
+	if !known {
+		dn = "cn=" + secret.Random(16) + "," + c.cfg.BaseDN
+	}
+	err := c.Bind(dn, password.Reveal())
+	var answered *ldap.Error
+	if wrong(err) || !known && errors.As(err, &answered) && answered.ResultCode < ldap.ErrorNetwork {
+		return false, nil
+	}
+	return known && err == nil, err
 }
 
 // wrong reports whether the server said no to the password, or to whoever has it:
