@@ -27,8 +27,8 @@ func (p accounts) Holder(ctx context.Context, kind access.Kind, id int64) (Holde
 		return Holder{}, ErrUnknown
 	}
 	u, err := p.accounts.ByID(ctx, id)
-	if errors.Is(err, account.ErrNotFound) {
-		return Holder{}, ErrUnknown
+	if errors.Is(err, account.ErrNotFound) || err == nil && u.Directory != "" {
+		return Holder{}, ErrUnknown // or the directory's to say
 	}
 	if err != nil {
 		return Holder{}, err

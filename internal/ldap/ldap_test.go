@@ -24,6 +24,7 @@ import (
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/setting"
+	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
 )
@@ -33,6 +34,7 @@ type house struct {
 	*ldap.Service
 	t        *testing.T
 	server   *ldaptest.Server
+	db       *db.DB
 	accounts *account.Service
 	settings *setting.Service
 	projects *project.Service
@@ -43,6 +45,7 @@ func open(t *testing.T, form ldaptest.Form) *house {
 	t.Helper()
 	h := &house{t: t, server: ldaptest.Start(t, form)}
 	d, epoch, hasher := storetest.SQLite(t), new(access.Epoch), secret.NewHasher(2)
+	h.db = d
 	var err error
 	if h.settings, err = setting.New(sqlstore.NewSettings(d), secret.NewSealer([32]byte{1}), epoch, nil); err != nil {
 		t.Fatal(err)
@@ -625,6 +628,28 @@ func TestTheDirectoryIsNotAskedInTheOtherMode(t *testing.T) {
 	h.set(map[string]any{"auth_mode": "db_auth"})
 	if _, err := h.enter("alice", ldaptest.Password); !errors.Is(err, account.ErrWrong) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestWhoCannotSignInAnyMoreHoldsNothing: the mode may be fixed where the server
+// is started, after people have come from the directory.
+func TestWhoCannotSignInAnyMoreHoldsNothing(t *testing.T) {
+	h := open(t, ldaptest.Form{})
+	carol := h.mustEnter("carol")
+	if got, err := h.who.ByPrincipal(t.Context(), carol.Principal()); err != nil || !got.Admin {
+		t.Errorf("before, she is %+v, %v", got, err)
+	}
+	epoch := new(access.Epoch)
+	settings, err := setting.New(sqlstore.NewSettings(h.db), secret.NewSealer([32]byte{1}), epoch, map[string]any{"auth_mode": "db_auth"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := identity.New(epoch, ldap.New(h.accounts, settings.Get), identity.Accounts(h.accounts))
+	if got, err := who.ByPrincipal(t.Context(), carol.Principal()); !errors.Is(err, identity.ErrRefused) {
+		t.Errorf("she still holds a token or a session: %+v, %v", got, err)
+	}
+	if got, err := who.ByPrincipal(t.Context(), "user:1"); err != nil || !got.Admin {
+		t.Errorf("the first administrator is %+v, %v", got, err)
 	}
 }
 

@@ -49,10 +49,24 @@ func (s *Service) Identify(ctx context.Context, c identity.Credentials) (access.
 	return identity.User(u), nil
 }
 
-// Holder implements identity.Provider. Who has signed in has an account, whose
-// provider knows them.
-func (*Service) Holder(context.Context, access.Kind, int64) (identity.Holder, error) {
-	return identity.Holder{}, identity.ErrUnknown
+// Holder implements identity.Provider. Those whose passwords the directory has are
+// who they were for as long as it decides who may sign in.
+func (s *Service) Holder(ctx context.Context, kind access.Kind, id int64) (identity.Holder, error) {
+	asked, err := s.Asked(ctx)
+	if err != nil {
+		return identity.Holder{}, err
+	}
+	if !asked || kind != access.User {
+		return identity.Holder{}, identity.ErrUnknown
+	}
+	u, err := s.accounts.ByID(ctx, id)
+	if errors.Is(err, account.ErrNotFound) || err == nil && u.Directory != account.LDAP {
+		return identity.Holder{}, identity.ErrUnknown
+	}
+	if err != nil {
+		return identity.Holder{}, err
+	}
+	return identity.Holder{Caller: identity.User(u)}, nil
 }
 
 // signIn onboards whose password it is, or returns identity.ErrRefused. A server
