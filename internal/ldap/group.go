@@ -194,7 +194,7 @@ func (s *Service) CreateGroup(ctx context.Context, dn, name string) (int64, erro
 }
 
 // Group returns the group of a DN, and keeps it where it is not kept yet, as
-// CreateGroup does.
+// CreateGroup does. It returns ErrUnavailable in place of ErrUnset and ErrFailed.
 func (s *Service) Group(ctx context.Context, dn string) (account.Group, error) {
 	key, err := canonical(dn)
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *Service) Group(ctx context.Context, dn string) (account.Group, error) {
 	}
 	id, err := s.CreateGroup(ctx, dn, "")
 	if err != nil && !errors.Is(err, account.ErrGroupExists) { // made by another meanwhile
-		return account.Group{}, err
+		return account.Group{}, concealed(err)
 	}
 	if err == nil {
 		return s.accounts.Group(ctx, id)

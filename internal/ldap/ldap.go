@@ -19,9 +19,10 @@ import (
 
 // Faults of a directory.
 var (
-	// ErrUnavailable is returned to whoever signs in; the log has the reason.
+	// ErrUnavailable is returned to whoever signs in, and to those who make others
+	// members; the log has the reason.
 	ErrUnavailable = fault.New(fault.Unavailable, "UNAVAILABLE", "the directory that knows the users does not answer as it should; try again later")
-	// ErrFailed is returned to administrators, with the reason.
+	// ErrFailed is returned to administrators of the system, with the reason.
 	ErrFailed = fault.New(fault.Invalid, "BAD_REQUEST", "the directory")
 	ErrUnset  = fault.New(fault.Invalid, "BAD_REQUEST", "there is no directory: ldap_url is not set")
 	// ErrAmbiguous is returned where a login name is that of several entries. Whoever
@@ -108,8 +109,8 @@ func failed(err error) error {
 	return ErrFailed.With("%s", reason(err)).Because(err)
 }
 
-// concealed keeps the reason why the directory failed from whoever signs in: it
-// is for the log.
+// concealed keeps the reason why the directory failed from whoever does not
+// administer the system: it is for the log.
 func concealed(err error) error {
 	if errors.Is(err, ErrFailed) || errors.Is(err, ErrUnset) {
 		return ErrUnavailable.Because(err)

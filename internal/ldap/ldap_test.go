@@ -540,16 +540,20 @@ func TestTheKeptPasswordGoesNowhereElse(t *testing.T) {
 func TestADirectoryThatIsAwayRefusesWithTheReason(t *testing.T) {
 	h := open(t, ldaptest.Form{})
 	h.mustEnter("alice")
-	for _, url := range []string{"ldap://127.0.0.1:1"} {
-		h.set(map[string]any{"ldap_url": url})
-		_, err := h.enter("alice", ldaptest.Password)
+	h.set(map[string]any{"ldap_url": "ldap://127.0.0.1:1"})
+	for what, ask := range map[string]func() error{
+		"a sign-in":        func() error { _, err := h.enter("alice", ldaptest.Password); return err },
+		"a new member":     func() error { _, err := h.Onboard(t.Context(), "bob"); return err },
+		"a group's member": func() error { _, err := h.Group(t.Context(), ldaptest.Group("elsewhere")); return err },
+	} {
+		err := ask()
 		var f *fault.Fault
-		if !errors.As(err, &f) || f.Kind != fault.Unavailable || strings.Contains(f.Message, "127.0.0.1") || !strings.Contains(err.Error(), "nothing listens") {
-			t.Errorf("%v", err)
+		if !errors.As(err, &f) || f.Kind != fault.Unavailable || f.Message != ldap.ErrUnavailable.Message || !strings.Contains(err.Error(), "nothing listens") {
+			t.Errorf("%s: %v", what, err)
 		}
-		if _, err := h.Search(t.Context(), ""); !errors.Is(err, ldap.ErrFailed) {
-			t.Errorf("a search: %v", err)
-		}
+	}
+	if _, err := h.Search(t.Context(), ""); !errors.Is(err, ldap.ErrFailed) {
+		t.Errorf("a search: %v", err)
 	}
 }
 

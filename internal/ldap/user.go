@@ -226,7 +226,7 @@ func (s *Service) Search(ctx context.Context, text string) (found []Person, err 
 }
 
 // Onboard returns the account of a user of the directory, and makes it where
-// there is none. It returns ErrNotFound, ErrUnset, ErrFailed, or what
+// there is none. It returns ErrNotFound, ErrAmbiguous, ErrUnavailable, or what
 // account.Service.Onboard returns.
 func (s *Service) Onboard(ctx context.Context, login string) (account.User, error) {
 	var entry account.Entry
@@ -235,7 +235,7 @@ func (s *Service) Onboard(ctx context.Context, login string) (account.User, erro
 		return err
 	})
 	if err != nil {
-		return account.User{}, err
+		return account.User{}, concealed(err)
 	}
 	return s.accounts.Onboard(ctx, entry)
 }
