@@ -74,7 +74,9 @@ type Store interface {
 	// returns ErrExists as Create does.
 	Update(ctx context.Context, u User, e event.Event) error
 	// SetPassword keeps the hash of a new password, and ends the user's sessions.
-	SetPassword(ctx context.Context, id int64, hash string, e event.Event) error
+	// Where was is not empty and not the hash that is kept, it returns
+	// ErrOldPassword.
+	SetPassword(ctx context.Context, id int64, was, hash string, e event.Event) error
 	// SetAdmin makes a user an administrator or takes that away, or returns
 	// ErrLastAdmin.
 	SetAdmin(ctx context.Context, id int64, admin bool, e event.Event) error

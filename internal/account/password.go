@@ -47,8 +47,9 @@ func (s *Service) signingIn(ctx context.Context, nameOrEmail string) (User, stri
 }
 
 // SetPassword changes a user's password for one who knows the old one. Wrong
-// ones count as failed sign-ins. It returns ErrNotFound, ErrDirectory,
-// secret.ErrWeak, ErrOldPassword, secret.ErrLocked or ErrSamePassword.
+// ones count as failed sign-ins, and one that is replaced meanwhile is a wrong one.
+// It returns ErrNotFound, ErrDirectory, secret.ErrWeak, ErrOldPassword,
+// secret.ErrLocked or ErrSamePassword.
 func (s *Service) SetPassword(ctx context.Context, id int64, old, new secret.Text) error {
 	if err := secret.CheckStrength(new); err != nil {
 		return err
@@ -66,7 +67,7 @@ func (s *Service) SetPassword(ctx context.Context, id int64, old, new secret.Tex
 	case old.Equal(new):
 		return ErrSamePassword
 	}
-	return s.setPassword(ctx, u, new)
+	return s.setPassword(ctx, u, hash, new)
 }
 
 // ResetPassword changes a user's password for one who need not know the old one:
@@ -87,7 +88,7 @@ func (s *Service) ResetPassword(ctx context.Context, id int64, new secret.Text) 
 	if same {
 		return ErrSamePassword
 	}
-	return s.setPassword(ctx, u, new)
+	return s.setPassword(ctx, u, "", new)
 }
 
 // kept returns a user whose password is kept here, and its hash.
@@ -99,10 +100,11 @@ func (s *Service) kept(ctx context.Context, id int64) (User, string, error) {
 	return u, hash, err
 }
 
-func (s *Service) setPassword(ctx context.Context, u User, new secret.Text) error {
+// setPassword changes a password whose hash is was; empty, whatever it is.
+func (s *Service) setPassword(ctx context.Context, u User, was string, new secret.Text) error {
 	hash, err := s.hasher.Hash(ctx, new)
 	if err != nil {
 		return err
 	}
-	return s.done(s.store.SetPassword(ctx, u.ID, hash, updated(ctx, u, "password")))
+	return s.done(s.store.SetPassword(ctx, u.ID, was, hash, updated(ctx, u, "password")))
 }

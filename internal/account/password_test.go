@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/secret"
+	"github.com/berth-registry/berth/internal/storage/sqlstore"
 )
 
 func TestAuthenticate(t *testing.T) {
@@ -189,6 +191,48 @@ func TestSetPassword(t *testing.T) {
 	events := h.events()
 	if len(events) != 1 || fmt.Sprint(events[0].Fact) != fmt.Sprint(event.UserUpdated{User: event.User{ID: u.ID, Name: "alice"}, Changed: []string{"password"}}) {
 		t.Errorf("events %+v", events)
+	}
+}
+
+// A late store does something else first, once, when a password is to be kept.
+type late struct {
+	account.Store
+	first func()
+}
+
+func (l *late) SetPassword(ctx context.Context, id int64, was, hash string, e event.Event) error {
+	if first := l.first; first != nil {
+		l.first = nil
+		first()
+	}
+	return l.Store.SetPassword(ctx, id, was, hash, e)
+}
+
+// TestAPasswordThatIsReplacedMeanwhileChangesNothing: whoever knows the old one
+// must not undo that it was taken from them.
+func TestAPasswordThatIsReplacedMeanwhileChangesNothing(t *testing.T) {
+	h := open(t)
+	u := h.create(newUser("alice"))
+	store := &late{sqlstore.NewAccounts(h.db), func() {
+		if err := h.ResetPassword(h.ctx, u.ID, secret.New("Newer1newer")); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	thief := account.New(store, h.hasher, nil, h.epoch)
+	if err := thief.SetPassword(h.ctx, u.ID, secret.New(password), secret.New("Thief1thief")); !errors.Is(err, account.ErrOldPassword) {
+		t.Errorf("%v", err)
+	}
+	h.mustBePassword("Newer1newer")
+	store.first = func() {
+		if err := h.again().SetPassword(h.ctx, u.ID, secret.New("Newer1newer"), secret.New("Newest1newest")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := thief.ResetPassword(h.ctx, u.ID, secret.New("Given1given")); err != nil {
+		t.Errorf("an administrator's: %v", err)
+	}
+	if _, err := h.again().Authenticate(h.ctx, "alice", secret.New("Given1given")); err != nil {
+		t.Errorf("an administrator's: %v", err)
 	}
 }
 

@@ -267,7 +267,7 @@ func TestNoSessionOutlivesItsPassword(t *testing.T) {
 		byOld := 0
 		for round := range 60 {
 			old, new := fmt.Sprint("hash ", round), fmt.Sprint("hash ", round+1)
-			h.must(accounts.SetPassword(t.Context(), h.alice, old, event.New(event.Actor{}, event.UserUpdated{})))
+			h.must(accounts.SetPassword(t.Context(), h.alice, "", old, event.New(event.Actor{}, event.UserUpdated{})))
 			type login struct {
 				hash    string
 				session session.Session
@@ -294,7 +294,7 @@ func TestNoSessionOutlivesItsPassword(t *testing.T) {
 			}
 			all.Go(func() {
 				time.Sleep(rand.N(2 * time.Millisecond))
-				if err := accounts.SetPassword(t.Context(), h.alice, new, event.New(event.Actor{}, event.UserUpdated{})); err != nil {
+				if err := accounts.SetPassword(t.Context(), h.alice, "", new, event.New(event.Actor{}, event.UserUpdated{})); err != nil {
 					t.Error(err)
 				}
 			})

@@ -160,8 +160,18 @@ func (s *Accounts) Update(ctx context.Context, u account.User, e event.Event) er
 
 // SetPassword implements account.Store. The version of the rights is this
 // transaction's own by now, so that sessions of the old password are over.
-func (s *Accounts) SetPassword(ctx context.Context, id int64, hash string, e event.Event) error {
+func (s *Accounts) SetPassword(ctx context.Context, id int64, was, hash string, e event.Event) error {
 	return s.change(ctx, e, func(tx *db.Tx) (int64, error) {
+		if was != "" {
+			var other bool
+			err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM account WHERE id = ? AND password <> ? AND NOT deleted)`, id, was).Scan(&other)
+			if err == nil && other {
+				err = account.ErrOldPassword
+			}
+			if err != nil {
+				return 0, err
+			}
+		}
 		return tx.Exec(`UPDATE account SET password = ?, sessions_from = (SELECT version FROM rights WHERE id = 1), updated = ?
 			WHERE id = ? AND NOT deleted`, hash, e.At.UnixMicro(), id)
 	}, id)

@@ -127,7 +127,7 @@ func TestAccountChanges(t *testing.T) {
 			{"profile", func(e event.Event) error { return s.Update(ctx, changed, e) }},
 			{"admin", func(e event.Event) error { return s.SetAdmin(ctx, u.ID, true, e) }},
 			{"no admin", func(e event.Event) error { return s.SetAdmin(ctx, u.ID, false, e) }},
-			{"password", func(e event.Event) error { return s.SetPassword(ctx, u.ID, "new hash", e) }},
+			{"password", func(e event.Event) error { return s.SetPassword(ctx, u.ID, "hash of alice", "new hash", e) }},
 		}
 		for _, step := range steps {
 			before := rightsVersion(t, d)
@@ -172,7 +172,8 @@ func TestChangesOfNobodyAreNotFound(t *testing.T) {
 				"Update":      s.Update(ctx, account.User{ID: id, Email: "x@example.com"}, anEvent()),
 				"SetAdmin":    s.SetAdmin(ctx, id, true, anEvent()),
 				"no admin":    s.SetAdmin(ctx, id, false, anEvent()),
-				"SetPassword": s.SetPassword(ctx, id, "h", anEvent()),
+				"SetPassword": s.SetPassword(ctx, id, "hash of gone", "h", anEvent()),
+				"reset":       s.SetPassword(ctx, id, "", "h", anEvent()),
 				"Delete":      s.Delete(ctx, id, anEvent()),
 			} {
 				if !errors.Is(err, account.ErrNotFound) {
