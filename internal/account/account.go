@@ -222,8 +222,8 @@ type Profile struct {
 	Comment  string
 }
 
-// UpdateProfile replaces a user's profile. It returns ErrNotFound, ErrInvalid or
-// ErrExists.
+// UpdateProfile replaces a user's profile. It returns ErrNotFound, ErrInvalid,
+// ErrAddress or ErrExists.
 func (s *Service) UpdateProfile(ctx context.Context, id int64, p Profile) error {
 	if err := checkProfile(p); err != nil {
 		return err
@@ -231,6 +231,9 @@ func (s *Service) UpdateProfile(ctx context.Context, id int64, p Profile) error 
 	u, _, err := s.store.ByID(ctx, id)
 	if err != nil {
 		return err
+	}
+	if u.Directory != "" && p.Email != u.Email {
+		return ErrAddress
 	}
 	changed := p.changed(u)
 	if len(changed) == 0 {

@@ -15,6 +15,9 @@ import (
 var (
 	// ErrDirectory is returned for what the directory of a user would have to do.
 	ErrDirectory = fault.New(fault.Denied, "FORBIDDEN", "the password of this user is kept in a directory, and is changed there")
+	// ErrAddress is returned for another e-mail address than a directory's: people
+	// sign in with it, and it could be what another of them is called.
+	ErrAddress = fault.New(fault.Denied, "FORBIDDEN", "the e-mail address of this user comes from a directory, and is changed there")
 	// ErrForeign is returned for somebody whom a directory knows by the name of
 	// another's account.
 	ErrForeign = fault.New(fault.Conflict, "CONFLICT", "the account of that name belongs to somebody else than the directory's entry")

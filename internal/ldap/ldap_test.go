@@ -393,6 +393,23 @@ func TestManySignInsAtOnceMakeOneAccount(t *testing.T) {
 	}
 }
 
+// TestNobodyTakesTheNameOfOneWhoHasNotComeYet: where people sign in with their
+// addresses, whoever gives themselves another's address would lock them out.
+func TestNobodyTakesTheNameOfOneWhoHasNotComeYet(t *testing.T) {
+	h := open(t, ldaptest.Form{})
+	h.set(map[string]any{"ldap_uid": "mail"})
+	alice := h.mustEnter("alice@example.org")
+	profile := account.Profile{Email: "bob@example.org", RealName: "Alice", Comment: "hello"}
+	if err := h.accounts.UpdateProfile(t.Context(), alice.ID, profile); !errors.Is(err, account.ErrAddress) {
+		t.Errorf("%v", err)
+	}
+	h.mustEnter("bob@example.org")
+	profile.Email = "alice@example.org"
+	if err := h.accounts.UpdateProfile(t.Context(), alice.ID, profile); err != nil {
+		t.Errorf("her name alone: %v", err)
+	}
+}
+
 func TestAnAddressOfAnotherIsLeftOut(t *testing.T) {
 	h := open(t, ldaptest.Form{})
 	h.mustEnter("alice")
