@@ -88,9 +88,10 @@ func (c *copyArtifact) Resolve(h huma.Context) []error {
 	return nil
 }
 
-// create asks for the right to read the source, besides that to make artifacts
-// where the path says. Of a source project that does not exist it tells no more
-// than of one that the caller may not read.
+// create asks for the rights to read and to pull the source, besides that to make
+// artifacts where the path says: who has the copy has the content. Of a source
+// project that does not exist it tells no more than of one that the caller may
+// not read.
 func (s copies) create(ctx context.Context, in *copyArtifact) (*created, error) {
 	to, err := in.repo()
 	if err != nil {
@@ -102,6 +103,9 @@ func (s copies) create(ctx context.Context, in *copyArtifact) (*created, error) 
 	}
 	source, _ := oci.SplitRepository(name)
 	p, err := s.allow(ctx, access.OfProject("artifact", "read"), where{source, true})
+	if err == nil {
+		err = access.Check(access.From(ctx), access.OfProject("repository", "pull"), &p)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -427,6 +427,22 @@ func TestCopies(t *testing.T) {
 	}
 }
 
+// TestWhoMayNotPullMayNotCopy: who has a copy where they may pull has the content.
+func TestWhoMayNotPullMayNotCopy(t *testing.T) {
+	w := newWorld(t)
+	robot := func(right string) string {
+		body := fmt.Sprintf(`{"name":"r%d","level":"system","duration":-1,"permissions":[
+			{"kind":"project","namespace":"alpha","access":[{"resource":"artifact","action":"read"}%s]},
+			{"kind":"project","namespace":"open","access":[{"resource":"artifact","action":"create"}]}]}`, len(right), right)
+		made := into[struct{ ID int64 }](t, w.want(201, "root", "POST /robots\n\n"+body))
+		return fmt.Sprintf("robot:%d", made.ID)
+	}
+	const request = "POST /projects/open/repositories/stolen/artifacts?from=alpha/app:1"
+	w.want(403, robot(""), request)
+	w.want(404, "root", "GET /projects/open/repositories/stolen")
+	w.want(201, robot(`,{"resource":"repository","action":"pull"}`), request)
+}
+
 func TestAdditions(t *testing.T) {
 	newWorld(t).walk([]step{
 		{"lim", "GET /projects/alpha/repositories/app/artifacts/1/additions/readme.md", 400, "it has build_history"},
