@@ -128,6 +128,7 @@ func (h *house) roles(c access.Caller, projectName string) []access.Role {
 }
 
 func TestPeopleSignInByTheDirectory(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	alice := h.mustEnter("alice")
 	if alice.Kind != access.User || alice.Name != "alice" || alice.Admin {
@@ -155,6 +156,7 @@ func TestPeopleSignInByTheDirectory(t *testing.T) {
 // TestTheFirstAdministratorNeedsNoDirectory: whoever mends the settings must
 // come in when the directory does not answer, or knows another admin.
 func TestTheFirstAdministratorNeedsNoDirectory(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	h.server.AddPerson("admin")
 	h.server.Modify(ldaptest.Person("admin"), func(r *goldap.ModifyRequest) { r.Replace("userPassword", []string{"Another-1"}) })
@@ -168,7 +170,7 @@ func TestTheFirstAdministratorNeedsNoDirectory(t *testing.T) {
 	}
 }
 
-func TestANameOfSeveralEntriesIsRefused(t *testing.T) {
+func TestANameOfSeveralEntriesIsRefused(t *testing.T) { // alone: a lock does not last long
 	h := open(t, ldaptest.Form{})
 	h.server.Modify(ldaptest.Person("bob"), func(r *goldap.ModifyRequest) { r.Add("uid", []string{"both"}) })
 	h.server.Modify(ldaptest.Person("carol"), func(r *goldap.ModifyRequest) { r.Add("uid", []string{"both"}) })
@@ -189,6 +191,7 @@ func TestANameOfSeveralEntriesIsRefused(t *testing.T) {
 }
 
 func TestWrongCredentialsAreRefused(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	for _, c := range []struct{ name, password string }{
 		{"alice", "wrong"}, {"alice", ""}, {"nobody", ldaptest.Password}, {"", ldaptest.Password}, {"", ""},
@@ -207,7 +210,7 @@ func TestWrongCredentialsAreRefused(t *testing.T) {
 	}
 }
 
-func TestGuessingIsThrottled(t *testing.T) {
+func TestGuessingIsThrottled(t *testing.T) { // alone: a lock does not last long
 	h := open(t, ldaptest.Form{})
 	if _, err := h.enter("alice", "wrong"); !errors.Is(err, identity.ErrRefused) {
 		t.Fatal(err)
@@ -219,7 +222,7 @@ func TestGuessingIsThrottled(t *testing.T) {
 
 // TestTheSpellingsOfANameShareTheirGuesses: a directory knows an entry by many of
 // them, and of a name that there is none of nobody must see that.
-func TestTheSpellingsOfANameShareTheirGuesses(t *testing.T) {
+func TestTheSpellingsOfANameShareTheirGuesses(t *testing.T) { // alone: a lock does not last long
 	h := open(t, ldaptest.Form{})
 	alice := []string{"alice", "Alice", "ALICE", " alice", "alice ", "\uff41lice"}
 	for _, name := range alice {
@@ -240,6 +243,7 @@ func TestTheSpellingsOfANameShareTheirGuesses(t *testing.T) {
 // TestANameThatThereIsNoneOfIsAskedAboutAsMuch counts what the directory is
 // asked, each question of which takes its time.
 func TestANameThatThereIsNoneOfIsAskedAboutAsMuch(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -289,6 +293,7 @@ func TestANameThatThereIsNoneOfIsAskedAboutAsMuch(t *testing.T) {
 // TestSomebodyTakenOutOfAGroupHasLeftIt asks for the rights at the next sign-in,
 // of the new caller and of the holder of an old token.
 func TestSomebodyTakenOutOfAGroupHasLeftIt(t *testing.T) {
+	t.Parallel()
 	for _, form := range []ldaptest.Form{{}, {Plain: true}} {
 		t.Run(fmt.Sprintf("%+v", form), func(t *testing.T) {
 			h := open(t, form)
@@ -326,6 +331,7 @@ func TestSomebodyTakenOutOfAGroupHasLeftIt(t *testing.T) {
 }
 
 func TestGroupsInGroupsMayGoInCircles(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	h.server.AddGroup("a", ldaptest.Person("alice"))
 	h.server.AddGroup("b", ldaptest.Group("a"))
@@ -341,6 +347,7 @@ func TestGroupsInGroupsMayGoInCircles(t *testing.T) {
 }
 
 func TestGroupsThatTheFilterLeavesOutCountForNothing(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	h.set(map[string]any{"ldap_group_search_filter": "(cn=staff)"})
 	h.mustEnter("alice") // in staff through developers alone, which is not looked at
@@ -357,6 +364,7 @@ func TestGroupsThatTheFilterLeavesOutCountForNothing(t *testing.T) {
 
 // TestAnUnchangedSignInWritesNothing holds for those who came before.
 func TestAnUnchangedSignInWritesNothing(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	alice := h.mustEnter("alice")
 	before, err := h.accounts.ByID(t.Context(), alice.ID)
@@ -375,6 +383,7 @@ func TestAnUnchangedSignInWritesNothing(t *testing.T) {
 }
 
 func TestManySignInsAtOnceMakeOneAccount(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	var wg sync.WaitGroup
 	ids := make([]int64, 20)
@@ -396,6 +405,7 @@ func TestManySignInsAtOnceMakeOneAccount(t *testing.T) {
 // TestNobodyTakesTheNameOfOneWhoHasNotComeYet: where people sign in with their
 // addresses, whoever gives themselves another's address would lock them out.
 func TestNobodyTakesTheNameOfOneWhoHasNotComeYet(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	h.set(map[string]any{"ldap_uid": "mail"})
 	alice := h.mustEnter("alice@example.org")
@@ -411,6 +421,7 @@ func TestNobodyTakesTheNameOfOneWhoHasNotComeYet(t *testing.T) {
 }
 
 func TestAnAddressOfAnotherIsLeftOut(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	h.mustEnter("alice")
 	h.server.Modify(ldaptest.Person("bob"), func(r *goldap.ModifyRequest) { r.Replace("mail", []string{"alice@example.org"}) })
@@ -421,6 +432,7 @@ func TestAnAddressOfAnotherIsLeftOut(t *testing.T) {
 }
 
 func TestANameThatNoUserCanHaveIsRefusedWithTheReason(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	h.server.AddPerson("robot$x")
 	if _, err := h.enter("robot$x", ldaptest.Password); !errors.Is(err, identity.ErrRefused) || !strings.Contains(err.Error(), "a user name has none of") {
@@ -429,6 +441,7 @@ func TestANameThatNoUserCanHaveIsRefusedWithTheReason(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{Secure: true})
 	ping := func(changes map[string]any) error {
 		h.set(changes)
@@ -457,6 +470,7 @@ func TestTLS(t *testing.T) {
 }
 
 func TestPingTellsWhyItFailed(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	if err := h.Ping(t.Context(), ldap.Trial{}); err != nil {
 		t.Fatal(err)
@@ -495,6 +509,7 @@ func TestPingTellsWhyItFailed(t *testing.T) {
 // TestAHandshakeThatStandsStillEnds has a server agree to StartTLS and then say
 // nothing more.
 func TestAHandshakeThatStandsStillEnds(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -527,6 +542,7 @@ func TestAHandshakeThatStandsStillEnds(t *testing.T) {
 // TestTheKeptPasswordGoesNowhereElse: who may try settings out could have it sent
 // to a server of their own.
 func TestTheKeptPasswordGoesNowhereElse(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	thief, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -555,6 +571,7 @@ func TestTheKeptPasswordGoesNowhereElse(t *testing.T) {
 // TestADirectoryThatIsAwayRefusesWithTheReason: the log has it, and whoever
 // signs in learns what they can do.
 func TestADirectoryThatIsAwayRefusesWithTheReason(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	h.mustEnter("alice")
 	h.set(map[string]any{"ldap_url": "ldap://127.0.0.1:1"})
@@ -575,6 +592,7 @@ func TestADirectoryThatIsAwayRefusesWithTheReason(t *testing.T) {
 }
 
 func TestSearch(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	for text, want := range map[string][]string{"": {"alice", "bob", "carol"}, "AL": {"alice"}, "o": {"bob", "carol"}, "*": nil, "x)(uid=*": nil} {
 		found, err := h.Search(t.Context(), text)
@@ -602,6 +620,7 @@ func TestSearch(t *testing.T) {
 }
 
 func TestImport(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	failures, err := h.Import(t.Context(), []string{"alice", "nobody", "", "bob", "alice", "admin"})
 	if err != nil || len(failures) != 3 || failures[0].Login != "nobody" || failures[1].Login != "" || failures[2].Login != "admin" {
@@ -620,6 +639,7 @@ func TestImport(t *testing.T) {
 }
 
 func TestGroupsAreKeptOnceWhateverTheirSpelling(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	id, err := h.CreateGroup(t.Context(), "CN=Developers , OU=groups,"+ldaptest.Base, "Makers")
 	if err != nil {
@@ -645,6 +665,7 @@ func TestGroupsAreKeptOnceWhateverTheirSpelling(t *testing.T) {
 
 // TestTheDirectoryIsNotAskedInTheOtherMode leaves every name to the accounts.
 func TestTheDirectoryIsNotAskedInTheOtherMode(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	h.set(map[string]any{"auth_mode": "db_auth"})
 	if _, err := h.enter("alice", ldaptest.Password); !errors.Is(err, account.ErrWrong) {
@@ -655,6 +676,7 @@ func TestTheDirectoryIsNotAskedInTheOtherMode(t *testing.T) {
 // TestWhoCannotSignInAnyMoreHoldsNothing: the mode may be fixed where the server
 // is started, after people have come from the directory.
 func TestWhoCannotSignInAnyMoreHoldsNothing(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	carol := h.mustEnter("carol")
 	if got, err := h.who.ByPrincipal(t.Context(), carol.Principal()); err != nil || !got.Admin {
@@ -675,6 +697,7 @@ func TestWhoCannotSignInAnyMoreHoldsNothing(t *testing.T) {
 }
 
 func TestAPasswordOfTheDirectoryIsChangedThere(t *testing.T) {
+	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	alice := h.mustEnter("alice")
 	if err := h.accounts.ResetPassword(t.Context(), alice.ID, secret.New("Newer1newer")); !errors.Is(err, account.ErrDirectory) {

@@ -41,7 +41,8 @@ type Server struct {
 	TLSURL string // ldaps://
 	CA     string // PEM of the authority that its certificate is of
 
-	t testing.TB
+	t    testing.TB
+	root *ldap.Conn // nil until something is changed
 }
 
 // A Form says how a directory is set up.
@@ -130,6 +131,7 @@ suffix %q
 rootdn %q
 rootpw %s
 directory %s/data
+dbnosync
 access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact=%q read by anonymous auth by * none
 `, Base, Root, Password, dir, Searcher)
@@ -235,14 +237,17 @@ func (s *Server) Remove(dn string) {
 	s.as(func(c *ldap.Conn) error { return c.Del(ldap.NewDelRequest(dn, nil)) })
 }
 
-// as runs do as who may change everything, by TLS.
+// as runs do as who may change everything, by TLS, on a connection that is kept.
 func (s *Server) as(do func(*ldap.Conn) error) {
 	s.t.Helper()
-	c, err := ldap.DialURL(s.TLSURL, ldap.DialWithTLSConfig(trusting(s.CA)))
-	s.must(err)
-	defer c.Close()
-	s.must(c.Bind(Root, Password))
-	s.must(do(c))
+	if s.root == nil {
+		c, err := ldap.DialURL(s.TLSURL, ldap.DialWithTLSConfig(trusting(s.CA)))
+		s.must(err)
+		s.t.Cleanup(func() { _ = c.Close() })
+		s.must(c.Bind(Root, Password))
+		s.root = c
+	}
+	s.must(do(s.root))
 }
 
 // certify makes an authority and a certificate of it for the loopback address,
