@@ -75,7 +75,7 @@ var keys = []key{
 	{name: "http.idle_timeout", field: func(s *settings) any { return &s.HTTP.IdleTimeout },
 		about: "How long a connection is kept for its next request."},
 	{name: "http.stall_timeout", field: func(s *settings) any { return &s.HTTP.StallTimeout },
-		about: "How long an upload or download may stand still. While bytes move, it may take as long as it takes."},
+		about: "How long an upload or download may stand still. While bytes move, it may take as long as it takes. What is sent to the API or in a form has this time in all."},
 	{name: "http.header_bytes", field: func(s *settings) any { return &s.HTTP.HeaderBytes },
 		about: "Largest header of a request, in bytes."},
 	{name: "http.max_connections", field: func(s *settings) any { return &s.HTTP.MaxConnections },

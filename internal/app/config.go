@@ -84,7 +84,7 @@ type TLS struct{ Certificate, Key string }
 type HTTP struct {
 	HeaderTimeout  time.Duration // for a request's header to arrive
 	IdleTimeout    time.Duration // for the next request of a connection
-	StallTimeout   time.Duration // without a byte of a body, either way
+	StallTimeout   time.Duration // without a byte of a body, either way; outside of /v2/ for all that a client sends
 	HeaderBytes    int           // size of a request's header
 	MaxConnections int           // at once; 0 for no bound
 }

@@ -4,17 +4,20 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
 // unstall ends requests that stand still for the time of stall, in either
-// direction. A long upload or download goes on as long as bytes move; received
-// is told how many arrive.
+// direction. A long upload to the registry, or any download, goes on as long as
+// bytes move; what is sent elsewhere is small, and may be sent by anybody: it has
+// that time in all. received is told how many bytes arrive.
 func unstall(next http.Handler, stall time.Duration, received func(n int)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		if r.ContentLength != 0 && r.Body != nil {
-			r.Body = &body{ReadCloser: r.Body, control: control, stall: stall, received: received}
+			small := !strings.HasPrefix(r.URL.Path, "/v2/")
+			r.Body = &body{ReadCloser: r.Body, control: control, stall: stall, small: small, received: received}
 		}
 		if r.ProtoMajor > 1 {
 			w = &answer{ResponseWriter: w, control: control, stall: stall}
@@ -60,12 +63,13 @@ type body struct {
 	io.ReadCloser
 	control  *http.ResponseController
 	stall    time.Duration
+	small    bool // all of it is to arrive within the time of stall
 	received func(n int)
 	deadline time.Time
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	if now := time.Now(); b.deadline.Sub(now) <= b.stall*3/4 {
+	if now := time.Now(); b.deadline.IsZero() || !b.small && b.deadline.Sub(now) <= b.stall*3/4 {
 		b.deadline = now.Add(b.stall)
 		if err := b.set(b.deadline); err != nil {
 			return 0, err

@@ -37,12 +37,17 @@ func serveUploads(t *testing.T, stall time.Duration) (address string, ended chan
 // put opens a connection and begins an upload.
 func put(t *testing.T, address, header string) net.Conn {
 	t.Helper()
+	return putTo(t, address, "/v2/library/app/blobs/uploads/1", header)
+}
+
+func putTo(t *testing.T, address, path, header string) net.Conn {
+	t.Helper()
 	c, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	if _, err := fmt.Fprintf(c, "PUT / HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", header); err != nil {
+	if _, err := fmt.Fprintf(c, "PUT %s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", path, header); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -101,6 +106,32 @@ func TestUploadThatMovesGoesOn(t *testing.T) {
 	}
 	if *received != bytes {
 		t.Errorf("%d bytes were counted", *received)
+	}
+}
+
+// TestAFormThatTricklesInIsEnded: anybody may send one, and with a byte now and
+// then could keep the server waiting for ever.
+func TestAFormThatTricklesInIsEnded(t *testing.T) {
+	t.Parallel()
+	const stall = 400 * time.Millisecond
+	address, ended, _ := serveUploads(t, stall)
+	began := time.Now()
+	c := putTo(t, address, "/c/login", "Content-Length: 1000000")
+	go func() {
+		for {
+			if _, err := c.Write([]byte{'x'}); err != nil {
+				return
+			}
+			time.Sleep(stall / 8)
+		}
+	}()
+	select {
+	case u := <-ended:
+		if u.err == nil || u.n == 0 || time.Since(began) < stall/2 {
+			t.Errorf("ended after %s and %d bytes with %v", time.Since(began), u.n, u.err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it goes on for ever")
 	}
 }
 
