@@ -17,7 +17,13 @@ func unstall(next http.Handler, stall time.Duration, received func(n int)) http.
 		control := http.NewResponseController(w)
 		if r.ContentLength != 0 && r.Body != nil {
 			small := !strings.HasPrefix(r.URL.Path, "/v2/")
-			r.Body = &body{ReadCloser: r.Body, control: control, stall: stall, small: small, received: received}
+			b := &body{ReadCloser: r.Body, control: control, stall: stall, small: small, received: received}
+			if r.ProtoMajor == 1 {
+				// What is not read of a small body the server reads by itself, before it
+				// answers. Where this fails, so does what comes next.
+				_ = b.set(time.Now().Add(stall))
+			}
+			r.Body = b
 		}
 		if r.ProtoMajor > 1 {
 			w = &answer{ResponseWriter: w, control: control, stall: stall}

@@ -2,11 +2,13 @@ package app
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -133,6 +135,54 @@ func TestAFormThatTricklesInIsEnded(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("it goes on for ever")
 	}
+}
+
+// TestABodyThatIsNotReadIsNotWaitedForInVain: before it answers, the server itself
+// reads what a handler left of a small body, that of a refused request above all.
+func TestABodyThatIsNotReadIsNotWaitedForInVain(t *testing.T) {
+	t.Parallel()
+	const stall = 300 * time.Millisecond
+	refuse := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	address := serveOn(t, unstall(refuse, stall, func(int) {}), time.Minute, 0)
+	for _, header := range []string{"Content-Length: 10", "Transfer-Encoding: chunked"} {
+		c := put(t, address, header)
+		if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s: %v, %v", header, resp, err)
+		}
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("%s: the connection stays: %v", header, err)
+		}
+	}
+}
+
+// TestABodyThatHasArrivedMayBeReadLate: who sent it is perhaps looked for in a
+// directory first.
+func TestABodyThatHasArrivedMayBeReadLate(t *testing.T) {
+	t.Parallel()
+	const stall = 200 * time.Millisecond
+	late := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(2 * stall)
+		if text, err := io.ReadAll(r.Body); err != nil || string(text) != "abc" {
+			t.Errorf("%q, %v", text, err)
+		}
+	})
+	address := serveOn(t, unstall(late, stall, func(int) {}), time.Minute, 0)
+	c := putTo(t, address, "/api", "Content-Length: 3")
+	if _, err := io.WriteString(c, "abc"); err != nil {
+		t.Fatal(err)
+	}
+	if got := status(t, c); got != http.StatusOK {
+		t.Errorf("answered %d", got)
+	}
+	client, url := serveTwo(t, late, stall)
+	resp, err := client.Post(url, "text/plain", strings.NewReader("abc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
 }
 
 func TestConnectionIsGoodForMoreAfterAnUpload(t *testing.T) {
