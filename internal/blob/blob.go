@@ -1,7 +1,7 @@
 // Package blob says what a store of content must do. A store keeps bytes and
 // nothing else: it does not know who may read them, whether their digest is the
-// one they are kept under, or what is still needed. It is never asked what it
-// holds. Folder blobtest holds a store against what is promised here.
+// one they are kept under, or what is still needed. What it holds is asked only
+// to compare it with what the database knows. Folder blobtest holds a store against what is promised here.
 package blob
 
 import (
@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"time"
 
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/oci"
@@ -51,8 +52,26 @@ type Store interface {
 	// Delete removes content. Keys that are not there are no error.
 	Delete(ctx context.Context, keys ...string) error
 
+	// Walk calls fn for all content, in the order of the keys' bytes, until it
+	// returns an error, which Walk then returns. Content that comes or goes
+	// meanwhile may be left out.
+	Walk(ctx context.Context, fn func(Item) error) error
+
+	// WalkUploads is as Walk is, in any order, for the uploads that are not content
+	// so far, as far as the store knows of them; the Key of each is its id.
+	WalkUploads(ctx context.Context, fn func(Item) error) error
+
 	// Check tells whether the store can write and read at this moment.
 	Check(ctx context.Context) error
+}
+
+// An Item is something that a store holds.
+type Item struct {
+	Key  string
+	Size int64
+	// Changed is when it became content, or when an upload was last written to;
+	// after a crash it may be earlier.
+	Changed time.Time
 }
 
 // A Writer takes the bytes of an upload, from one goroutine at a time. It is

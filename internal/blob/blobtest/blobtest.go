@@ -38,6 +38,8 @@ func Run(t *testing.T, open func(*testing.T) blob.Store) {
 		"BadIDs":           testBadIDs,
 		"Concurrent":       testConcurrent,
 		"Check":            testCheck,
+		"Walk":             testWalk,
+		"WalkUploads":      testWalkUploads,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, suite{open(t)}) })
 	}

@@ -325,3 +325,35 @@ func opened(root string) (n int) {
 	}
 	return n
 }
+
+// TestContentIsAsOldAsItsCommit lets an upload wait for long before its end, which
+// must not make it look as if it had been content since.
+func TestContentIsAsOldAsItsCommit(t *testing.T) {
+	root := t.TempDir()
+	s := open(t, root)
+	content := blobtest.Content(1, 1000)
+	if _, err := begin(t, s, "up", content).Pause(); err != nil {
+		t.Fatal(err)
+	}
+	past := time.Now().Add(-100 * time.Hour)
+	if err := os.Chtimes(filepath.Join(root, "uploads", "up"), past, past); err != nil {
+		t.Fatal(err)
+	}
+	w, err := s.Resume(t.Context(), "up", 1000, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := w.Commit(t.Context(), oci.Sum(oci.SHA256, content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Walk(t.Context(), func(i blob.Item) error {
+		if i.Key != key || time.Since(i.Changed) > time.Minute {
+			t.Errorf("%+v", i)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/berth-registry/berth/internal/oci"
 )
@@ -70,6 +71,11 @@ func (w *writer) Commit(_ context.Context, d oci.Digest) (string, error) {
 		return "", w.giveUp(err)
 	}
 	key := shard + "/" + d.Hex() + "-" + w.id
+	// From now on it is content, however long ago its last byte came.
+	now := time.Now()
+	if err := os.Chtimes(w.path, now, now); err != nil {
+		return "", w.giveUp(failure("date upload", err))
+	}
 	path := filepath.Join(w.store.root, key)
 	if err := os.Rename(w.path, path); err != nil {
 		return "", w.giveUp(failure("move upload to content", err))
