@@ -96,6 +96,12 @@ type Store interface {
 	// where withBody is set. It returns ErrUnknown or ErrRepositoryUnknown.
 	Find(ctx context.Context, repository string, ref oci.Reference, withBody bool) (Artifact, []byte, error)
 
+	// Reserve is for somebody who may be about to push an index that needs the
+	// artifact: where it waits to be looked at as garbage, it waits longer. It
+	// writes only where the time for that is near. That nothing waits, or that the
+	// artifact is not there, is no error.
+	Reserve(ctx context.Context, repository string, d oci.Digest, at time.Time) error
+
 	// Delete removes an artifact with its tags, its accessories, and the children
 	// of these that have neither a tag nor another index. It returns ErrUnknown,
 	// and ErrReferenced where an index of the repository has it as a child.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,13 +16,29 @@ import (
 // maxHolders is how many repositories are considered when a mount names none.
 const maxHolders = 50
 
-// StatBlob returns a blob that the repository may serve, or ErrBlobUnknown.
-func (s *Service) StatBlob(ctx context.Context, repo artifact.Repo, d oci.Digest) (Blob, error) {
+// StatBlob returns a blob that the repository may serve, or ErrBlobUnknown. For a
+// caller who may push it is kept from being collected for a while, unless that
+// cannot be written: a manifest that comes too late says what it lacks.
+func (s *Service) StatBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, mayPush bool) (Blob, error) {
+	if mayPush {
+		if b, err := s.store.Reserve(ctx, repo.Name, d, time.Now()); err == nil || errors.Is(err, ErrBlobUnknown) {
+			return b, err
+		}
+	}
 	return s.store.Blob(ctx, repo.Name, d)
 }
 
 // OpenBlob returns a blob's content, which the caller closes, or ErrBlobUnknown.
 func (s *Service) OpenBlob(ctx context.Context, repo artifact.Repo, d oci.Digest) (Blob, blob.Reader, error) {
+	b, r, err := s.openBlob(ctx, repo, d)
+	if errors.Is(err, blob.ErrNotFound) {
+		// It may have been collected, or come anew, since its row was read.
+		b, r, err = s.openBlob(ctx, repo, d)
+	}
+	return b, r, err
+}
+
+func (s *Service) openBlob(ctx context.Context, repo artifact.Repo, d oci.Digest) (Blob, blob.Reader, error) {
 	b, err := s.store.Blob(ctx, repo.Name, d)
 	if err != nil {
 		return Blob{}, nil, err

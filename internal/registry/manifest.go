@@ -124,8 +124,13 @@ func (s *Service) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Refe
 	return Manifest{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size, Body: body}, nil
 }
 
-// StatManifest returns a manifest's facts without its bytes. It is no pull.
-func (s *Service) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) (Manifest, error) {
+// StatManifest returns a manifest's facts without its bytes. It is no pull. For a
+// caller who may push, one that is asked for by its digest is kept from being
+// collected for a while, as StatBlob does.
+func (s *Service) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, mayPush bool) (Manifest, error) {
+	if mayPush && ref.Digest != "" {
+		_ = s.artifacts.Reserve(ctx, repo.Name, ref.Digest, time.Now()) // what cannot be written is not kept
+	}
 	a, _, err := s.artifacts.Find(ctx, repo.Name, ref, false)
 	return Manifest{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size}, err
 }

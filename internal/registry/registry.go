@@ -71,6 +71,10 @@ type Store interface {
 
 	// Blob returns a blob that the repository may serve, or ErrBlobUnknown.
 	Blob(ctx context.Context, repository string, d oci.Digest) (Blob, error)
+	// Reserve is Blob for somebody who may be about to push a manifest that needs
+	// the blob: where it waits to be looked at as garbage, it waits longer. It
+	// writes only where the time for that is near.
+	Reserve(ctx context.Context, repository string, d oci.Digest, at time.Time) (Blob, error)
 	// Holders returns up to n repositories that may serve the blob.
 	Holders(ctx context.Context, d oci.Digest, n int) ([]string, error)
 	// Link lets a repository serve a blob that another one serves, or returns

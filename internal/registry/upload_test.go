@@ -244,7 +244,7 @@ func TestContentThatIsRefusedAfterReadingItAgainTakesNoRoom(t *testing.T) {
 	if _, err := h.Finish(h.ctx, h.repo, id, other, chunk(nil)); !errors.Is(err, registry.ErrDigest) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := h.StatBlob(h.ctx, h.repo, other); !errors.Is(err, registry.ErrBlobUnknown) {
+	if _, err := h.StatBlob(h.ctx, h.repo, other, false); !errors.Is(err, registry.ErrBlobUnknown) {
 		t.Errorf("it is served: %v", err)
 	}
 	h.files(0)

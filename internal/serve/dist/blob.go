@@ -37,7 +37,7 @@ func (h *Handler) headBlob(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	b, err := h.registry.StatBlob(r.Context(), r.repo, d)
+	b, err := h.registry.StatBlob(r.Context(), r.repo, d, r.mayPush)
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,8 @@ type request struct {
 	*http.Request
 	repo artifact.Repo
 	ref  string // what the path names: a tag, digest or upload id
+
+	mayPush bool // by the caller's rights, and token
 }
 
 type handler func(h *Handler, w http.ResponseWriter, r *request) error
@@ -115,34 +117,35 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := oci.CheckRepository(t.name); err != nil {
 		return err
 	}
-	repo, err := h.authorize(w, r, t.name, rt.action)
+	repo, mayPush, err := h.authorize(w, r, t.name, rt.action)
 	if err != nil {
 		return err
 	}
-	return rt.serve(h, w, &request{Request: r, repo: repo, ref: t.ref})
+	return rt.serve(h, w, &request{Request: r, repo: repo, ref: t.ref, mayPush: mayPush})
 }
 
-// authorize answers whether the caller may do the action in a repository. That
-// a project does not exist looks the same as that it is closed.
-func (h *Handler) authorize(w http.ResponseWriter, r *http.Request, name, action string) (artifact.Repo, error) {
+// authorize answers whether the caller may do the action in a repository, and
+// whether it may push there. That a project does not exist looks the same as that
+// it is closed.
+func (h *Handler) authorize(w http.ResponseWriter, r *http.Request, name, action string) (repo artifact.Repo, mayPush bool, err error) {
 	caller := access.From(r.Context())
 	if caller.Anonymous() && !caller.Bearer {
 		// Even for a public project: a client that has credentials shows them
 		// only when asked, and its pull would be nobody's in the audit log.
-		return artifact.Repo{}, h.refuse(w, r, name, action)
+		return repo, false, h.refuse(w, r, name, action)
 	}
 	project, _ := oci.SplitRepository(name)
 	p, err := h.projects.Access(r.Context(), caller, project)
 	if isNotFound(err) {
-		return artifact.Repo{}, h.refuse(w, r, name, action)
+		return repo, false, h.refuse(w, r, name, action)
 	}
 	if err != nil {
-		return artifact.Repo{}, err
+		return repo, false, err
 	}
 	if !access.AllowedRepository(caller, &p, name, action) {
-		return artifact.Repo{}, h.refuse(w, r, name, action)
+		return repo, false, h.refuse(w, r, name, action)
 	}
-	return artifact.Repo{ProjectID: p.ID, Name: name}, nil
+	return artifact.Repo{ProjectID: p.ID, Name: name}, access.AllowedRepository(caller, &p, name, "push"), nil
 }
 
 // mayPull reports whether the caller may pull from a repository, and whether it

@@ -17,7 +17,7 @@ func (h *Handler) getManifest(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	if inm := r.Header.Get("If-None-Match"); inm != "" {
-		m, err := h.registry.StatManifest(r.Context(), r.repo, ref)
+		m, err := h.registry.StatManifest(r.Context(), r.repo, ref, false)
 		if err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ func (h *Handler) headManifest(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	m, err := h.registry.StatManifest(r.Context(), r.repo, ref)
+	m, err := h.registry.StatManifest(r.Context(), r.repo, ref, r.mayPush)
 	if err != nil {
 		return err
 	}

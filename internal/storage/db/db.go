@@ -174,6 +174,25 @@ func (d *DB) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, d.timeout)
 }
 
+// Lock is the end of a SELECT within a Write that holds the rows it returns until
+// the transaction ends. SQLite, which lets one transaction write at a time, needs
+// none.
+func (d *DB) Lock() string {
+	if d.dialect() == PostgreSQL {
+		return " FOR UPDATE"
+	}
+	return ""
+}
+
+// LockFree is as Lock is, and leaves out the rows that others hold, so that those
+// who share work take different rows.
+func (d *DB) LockFree() string {
+	if d.dialect() == PostgreSQL {
+		return " FOR UPDATE SKIP LOCKED"
+	}
+	return ""
+}
+
 // In returns n placeholders for a list: "?, ?, ?". With none, nothing is in the
 // list, and NOT IN is of no use.
 func In(n int) string {

@@ -127,6 +127,13 @@ func TestPlans(t *testing.T) {
 		`SELECT 1 FROM session WHERE account_id = ?`,
 		`SELECT 1 FROM tag WHERE artifact_id = ?`,
 		`DELETE FROM artifact WHERE id = ?`,
+		`SELECT DISTINCT review_after, repository_id FROM gc_review WHERE kind = ? AND review_after <= ? AND review_after >= ? ORDER BY review_after, repository_id LIMIT ?`,
+		`SELECT digest FROM gc_review WHERE kind = ? AND repository_id = ? AND digest > ? AND review_after <= ? ORDER BY digest`,
+		`SELECT digest FROM blob WHERE state = 'trash' AND trashed <= ? ORDER BY trashed, digest`,
+		`SELECT digest FROM blob WHERE storage_key > ? ORDER BY storage_key`,
+		`SELECT storage_key FROM garbage_key WHERE delete_after <= ? ORDER BY delete_after`,
+		`SELECT digest FROM unlinked_blob WHERE unlinked <= ? ORDER BY unlinked`,
+		`DELETE FROM blob WHERE digest = ?`,
 	} {
 		n := strings.Count(q, "?")
 		rows, err := d.Query(t.Context(), `EXPLAIN QUERY PLAN `+q, make([]any, n)...)

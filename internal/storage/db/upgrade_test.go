@@ -27,8 +27,8 @@ func TestContentOfTheFirstSchemaIsKept(t *testing.T) {
 			`INSERT INTO project (id, name, owner_id, repo_count, created, updated) VALUES (1, 'p', 1, 2, 0, 0)`,
 			`INSERT INTO project (id, name, owner_id, created, updated, deleted) VALUES (2, 'gone#2', 1, 0, 0, TRUE)`,
 			`INSERT INTO repository (id, project_id, name, artifact_count, created, updated) VALUES (1, 1, 'p/app', 5, 0, 0), (2, 1, 'p/other', 1, 0, 0), (3, 1, 'p/empty', 0, 0, 0)`,
-			`INSERT INTO blob (digest, size, storage_key, created) VALUES ('l1', 1000, 'k1', 0), ('l2', 2000, 'k2', 0)`,
-			`INSERT INTO repository_blob (repository_id, digest, created) VALUES (1, 'l1', 0), (1, 'l2', 0), (2, 'l1', 0)`,
+			`INSERT INTO blob (digest, size, storage_key, created) VALUES ('l1', 1000, 'k1', 0), ('l2', 2000, 'k2', 0), ('l3', 3000, 'k3', 5), ('l4', 4000, 'k4', 6)`,
+			`INSERT INTO repository_blob (repository_id, digest, created) VALUES (1, 'l1', 0), (1, 'l2', 0), (2, 'l1', 0), (2, 'l3', 4)`,
 			image("10", "1", "one"), image("11", "1", "two"), image("12", "1", "loose"), image("20", "2", "one"),
 			`INSERT INTO artifact (id, repository_id, digest, media_type, size, manifest_size, pushed, body) VALUES (13, 1, 'index', 'application/vnd.oci.image.index.v1+json', 600, 200, 7, ` + body + `)`,
 			`INSERT INTO artifact (id, repository_id, digest, media_type, size, manifest_size, subject, pushed, body) VALUES (14, 1, 'signature', 'm', 50, 50, 'one', 7, ` + body + `)`,
@@ -61,6 +61,10 @@ func TestContentOfTheFirstSchemaIsKept(t *testing.T) {
 			if got := texts(t, d, q); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
 				t.Errorf("%s:\n%q, want\n%q", q, got, want)
 			}
+		}
+		const waiting = `SELECT kind || ' ' || digest || ' ' || CAST(repository_id AS TEXT) || ' ' || CAST(review_after - 7200000000 AS TEXT) FROM gc_review ORDER BY kind`
+		if got := texts(t, d, waiting); !slices.Equal(got, []string{"artifact loose 1 7", "blob l4 0 6", "link l3 2 4"}) {
+			t.Errorf("%q wait for a review", got)
 		}
 		// New rows get ids of their own, and references still hold.
 		write(t, d, `INSERT INTO artifact (project_id, repository_id, digest, media_type, size, manifest_size, pushed, body) VALUES (1, 2, 'new', 'm', 1, 1, 8, `+body+`)`)

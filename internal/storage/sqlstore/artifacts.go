@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/gc"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/storage/db"
 )
@@ -41,6 +42,9 @@ func (s *Artifacts) Record(ctx context.Context, p artifact.Push, e event.Event) 
 		if err != nil {
 			return err
 		}
+		if err := reviewPushed(tx, repo, left, p); err != nil {
+			return err
+		}
 		if !stored { // what is new is listed as it is
 			left = append(left, id)
 		}
@@ -49,6 +53,15 @@ func (s *Artifacts) Record(ctx context.Context, p artifact.Push, e event.Event) 
 		}
 		return record(tx, e)
 	})
+}
+
+// reviewPushed lets artifacts wait for a review that a push left without a tag:
+// its own, and those that its tags pointed at before.
+func reviewPushed(tx *db.Tx, repo int64, left []int64, p artifact.Push) error {
+	if len(p.Tags) == 0 && p.Manifest.Subject == nil {
+		return reviewOne(tx, gc.Artifact, repo, p.Digest, gc.Untagged, p.At.UnixMicro())
+	}
+	return reviewUntagged(tx, repo, left, p.At.UnixMicro())
 }
 
 // childDigests returns the children that an index, where it is new, takes from
@@ -212,7 +225,7 @@ func subjectOf(p artifact.Push) (subject oci.Digest, descriptor string, err erro
 // blobsHere asks for n blobs, one by one: in a join, PostgreSQL takes all
 // repositories for equally large, and reads through all blobs of a large one.
 func blobsHere(n int) string {
-	return `SELECT b.digest, b.size FROM blob b WHERE b.digest IN (` + db.In(n) + `)
+	return `SELECT b.digest, b.size, b.state FROM blob b WHERE b.digest IN (` + db.In(n) + `) AND b.missing = FALSE
 		AND (SELECT r.digest FROM repository_blob r WHERE r.repository_id = ? AND r.digest = b.digest) IS NOT NULL`
 }
 
@@ -232,17 +245,28 @@ func blobSizes(tx *db.Tx, repo int64, p artifact.Push) (map[oci.Digest]int64, er
 	if err != nil {
 		return nil, fmt.Errorf("blobs of %s: %w", p.Digest, err)
 	}
-	defer rows.Close()
 	sizes := make(map[oci.Digest]int64, len(blobs))
-	for rows.Next() {
+	var trash []oci.Digest
+	err = eachRow(rows, func(rows *db.Rows) error {
 		var d oci.Digest
 		var size int64
-		if err := rows.Scan(&d, &size); err != nil {
+		var state string
+		err := rows.Scan(&d, &size, &state)
+		sizes[d] = size
+		if state == "trash" {
+			trash = append(trash, d)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range trash {
+		if err := revive(tx, d); err != nil {
 			return nil, err
 		}
-		sizes[d] = size
 	}
-	if err := rows.Err(); err != nil {
+	if err := relink(tx, repo, lacking(blobs, sizes), p.At.UnixMicro(), func(d oci.Digest, size int64) { sizes[d] = size }); err != nil {
 		return nil, err
 	}
 	for _, b := range blobs {
@@ -251,6 +275,16 @@ func blobSizes(tx *db.Tx, repo int64, p artifact.Push) (map[oci.Digest]int64, er
 		}
 	}
 	return sizes, nil
+}
+
+// lacking returns the blobs that have no size.
+func lacking(blobs []oci.Blob, sizes map[oci.Digest]int64) (digests []oci.Digest) {
+	for _, b := range blobs {
+		if _, here := sizes[b.Digest]; !here && !b.Foreign {
+			digests = append(digests, b.Digest)
+		}
+	}
+	return digests
 }
 
 // totalSize is what the artifact takes here with all it refers to. What a

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/gc"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/storage/db"
@@ -65,13 +66,18 @@ func (s *Blobs) Finish(ctx context.Context, u registry.Upload, b registry.Blob) 
 		if err != nil {
 			return err
 		}
+		// Trash is needed again. What is missing is here again, under another key.
 		err = tx.QueryRow(`INSERT INTO blob (digest, size, storage_key, state, created) VALUES (?, ?, ?, 'live', ?)
-			ON CONFLICT (digest) DO UPDATE SET state = 'live' RETURNING storage_key`,
+			ON CONFLICT (digest) DO UPDATE SET state = 'live', trashed = 0, missing = FALSE,
+				storage_key = CASE WHEN blob.missing THEN excluded.storage_key ELSE blob.storage_key END RETURNING storage_key`,
 			b.Digest, b.Size, b.Key, now).Scan(&key)
 		if err != nil {
 			return fmt.Errorf("blob %s: %w", b.Digest, err)
 		}
 		if err := link(tx, repo, b.Digest, now); err != nil {
+			return err
+		}
+		if err := reviewOne(tx, gc.Link, repo, b.Digest, gc.Uploaded, now); err != nil {
 			return err
 		}
 		_, err = tx.Exec(`DELETE FROM upload WHERE id = ?`, u.ID)
@@ -118,10 +124,13 @@ func (s *Blobs) Expire(ctx context.Context, before time.Time, n int) ([]registry
 	return gone, err
 }
 
-// blobHere finds the repository first: in a join, PostgreSQL takes all blobs for
+// blobFrom finds the repository first: in a join, PostgreSQL takes all blobs for
 // equally common, and reads through all repositories that have a common one.
-const blobHere = `SELECT b.size, b.storage_key FROM repository_blob l JOIN blob b ON b.digest = l.digest
-	WHERE l.repository_id = (SELECT id FROM repository WHERE name = ?) AND l.digest = ?`
+const (
+	blobHere = `SELECT b.size, b.storage_key ` + blobFrom
+	blobFrom = `FROM repository_blob l JOIN blob b ON b.digest = l.digest
+	WHERE l.repository_id = (SELECT id FROM repository WHERE name = ?) AND l.digest = ? AND b.missing = FALSE`
+)
 
 // Blob implements registry.Store. It is one indexed read.
 func (s *Blobs) Blob(ctx context.Context, repository string, d oci.Digest) (registry.Blob, error) {
@@ -142,7 +151,7 @@ func (s *Blobs) Holders(ctx context.Context, d oci.Digest, n int) ([]string, err
 // Link implements registry.Store.
 func (s *Blobs) Link(ctx context.Context, to artifact.Repo, from string, d oci.Digest, at time.Time) error {
 	now := at.UnixMicro()
-	return s.db.Write(ctx, func(tx *db.Tx) error {
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		var b registry.Blob
 		err := tx.QueryRow(blobHere, from, d).Scan(&b.Size, &b.Key)
 		if errors.Is(err, db.ErrNotFound) {
@@ -155,8 +164,18 @@ func (s *Blobs) Link(ctx context.Context, to artifact.Repo, from string, d oci.D
 		if err != nil {
 			return err
 		}
-		return link(tx, repo, d, now)
+		if err := link(tx, repo, d, now); err != nil {
+			return err
+		}
+		if err := revive(tx, d); err != nil {
+			return err
+		}
+		return reviewOne(tx, gc.Link, repo, d, gc.Mounted, now)
 	})
+	if errors.Is(err, db.ErrReference) {
+		return registry.ErrBlobUnknown.Because(err) // it has gone since it was read
+	}
+	return err
 }
 
 // Unlink implements registry.Store.
@@ -184,6 +203,9 @@ func (s *Blobs) Unlink(ctx context.Context, repo artifact.Repo, d oci.Digest, e 
 		}
 		if n == 0 {
 			return registry.ErrBlobUnknown.With("%s", d)
+		}
+		if err := reviewBlobs(tx, []oci.Digest{d}, delayed(e.At.UnixMicro())); err != nil {
+			return err
 		}
 		return record(tx, e)
 	})

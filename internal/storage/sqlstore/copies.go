@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/gc"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/storage/db"
 )
@@ -43,7 +44,8 @@ func (s *Artifacts) TagsOf(ctx context.Context, repository string, d oci.Digest,
 		JOIN tag t ON t.artifact_id = a.id WHERE r.name = ? AND a.digest = ? ORDER BY t.id LIMIT ?`, repository, d, n))
 }
 
-// LinkAll implements registry.Store.
+// LinkAll implements registry.Store. While it holds the row of the source, what
+// that may serve does not become trash.
 func (s *Blobs) LinkAll(ctx context.Context, to, from artifact.Repo, d oci.Digest, at time.Time) error {
 	if to == from {
 		return nil
@@ -57,9 +59,15 @@ func (s *Blobs) LinkAll(ctx context.Context, to, from artifact.Repo, d oci.Diges
 		_, err = tx.Exec(`INSERT INTO repository_blob (repository_id, digest, created)
 			SELECT ?, l.digest, ? FROM artifact a JOIN artifact_blob b ON b.artifact_id = a.id
 			JOIN repository_blob l ON l.repository_id = a.repository_id AND l.digest = b.digest
-			WHERE a.repository_id = ? AND a.digest = ? ON CONFLICT (repository_id, digest) DO NOTHING`, target, now, source, d)
+			WHERE a.repository_id = ? AND a.digest = ? ORDER BY l.digest ON CONFLICT (repository_id, digest) DO NOTHING`, target, now, source, d)
 		if err != nil {
 			return fmt.Errorf("link blobs of %s: %w", d, err)
+		}
+		_, err = tx.Exec(queue+`SELECT 'link', l.repository_id, l.digest, ?, ?, 0 FROM artifact a JOIN artifact_blob b ON b.artifact_id = a.id
+			JOIN repository_blob l ON l.repository_id = ? AND l.digest = b.digest WHERE a.repository_id = ? AND a.digest = ?`+postponed,
+			delayed(now), gc.Copied, target, source, d)
+		if err != nil {
+			return fmt.Errorf("queue blobs of %s: %w", d, err)
 		}
 		return nil
 	})

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/gc"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/storage/db"
 )
@@ -27,7 +30,7 @@ func (s *Artifacts) Delete(ctx context.Context, repo artifact.Repo, d oci.Digest
 		if err := refuseReferenced(tx, repoID, d); err != nil {
 			return err
 		}
-		x := deletion{tx: tx, repo: repo, repoID: repoID, actor: actor, seen: map[int64]bool{first.id: true}, needs: map[oci.Digest]int64{}}
+		x := newDeletion(tx, repo, repoID, actor, first)
 		if err := x.collect([]doomed{first}); err != nil {
 			return fmt.Errorf("delete artifact: %w", err)
 		}
@@ -56,6 +59,16 @@ type deletion struct {
 	left []oci.Digest // children that stay, and may now be listed
 
 	needs map[oci.Digest]int64 // how often what goes needed a content
+	blobs map[oci.Digest]int64 // how often what goes referenced a blob
+}
+
+// newDeletion returns one of artifacts without what goes along.
+func newDeletion(tx *db.Tx, repo artifact.Repo, repoID int64, actor event.Actor, first ...doomed) *deletion {
+	x := &deletion{tx: tx, repo: repo, repoID: repoID, actor: actor, seen: map[int64]bool{}, needs: map[oci.Digest]int64{}, blobs: map[oci.Digest]int64{}}
+	for _, d := range first {
+		x.seen[d.id] = true
+	}
+	return x
 }
 
 // collect adds artifacts and what goes with them.
@@ -180,11 +193,26 @@ func (x *deletion) run() error {
 	if err := release(x.tx, x.repo.ProjectID, x.needs); err != nil {
 		return err
 	}
+	if err := x.review(); err != nil {
+		return err
+	}
 	events := make([]event.Event, len(x.all))
 	for i, d := range x.all {
 		events[i] = event.New(x.actor, event.ArtifactDeleted{Where: x.repo.Where(), Digest: string(d.digest), Tags: d.tags})
 	}
 	return record(x.tx, events...)
+}
+
+// review lets the blobs wait for a review that what goes referenced.
+func (x *deletion) review() error {
+	if err := reviewLinks(x.tx, x.repoID, slices.Collect(maps.Keys(x.blobs)), gc.Deleted, time.Now().UnixMicro()); err != nil {
+		return err
+	}
+	digests := make([]oci.Digest, len(x.all))
+	for i, d := range x.all {
+		digests[i] = d.digest
+	}
+	return forgetReviews(x.tx, x.repoID, digests)
 }
 
 // remove deletes some artifacts, and returns how many of them were listed.
@@ -223,6 +251,7 @@ func (x *deletion) remove(some []doomed) (listed int, err error) {
 		var d oci.Digest
 		var counted bool
 		err := rows.Scan(&d, &counted)
+		x.blobs[d]++
 		if counted {
 			x.needs[d]++
 		}
@@ -285,6 +314,9 @@ func (s *Artifacts) DeleteRepository(ctx context.Context, repo artifact.Repo, ac
 		}
 		needs, err := needsOf(tx, id)
 		if err != nil {
+			return err
+		}
+		if err := reviewAll(tx, `SELECT id FROM repository WHERE id = ?`, id, time.Now().UnixMicro()); err != nil {
 			return err
 		}
 		var listed bool

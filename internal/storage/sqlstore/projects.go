@@ -300,6 +300,9 @@ func (s *Projects) Delete(ctx context.Context, id int64, by event.Actor) error {
 		if repositories > 0 {
 			return project.ErrNotEmpty
 		}
+		if err := reviewAll(tx, `SELECT id FROM repository WHERE project_id = ?`, id, e.At.UnixMicro()); err != nil {
+			return err
+		}
 		for _, q := range []string{
 			`DELETE FROM member WHERE project_id = ?`,
 			`DELETE FROM robot WHERE project_id = ?`,

@@ -239,6 +239,9 @@ func (s *Artifacts) DeleteTag(ctx context.Context, repo artifact.Repo, d oci.Dig
 		if err := touchRepository(tx, repoID, e); err != nil {
 			return err
 		}
+		if err := reviewUntagged(tx, repoID, []int64{id}, e.At.UnixMicro()); err != nil {
+			return err
+		}
 		if err := relist(tx, repoID, []int64{id}, nil); err != nil {
 			return err
 		}

@@ -100,7 +100,16 @@ var lies = map[string]string{
 	"repo_count":          `SELECT COUNT(*) FROM project p WHERE repo_count <> (SELECT COUNT(*) FROM repository r WHERE r.project_id = p.id AND r.listed)`,
 	"orphans": `SELECT (SELECT COUNT(*) FROM artifact_blob WHERE artifact_id NOT IN (SELECT id FROM artifact)) +
 		(SELECT COUNT(*) FROM artifact_reference WHERE parent_id NOT IN (SELECT id FROM artifact))`,
-	"used":                   `SELECT COUNT(*) FROM quota q WHERE used <> (SELECT COALESCE(SUM(b.size), 0) FROM project_blob b WHERE b.project_id = q.project_id)`,
+	"used": `SELECT COUNT(*) FROM quota q WHERE used <> (SELECT COALESCE(SUM(b.size), 0) FROM project_blob b WHERE b.project_id = q.project_id)`,
+	// What may be garbage waits for a review.
+	"unneeded blobs that do not wait": `SELECT COUNT(*) FROM repository_blob l WHERE ` + unneeded + ` AND NOT EXISTS (
+		SELECT 1 FROM gc_review g WHERE g.kind = 'link' AND g.repository_id = l.repository_id AND g.digest = l.digest)`,
+	"unserved blobs that do not wait": `SELECT COUNT(*) FROM blob WHERE state = 'live' AND ` + unserved + ` AND NOT EXISTS (
+		SELECT 1 FROM gc_review g WHERE g.kind = 'blob' AND g.digest = blob.digest)`,
+	"untagged artifacts that do not wait": `SELECT COUNT(*) FROM artifact WHERE ` + listedNow + ` AND NOT EXISTS (SELECT 1 FROM tag WHERE tag.artifact_id = artifact.id)
+		AND NOT EXISTS (SELECT 1 FROM gc_review g WHERE g.kind = 'artifact' AND g.repository_id = artifact.repository_id AND g.digest = artifact.digest)`,
+	"reviews of what is gone": `SELECT COUNT(*) FROM gc_review g WHERE g.kind <> 'blob' AND NOT EXISTS (SELECT 1 FROM repository r WHERE r.id = g.repository_id)
+		OR g.kind = 'artifact' AND NOT EXISTS (SELECT 1 FROM artifact a WHERE a.repository_id = g.repository_id AND a.digest = g.digest)`,
 	"accessories of nothing": `SELECT COUNT(*) FROM artifact WHERE project_id <> (SELECT project_id FROM repository r WHERE r.id = repository_id)`,
 }
 
