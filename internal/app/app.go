@@ -20,6 +20,7 @@ import (
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/blob/disk"
+	"github.com/berth-registry/berth/internal/gc"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/label"
@@ -61,6 +62,7 @@ type App struct {
 	audit    *audit.Service
 	sessions *session.Service
 	events   *dispatcher
+	garbage  *gc.Service
 	metrics  *metrics.Metrics
 
 	certificate *certificate // nil without TLS
@@ -139,6 +141,8 @@ func (a *App) wire(ctx context.Context) error {
 	quotas := quota.New(sqlstore.NewQuotas(d), a.settings.Get, log)
 	a.pulls = registry.NewPulls(artifacts, a.pullsOmit, log)
 	a.content = registry.New(registry.Config{AllowMissingBlobs: cfg.AllowMissingBlobs, Gate: quotas}, artifacts, sqlstore.NewBlobs(d), blobs, a.pulls)
+	garbage := sqlstore.NewGarbage(d)
+	a.garbage = gc.New(gc.Config{ReadOnly: a.readOnly, Log: log}, garbage, garbage, blobs)
 	a.audit = audit.New(sqlstore.NewAudit(d), a.settings.Get, time.Duration(cfg.AuditDays)*24*time.Hour, log)
 	who := identity.New(a.epoch, identity.Robots(robots), directory, identity.Accounts(a.accounts))
 	tokens, err := newTokens(ctx, cfg, d, key, a.projects, a.tokenLifetime)

@@ -16,6 +16,8 @@ const (
 	rightsPoll = 500 * time.Millisecond // how long a change of rights elsewhere may go unseen
 	mostWait   = time.Minute            // between attempts that fail
 
+	garbageReview = 10 * time.Minute // how often what may be garbage is looked at
+
 	sessionSweep = 10 * time.Minute // how often sessions that have expired are looked for
 )
 

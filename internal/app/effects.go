@@ -48,6 +48,12 @@ func (h readOnly) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(w, r)
 }
 
+// readOnly is the garbage collection's question.
+func (a *App) readOnly(ctx context.Context) (bool, error) {
+	v, err := a.settings.Get(ctx)
+	return v.ReadOnly, err
+}
+
 // projectsRestricted is project's question.
 func (a *App) projectsRestricted(ctx context.Context) (bool, error) {
 	v, err := a.settings.Get(ctx)

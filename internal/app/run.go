@@ -152,6 +152,7 @@ func (a *App) startBackground() {
 	r.background.Go(func() {
 		retry(ctx, log, "abandoned uploads are not removed", time.Hour, a.content.ExpireUploads)
 	})
+	r.background.Go(func() { retry(ctx, log, "garbage is not collected", garbageReview, a.garbage.Review) })
 	r.background.Go(func() {
 		retry(ctx, log, "sessions that have expired are not removed", sessionSweep, a.sessions.Expire)
 	})
