@@ -16,7 +16,7 @@ import (
 )
 
 // rounds is how often each race is run.
-const rounds = 60
+const rounds = 40
 
 // together runs functions at once, and returns their errors.
 func together(do ...func() error) []error {
