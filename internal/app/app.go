@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/addition"
@@ -23,6 +25,7 @@ import (
 	"github.com/berth-registry/berth/internal/gc"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
+	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/ldap"
 	"github.com/berth-registry/berth/internal/oci"
@@ -39,6 +42,7 @@ import (
 	"github.com/berth-registry/berth/internal/session"
 	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/storage/db"
+	"github.com/berth-registry/berth/internal/storage/queue"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 )
 
@@ -61,6 +65,8 @@ type App struct {
 	pulls    *registry.Pulls
 	audit    *audit.Service
 	sessions *session.Service
+	queue    *queue.Queue
+	jobs     *job.Service
 	events   *dispatcher
 	garbage  *gc.Service
 	metrics  *metrics.Metrics
@@ -149,6 +155,9 @@ func (a *App) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if a.jobs, err = a.newJobs(ctx); err != nil {
+		return err
+	}
 	a.events = &dispatcher{outbox: sqlstore.NewEvents(d), log: log, subscribers: []subscriber{{"audit", a.audit.Deliver}}}
 
 	a.metrics = metrics.New(metrics.Build{Version: cfg.Version.Number, Commit: cfg.Version.Commit, Go: cfg.Version.Go}, log)
@@ -158,7 +167,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.sessions = session.New(sqlstore.NewSessions(d), a.sessionTimeout, nil)
 	guard := auth.New(auth.Config{Identity: who, Tokens: tokens, Sessions: a.sessions, Accounts: a.accounts, Settings: a.settings.Get, Events: a.audit})
 	rest, err := api.New(api.Config{
-		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
+		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
 		Content: a.content, Catalog: artifacts, Labels: label.New(sqlstore.NewLabels(d)), Rules: immutable.New(sqlstore.NewImmutable(d)), Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
@@ -181,6 +190,23 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.handler = unstall(web.Chain(log, a.metrics, cfg.TrustedProxies)(web.At(external)(readOnly{a.settings, doors})), cfg.HTTP.StallTimeout, a.metrics.Received)
 	return nil
+}
+
+// newJobs returns what does work later.
+func (a *App) newJobs(ctx context.Context) (*job.Service, error) {
+	var err error
+	if a.queue, err = queue.Open(ctx, a.cfg.Database, a.cfg.Log); err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	rows := sqlstore.NewJobs(a.db)
+	return job.New(job.Config{
+		Store: rows, Schedules: rows, Logs: rows, Queue: a.queue, Works: a.works(), Log: a.cfg.Log,
+		Node: uuid.NewString(), Host: host,
+	}), nil
 }
 
 // newSettings returns the settings that are kept in d.
@@ -238,6 +264,9 @@ func (a *App) ReloadCertificate() {
 // Close closes what New opened, for an App that does not run.
 func (a *App) Close() error {
 	var errs []error
+	if a.queue != nil {
+		errs = append(errs, a.queue.Close())
+	}
 	if a.db != nil {
 		errs = append(errs, a.db.Close())
 	}

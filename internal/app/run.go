@@ -9,10 +9,13 @@ import (
 	"net/http/pprof"
 	"sync"
 	"time"
+
+	"github.com/berth-registry/berth/internal/job"
 )
 
 const (
 	lastDelivery = 10 * time.Second // for events that still wait when the server stops
+	lastWork     = 20 * time.Second // for what is done in the background to end
 	sideShutdown = time.Second      // for the listeners of metrics and profiles
 )
 
@@ -62,6 +65,9 @@ func (a *App) start(ctx context.Context) error {
 		return errors.Join(err, l.Close())
 	}
 	if err := a.startSides(ctx); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	if err := a.jobs.Start(ctx); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	a.startBackground()
@@ -156,6 +162,10 @@ func (a *App) startBackground() {
 	r.background.Go(func() {
 		retry(ctx, log, "sessions that have expired are not removed", sessionSweep, a.sessions.Expire)
 	})
+	r.background.Go(func() { retry(ctx, log, "work that was stopped may go on", job.WatchEvery, a.jobs.Watch) })
+	r.background.Go(func() { retry(ctx, log, "work waits to begin", job.TickEvery, a.jobs.Tick) })
+	r.background.Go(func() { retry(ctx, log, "other nodes do not hear of this one", job.BeatEvery, a.jobs.Beat) })
+	r.background.Go(func() { retry(ctx, log, "work that is over is not forgotten", job.SweepEvery, a.jobs.Sweep) })
 	r.background.Go(func() { watchRights(ctx, log, a.rights.Version, a.epoch) })
 }
 
@@ -177,10 +187,15 @@ func (a *App) Stop() error {
 		cancel()
 	}
 	if r.cancel != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), lastWork)
+		if err := a.jobs.Close(ctx); err != nil {
+			log.Error("work did not end; it is taken up again", "error", err)
+		}
+		cancel()
 		r.cancel()
 		r.background.Wait()
 		// The last pulls have only now become events.
-		ctx, cancel := context.WithTimeout(context.Background(), lastDelivery)
+		ctx, cancel = context.WithTimeout(context.Background(), lastDelivery)
 		defer cancel()
 		if err := a.events.drain(ctx); err != nil {
 			log.Error("events wait for the next start to be delivered", "error", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/audit"
+	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/secret"
@@ -111,7 +112,8 @@ func (t *Tools) PurgeAudit(ctx context.Context, p audit.Purge) (int64, error) {
 		return 0, err
 	}
 	rows := audit.New(sqlstore.NewAudit(t.db), settings.Get, 0, t.cfg.Log)
-	return rows.Purge(access.With(ctx, access.Caller{Kind: access.User, Name: operator}), p)
+	p.By = event.Actor{Name: operator}
+	return rows.Purge(ctx, p)
 }
 
 // RecalculateQuotas compares what is kept of the projects of the given names, or

@@ -95,12 +95,19 @@ type Task struct {
 	Message     string          // why it failed
 	Runs        int             // how often it was begun
 	Turn        int64           // counts its deliveries: of several, only the last counts
+	Node        string          // where it is Running
 	Args        json.RawMessage // what to do
 	Attrs       json.RawMessage // what came of it: an object
 	Created     time.Time
 	Started     time.Time // zero before
 	Updated     time.Time
 	Ended       time.Time // zero while it is not final
+}
+
+// Waiting is how many tasks wait for a node, and since when the first does.
+type Waiting struct {
+	Tasks int64
+	Since time.Time
 }
 
 // A Submission asks for an execution with its tasks.
@@ -168,6 +175,18 @@ type Store interface {
 	// belongs to them: of each owner those behind the newest, of which keep stay.
 	Sweep(ctx context.Context, kind Kind, keep, n int) (int, error)
 
+	// FirstTasks returns the first task of each of the executions that has one.
+	FirstTasks(ctx context.Context, executions []int64) (map[int64]Task, error)
+	// Doing returns up to n tasks that are Running on a node, or on all where it is
+	// empty, the latest first.
+	Doing(ctx context.Context, node string, n int) ([]Task, error)
+	// Waiting returns of each kind of which tasks wait how many do, and since when.
+	Waiting(ctx context.Context) (map[Kind]Waiting, error)
+	// StopTask stops one task, or returns ErrNotFound or ErrEnded.
+	StopTask(ctx context.Context, id int64, now time.Time) error
+
+	// Nodes returns those that live.
+	Nodes(ctx context.Context) ([]Node, error)
 	// Heard notes that a node lives, and forgets those not heard of since a time.
 	Heard(ctx context.Context, n Node, forget time.Time) error
 	// Gone forgets a node.

@@ -107,6 +107,11 @@ func (s *Service) Task(ctx context.Context, execution, id int64) (Task, error) {
 	return t, err
 }
 
+// FirstTasks returns the first task of each of the executions that has one.
+func (s *Service) FirstTasks(ctx context.Context, executions ...int64) (map[int64]Task, error) {
+	return s.store.FirstTasks(ctx, executions)
+}
+
 // Start begins to do work here, until Close. Watch, Tick, Beat and Sweep are to
 // be called in the meantime, each at its interval.
 func (s *Service) Start(ctx context.Context) error {
@@ -240,31 +245,3 @@ func (s *Service) Sweep(ctx context.Context) error {
 	}
 	return nil
 }
-
-// Busy returns how many tasks are done here.
-func (s *Service) Busy() int { return len(s.doing()) }
-
-// Log returns the log of a task from a byte on, at most n bytes. It grows while
-// the task runs.
-func (s *Service) Log(ctx context.Context, task, from int64, n int) (string, error) {
-	return s.logs.Read(ctx, task, from, n)
-}
-
-// ScheduleOf returns the schedule of a kind and owner, or ErrNotFound.
-func (s *Service) ScheduleOf(ctx context.Context, kind Kind, owner int64) (Schedule, error) {
-	return s.schedules.Of(ctx, kind, owner)
-}
-
-// Schedules lists all of them.
-func (s *Service) Schedules(ctx context.Context, q query.Query) ([]Schedule, int64, error) {
-	return s.schedules.List(ctx, q)
-}
-
-// Pause holds back work of a kind that has not begun, or lets it go on. Scheduler
-// stands for all schedules.
-func (s *Service) Pause(ctx context.Context, kind Kind, paused bool) error {
-	return s.schedules.Pause(ctx, kind, paused)
-}
-
-// Paused returns the kinds that are held back.
-func (s *Service) Paused(ctx context.Context) (map[Kind]bool, error) { return s.schedules.Paused(ctx) }

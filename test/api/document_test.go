@@ -17,8 +17,8 @@ import (
 
 // groups are the parts of Harbor's API that are here.
 var groups = []string{
-	"Ldap", "artifact", "auditlog", "configure", "health", "icon", "immutable", "label", "member", "permissions", "ping",
-	"project", "projectMetadata", "quota", "repository", "robot", "search", "statistic", "systeminfo", "user", "usergroup",
+	"Ldap", "artifact", "auditlog", "configure", "health", "icon", "immutable", "jobservice", "label", "member", "permissions", "ping",
+	"project", "projectMetadata", "purge", "quota", "repository", "robot", "schedule", "search", "statistic", "systeminfo", "user", "usergroup",
 }
 
 // TestDocumentHoldsWhatHarborHas compares each path, parameter and field. The

@@ -25,6 +25,7 @@ import (
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/immutable"
+	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/ldap"
 	"github.com/berth-registry/berth/internal/project"
@@ -47,6 +48,7 @@ type Config struct {
 	Rules     *immutable.Service
 	Catalog   artifact.Catalog
 	Quotas    *quota.Service
+	Jobs      *job.Service
 
 	Content   *registry.Service
 	Additions *addition.Service

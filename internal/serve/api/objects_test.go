@@ -144,6 +144,7 @@ func TestStaleIDs(t *testing.T) {
 // stale are other answers that fit as well.
 var stale = map[string]map[int]bool{
 	"setCliSecret":          {http.StatusPreconditionFailed: true}, // whoever it is for
+	"getSchedulePaused":     {http.StatusBadRequest: true},         // they are paused together
 	"updateProjectMetadata": {http.StatusBadRequest: true},         // the body is about another one
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/audit"
+	"github.com/berth-registry/berth/internal/job"
 )
 
 // routes is the table of contents, and who may do what.
@@ -146,6 +147,26 @@ func (a *API) routes(c Config) {
 	opBy(g, "UpdateRobot", "PUT /robots/{robot_id}", needOn[updateRobot](c.Robots, "update"), r.update)
 	opBy(g, "RefreshSec", "PATCH /robots/{robot_id}", needOn[refreshRobot](c.Robots, "update"), r.refresh)
 	opBy(g, "DeleteRobot", "DELETE /robots/{robot_id}", needOn[getRobot](c.Robots, "delete"), r.delete)
+
+	g, pa := a.group("purge"), systemJobs{c.Jobs, job.PurgeAudit, "/system/purgeaudit", checkPurge}
+	op(g, "getPurgeHistory", "GET /system/purgeaudit", theSystem("purge-audit", "list"), pa.list)
+	op(g, "getPurgeJob", "GET /system/purgeaudit/{id}", theSystem("purge-audit", "read"), pa.get)
+	op(g, "stopPurge", "PUT /system/purgeaudit/{id}", theSystem("purge-audit", "stop"), pa.stop)
+	op(g, "getPurgeJobLog", "GET /system/purgeaudit/{id}/log", theSystem("purge-audit", "read"), pa.log)
+	op(g, "getPurgeSchedule", "GET /system/purgeaudit/schedule", theSystem("purge-audit", "read"), pa.schedule)
+	op(g, "createPurgeSchedule", "POST /system/purgeaudit/schedule", theSystem("purge-audit", "create"), pa.create)
+	op(g, "updatePurgeSchedule", "PUT /system/purgeaudit/schedule", theSystem("purge-audit", "update"), pa.update)
+
+	g, js := a.group("jobservice"), jobService{c.Jobs}
+	op(g, "getWorkerPools", "GET /jobservice/pools", theSystem("jobservice-monitor", "list"), js.pools)
+	op(g, "getWorkers", "GET /jobservice/pools/{pool_id}/workers", theSystem("jobservice-monitor", "list"), js.workers)
+	op(g, "stopRunningJob", "PUT /jobservice/jobs/{job_id}", theSystem("jobservice-monitor", "stop"), js.stop)
+	op(g, "actionGetJobLog", "GET /jobservice/jobs/{job_id}/log", theSystem("jobservice-monitor", "list"), js.log)
+	op(g, "listJobQueues", "GET /jobservice/queues", theSystem("jobservice-monitor", "list"), js.queues)
+	op(g, "actionPendingJobs", "PUT /jobservice/queues/{job_type}", theSystem("jobservice-monitor", "stop"), js.act)
+	g = a.group("schedule")
+	op(g, "listSchedules", "GET /schedules", theSystem("jobservice-monitor", "list"), js.schedules)
+	op(g, "getSchedulePaused", "GET /schedules/{job_type}/paused", loggedIn, js.paused)
 
 	gr := grantable{c.Projects}
 	opBy(a.group("permissions"), "getPermissions", "GET /permissions", by("to administer the system or a project; of a robot, "+theSystem("robot", "update").String(), gr.need), gr.list)

@@ -134,6 +134,24 @@ var scenarios = map[string]scenario{
 	"listAuditLogExts":       {request: "GET /auditlog-exts", done: "root", status: 200, check: bodyHas(`"operation_description":"create artifact`)},
 	"listAuditLogEventTypes": {request: "GET /auditlog-exts/events", denied: "alice", done: "root", status: 200, check: bodyHas(`{"event_type":"pull_artifact"}`)},
 
+	"getPurgeHistory":     {before: aPurge, request: "GET /system/purgeaudit?sort=-creation_time", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_name":"PURGE_AUDIT_LOG","job_kind":"MANUAL","job_parameters":"{\"audit_retention_hour\":24`, `"schedule":{"type":"Manual"`)},
+	"getPurgeJob":         {before: aPurge, request: "GET /system/purgeaudit/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_status":"Running"`)},
+	"stopPurge":           {before: aPurge, request: "PUT /system/purgeaudit/1", denied: "alice", done: "root", status: 200, check: then("GET /system/purgeaudit/1", "root", `"job_status":"Stopped"`)},
+	"getPurgeJobLog":      {before: aPurge, request: "GET /system/purgeaudit/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
+	"getPurgeSchedule":    {request: "GET /system/purgeaudit/schedule", denied: "alice", done: "root", status: 200, check: bodyIs("")},
+	"createPurgeSchedule": {request: "POST /system/purgeaudit/schedule\n\n" + newPurge, denied: "alice", done: "root", status: 201, check: location("/api/v2.0/system/purgeaudit/1")},
+	"updatePurgeSchedule": {request: "PUT /system/purgeaudit/schedule\n\n" + strings.Replace(newPurge, "Manual", "Daily", 1), denied: "alice", done: "root", status: 200,
+		check: then("GET /system/purgeaudit/schedule", "root", `"schedule":{"type":"Daily","cron":"0 0 0 * * *","next_scheduled_time":"`)},
+
+	"getWorkerPools":    {request: "GET /jobservice/pools", denied: "alice", done: "root", status: 200, check: bodyIs("[]\n")},
+	"getWorkers":        {request: "GET /jobservice/pools/all/workers", denied: "alice", done: "root", status: 200, check: bodyIs("[]\n")},
+	"stopRunningJob":    {before: aPurge, request: "PUT /jobservice/jobs/1", denied: "alice", done: "root", status: 200, check: then("GET /system/purgeaudit/1", "root", `"job_status":"Stopped"`)},
+	"actionGetJobLog":   {before: aPurge, request: "GET /jobservice/jobs/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
+	"listJobQueues":     {before: aPurge, request: "GET /jobservice/queues", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"job_type":"PURGE_AUDIT_LOG","count":1,"latency":0,"paused":false},{"job_type":"SCHEDULER","count":0,"latency":0,"paused":false}]` + "\n")},
+	"actionPendingJobs": {request: "PUT /jobservice/queues/SCHEDULER\n\n" + `{"action":"pause"}`, denied: "alice", done: "root", status: 200, check: then("GET /schedules/all/paused", "lim", `{"paused":true}`)},
+	"listSchedules":     {before: aPurgeSchedule, request: "GET /schedules", denied: "alice", done: "root", status: 200, check: bodyHas(`[{"id":1,"vendor_type":"PURGE_AUDIT_LOG","vendor_id":0,"cron":"0 0 0 * * *"`)},
+	"getSchedulePaused": {request: "GET /schedules/all/paused", done: "lim", status: 200, check: bodyIs(`{"paused":false}` + "\n")},
+
 	"ListRobot":    {request: "GET /robots?q=Level%3Dproject,ProjectID%3D1", denied: "lim", done: "gus", status: 200, check: bodyHas(`"name":"robot$alpha+ci"`)},
 	"CreateRobot":  {request: "POST /robots\n\n" + newRobot, denied: "mia", done: "alice", status: 201, check: location("/api/v2.0/robots/4")},
 	"GetRobotByID": {request: "GET /robots/1", denied: "lim", done: "gus", status: 200, check: bodyHas(`"name":"robot$alpha+ci"`, `"expires_at":-1`)},
@@ -151,6 +169,7 @@ var scenarios = map[string]scenario{
 const (
 	newGroup = `{"group_name":"staff","group_type":3}`
 	newLabel = `{"name":"gold","color":"#FFD700","scope":"p","project_id":1}`
+	newPurge = `{"schedule":{"type":"Manual"},"parameters":{"audit_retention_hour":24,"include_event_types":"create_artifact,other","dry_run":true}}`
 	newRule  = `{"action":"immutable","template":"immutable_template","tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"v*"}],` +
 		`"scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"}]}}`
 	newUser      = `{"username":"eve","email":"eve@example.org","realname":"E","password":"` + canary + `"}`
@@ -262,6 +281,12 @@ func aLabel(w *world) { w.want(201, "alice", "POST /labels\n\n"+newLabel) }
 func aLabelOnApp(w *world) {
 	aLabel(w)
 	w.want(200, "alice", "POST /projects/alpha/repositories/app/artifacts/1/labels\n\n"+`{"id":1}`)
+}
+
+func aPurge(w *world) { w.want(201, "root", "POST /system/purgeaudit/schedule\n\n"+newPurge) }
+
+func aPurgeSchedule(w *world) {
+	w.want(201, "root", "POST /system/purgeaudit/schedule\n\n"+strings.Replace(newPurge, "Manual", "Daily", 1))
 }
 
 func aRule(w *world) { w.want(201, "alice", "POST /projects/alpha/immutabletagrules\n\n"+newRule) }

@@ -29,6 +29,7 @@ import (
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
+	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/ldap"
 	"github.com/berth-registry/berth/internal/oci"
@@ -40,6 +41,7 @@ import (
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/storage/db"
+	"github.com/berth-registry/berth/internal/storage/queue"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
 )
@@ -276,6 +278,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	c := Config{
 		Accounts: w.accounts, Directory: ldap.New(w.accounts, w.settings.Get), Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Quotas: quota.New(sqlstore.NewQuotas(w.db), w.settings.Get, log), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
 		Content: w.content, Labels: label.New(sqlstore.NewLabels(w.db)), Rules: immutable.New(sqlstore.NewImmutable(w.db)), Catalog: sqlstore.NewArtifacts(w.db), Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open),
+		Jobs:       idleJobs(w.db, log),
 		Components: []Component{{"database", w.db.Ping}},
 		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },
 	}
@@ -287,6 +290,14 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	}
 	w.chain = web.Chain(log, nil, nil)(w.identify(w.api))
 	return w
+}
+
+// idleJobs has work wait: nothing is started that would do it.
+func idleJobs(d *db.DB, log *slog.Logger) *job.Service {
+	rows := sqlstore.NewJobs(d)
+	return job.New(job.Config{
+		Store: rows, Schedules: rows, Logs: rows, Queue: new(queue.Queue), Works: map[job.Kind]job.Work{job.PurgeAudit: {}}, Log: log, Node: "node", Host: "host",
+	})
 }
 
 // open is addition.Open.

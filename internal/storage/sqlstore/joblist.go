@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/query"
@@ -13,7 +14,7 @@ import (
 const (
 	executionFields = `e.id, e.kind, e.owner_id, e.caused_by, e.status, e.message, e.attrs, e.started, e.updated, e.ended,
 		e.pending, e.scheduled, e.running, e.stopped, e.failed, e.succeeded`
-	taskFields = `t.id, t.execution_id, t.kind, t.status, t.message, t.runs, t.turn, t.args, t.attrs, t.created, t.started, t.updated, t.ended`
+	taskFields = `t.id, t.execution_id, t.kind, t.status, t.message, t.runs, t.turn, t.node, t.args, t.attrs, t.created, t.started, t.updated, t.ended`
 )
 
 var executionListing = listing{
@@ -60,7 +61,7 @@ func scanExecution(rows *db.Rows) (e job.Execution, err error) {
 func scanTask(rows *db.Rows) (t job.Task, err error) {
 	var created, started, updated, ended int64
 	var args, attrs string
-	err = rows.Scan(&t.ID, &t.ExecutionID, &t.Kind, &t.Status, &t.Message, &t.Runs, &t.Turn, &args, &attrs, &created, &started, &updated, &ended)
+	err = rows.Scan(&t.ID, &t.ExecutionID, &t.Kind, &t.Status, &t.Message, &t.Runs, &t.Turn, &t.Node, &args, &attrs, &created, &started, &updated, &ended)
 	t.Args, t.Attrs = json.RawMessage(args), json.RawMessage(attrs)
 	t.Created, t.Started, t.Updated, t.Ended = timeOf(created), timeOf(started), timeOf(updated), timeOf(ended)
 	return t, err
@@ -99,4 +100,69 @@ func (s *Jobs) Task(ctx context.Context, id int64) (job.Task, error) {
 // Tasks implements job.Store.
 func (s *Jobs) Tasks(ctx context.Context, execution int64, q query.Query) ([]job.Task, int64, error) {
 	return list(ctx, s.db, taskListing, condition{"t.execution_id = ?", []any{execution}}, q, scanTask)
+}
+
+// FirstTasks implements job.Store.
+func (s *Jobs) FirstTasks(ctx context.Context, executions []int64) (map[int64]job.Task, error) {
+	first := map[int64]job.Task{}
+	for chunk := range slices.Chunk(executions, rowsAtOnce) {
+		rows, err := s.db.Query(ctx, `SELECT `+taskFields+` FROM task t WHERE t.id IN (
+			SELECT MIN(id) FROM task WHERE execution_id IN (`+db.In(len(chunk))+`) GROUP BY execution_id)`, anyOf(chunk)...)
+		if err != nil {
+			return nil, err
+		}
+		tasks, err := gather(rows, scanTask)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tasks {
+			first[t.ExecutionID] = t
+		}
+	}
+	return first, nil
+}
+
+// Doing implements job.Store.
+func (s *Jobs) Doing(ctx context.Context, node string, n int) ([]job.Task, error) {
+	where, args := "t.ended = 0 AND t.status = ?", []any{job.Running}
+	if node != "" {
+		where, args = where+" AND t.node = ?", append(args, node)
+	}
+	rows, err := s.db.Query(ctx, `SELECT `+taskFields+` FROM task t WHERE `+where+` ORDER BY t.id DESC LIMIT ?`, append(args, n)...)
+	if err != nil {
+		return nil, err
+	}
+	return gather(rows, scanTask)
+}
+
+// Waiting implements job.Store.
+func (s *Jobs) Waiting(ctx context.Context) (map[job.Kind]job.Waiting, error) {
+	rows, err := s.db.Query(ctx, `SELECT kind, count(*), MIN(created) FROM task WHERE ended = 0 AND status <> ? GROUP BY kind`, job.Running)
+	if err != nil {
+		return nil, err
+	}
+	all := map[job.Kind]job.Waiting{}
+	return all, eachRow(rows, func(rows *db.Rows) error {
+		var kind job.Kind
+		var w job.Waiting
+		var since int64
+		err := rows.Scan(&kind, &w.Tasks, &since)
+		w.Since = timeOf(since)
+		all[kind] = w
+		return err
+	})
+}
+
+// Nodes implements job.Store.
+func (s *Jobs) Nodes(ctx context.Context) ([]job.Node, error) {
+	rows, err := s.db.Query(ctx, `SELECT id, host, workers, started, heard FROM node ORDER BY started, id`)
+	if err != nil {
+		return nil, err
+	}
+	return gather(rows, func(rows *db.Rows) (n job.Node, err error) {
+		var started, heard int64
+		err = rows.Scan(&n.ID, &n.Host, &n.Workers, &started, &heard)
+		n.Started, n.Heard = timeOf(started), timeOf(heard)
+		return n, err
+	})
 }

@@ -254,6 +254,24 @@ func stop(tx *db.Tx, execution int64, now time.Time) error {
 	return countTasks(tx, execution, t, "", now)
 }
 
+// StopTask implements job.Store.
+func (s *Jobs) StopTask(ctx context.Context, id int64, now time.Time) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		t, err := held(tx, id)
+		if err != nil {
+			return err
+		}
+		if t.Status.Final() {
+			return job.ErrEnded
+		}
+		at := now.UnixMicro()
+		if _, err := tx.Exec(`UPDATE task SET status = ?, updated = ?, ended = ? WHERE id = ?`, job.Stopped, at, at, id); err != nil {
+			return err
+		}
+		return countTasks(tx, t.ExecutionID, change{t.Status: -1, job.Stopped: 1}, "", now)
+	})
+}
+
 // StopAll implements job.Store.
 func (s *Jobs) StopAll(ctx context.Context, kind job.Kind, running bool, n int, now time.Time) (stopped int, err error) {
 	where, args := "ended = 0 AND running = 0", []any{}
