@@ -5,16 +5,13 @@ package immutable
 
 import (
 	"context"
-	"strings"
 	"time"
-	"unicode/utf8"
-
-	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/pattern"
 	"github.com/berth-registry/berth/internal/query"
 )
 
@@ -30,60 +27,14 @@ var (
 // MaxRules is how many rules a project may have: each push looks at all of them.
 const MaxRules = 15
 
-const maxPattern = 1024 // bytes
-
-// A Pattern is a glob with ** and {a,b}. An empty one matches everything.
-type Pattern struct {
-	Glob   string
-	Except bool // everything but what it matches
-}
-
-func (p Pattern) matches(name string) bool {
-	ok := p.Glob == ""
-	if !ok {
-		ok, _ = doublestar.Match(p.Glob, name) // of a pattern that was checked
-	}
-	return ok != p.Except
-}
-
-func (p Pattern) check(field string) error {
-	if len(p.Glob) > maxPattern || !utf8.ValidString(p.Glob) || strings.ContainsRune(p.Glob, 0) || !doublestar.ValidatePattern(p.Glob) {
-		return ErrInvalid.With("%s: the pattern must be a glob of at most %d bytes", field, maxPattern)
-	}
-	if alternatives(p.Glob) > maxAlternatives {
-		return ErrInvalid.With("%s: the pattern may have at most %d combinations of alternatives in braces", field, maxAlternatives)
-	}
-	return nil
-}
-
-// maxAlternatives bounds what matching costs, which is done while others wait to
-// write: a matcher tries each combination of alternatives.
-const maxAlternatives = 64
-
-// alternatives returns no less than the number of combinations that a pattern's
-// braces make: each comma within them counts as one more in its group.
-func alternatives(glob string) int {
-	product, open := 1, []int{}
-	for _, c := range glob {
-		switch {
-		case c == '{':
-			open = append(open, 1)
-		case c == ',' && len(open) > 0:
-			open[len(open)-1]++
-		case c == '}' && len(open) > 0:
-			product = min(product*open[len(open)-1], maxAlternatives+1)
-			open = open[:len(open)-1]
-		}
-	}
-	return product
-}
+const maxExtras = 1024 // bytes
 
 // A Rule keeps the tags that it matches from moving.
 type Rule struct {
 	ID, ProjectID      int64
 	Disabled           bool
 	Priority           int64
-	Tags, Repositories Pattern // repositories without the project
+	Tags, Repositories pattern.Pattern // repositories without the project
 	Extras             string  // of the tags' selector, as clients sent it
 }
 
@@ -95,7 +46,7 @@ func (r Rules) In(repository string) Rules {
 	_, rest := oci.SplitRepository(repository)
 	var here Rules
 	for _, rule := range r {
-		if rule.Repositories.matches(rest) {
+		if rule.Repositories.Matches(rest) {
 			here = append(here, rule)
 		}
 	}
@@ -105,7 +56,7 @@ func (r Rules) In(repository string) Rules {
 // Match reports whether a tag may not move.
 func (r Rules) Match(tag string) bool {
 	for _, rule := range r {
-		if rule.Tags.matches(tag) {
+		if rule.Tags.Matches(tag) {
 			return true
 		}
 	}
@@ -158,13 +109,16 @@ func (s *Service) Of(ctx context.Context, projectID int64) (Rules, error) {
 }
 
 func (r Rule) check() error {
-	if err := r.Tags.check("tag_selectors"); err != nil {
-		return err
+	if err := r.Tags.Check(); err != nil {
+		return ErrInvalid.With("tag_selectors: %v", err)
 	}
-	if len(r.Extras) > maxPattern {
-		return ErrInvalid.With("tag_selectors: the extras may have at most %d bytes", maxPattern)
+	if len(r.Extras) > maxExtras {
+		return ErrInvalid.With("tag_selectors: the extras may have at most %d bytes", maxExtras)
 	}
-	return r.Repositories.check("scope_selectors")
+	if err := r.Repositories.Check(); err != nil {
+		return ErrInvalid.With("scope_selectors: %v", err)
+	}
+	return nil
 }
 
 // Create makes a rule and returns its id. It returns ErrInvalid, ErrExists or

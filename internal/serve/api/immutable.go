@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/berth-registry/berth/internal/immutable"
+	"github.com/berth-registry/berth/internal/pattern"
 )
 
 // immutables answers for the rules about tags that may not move.
@@ -64,14 +65,14 @@ func (b ruleBody) rule(projectID, id int64) (immutable.Rule, error) {
 	return r, err
 }
 
-func (s ruleSelector) pattern(field, matches, excludes string) (immutable.Pattern, error) {
+func (s ruleSelector) pattern(field, matches, excludes string) (pattern.Pattern, error) {
 	if s.Kind != "" && s.Kind != doublestar {
-		return immutable.Pattern{}, immutable.ErrInvalid.With("%s: the kind must be %s", field, doublestar)
+		return pattern.Pattern{}, immutable.ErrInvalid.With("%s: the kind must be %s", field, doublestar)
 	}
 	if s.Decoration != matches && s.Decoration != excludes {
-		return immutable.Pattern{}, immutable.ErrInvalid.With("%s: the decoration must be %s or %s", field, matches, excludes)
+		return pattern.Pattern{}, immutable.ErrInvalid.With("%s: the decoration must be %s or %s", field, matches, excludes)
 	}
-	return immutable.Pattern{Glob: s.Pattern, Except: s.Decoration == excludes}, nil
+	return pattern.Pattern{Glob: s.Pattern, Except: s.Decoration == excludes}, nil
 }
 
 type listRules struct {

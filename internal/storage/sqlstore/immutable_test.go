@@ -11,6 +11,7 @@ import (
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/pattern"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
 )
@@ -18,7 +19,7 @@ import (
 // freeze makes a rule for the tags of a pattern.
 func freeze(t *testing.T, d *db.DB, project int64, tags string) int64 {
 	t.Helper()
-	id, err := NewImmutable(d).Create(t.Context(), immutable.Rule{ProjectID: project, Tags: immutable.Pattern{Glob: tags}}, accountTime, by)
+	id, err := NewImmutable(d).Create(t.Context(), immutable.Rule{ProjectID: project, Tags: pattern.Pattern{Glob: tags}}, accountTime, by)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func TestImmutableTagsStay(t *testing.T) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		update := immutable.Rule{ID: rule, ProjectID: repo.ProjectID, Disabled: true, Tags: immutable.Pattern{Glob: "ignored"}}
+		update := immutable.Rule{ID: rule, ProjectID: repo.ProjectID, Disabled: true, Tags: pattern.Pattern{Glob: "ignored"}}
 		if err := NewImmutable(d).Update(ctx, update, by); err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +112,7 @@ func TestRulesBelongToTheirProject(t *testing.T) {
 		one, two := createRepo(t, d, "p"), createRepo(t, d, "q")
 		id := freeze(t, d, one.ProjectID, "v*")
 		rules, ctx := NewImmutable(d), t.Context()
-		if _, err := rules.Create(ctx, immutable.Rule{ProjectID: one.ProjectID, Tags: immutable.Pattern{Glob: "v*"}}, accountTime, by); !errors.Is(err, immutable.ErrExists) {
+		if _, err := rules.Create(ctx, immutable.Rule{ProjectID: one.ProjectID, Tags: pattern.Pattern{Glob: "v*"}}, accountTime, by); !errors.Is(err, immutable.ErrExists) {
 			t.Errorf("the same again: %v", err)
 		}
 		if err := rules.Delete(ctx, two.ProjectID, id, by); !errors.Is(err, immutable.ErrNotFound) {
@@ -123,7 +124,7 @@ func TestRulesBelongToTheirProject(t *testing.T) {
 		for i := range immutable.MaxRules - 1 {
 			freeze(t, d, one.ProjectID, fmt.Sprint("w", i))
 		}
-		if _, err := rules.Create(ctx, immutable.Rule{ProjectID: one.ProjectID, Tags: immutable.Pattern{Glob: "x"}}, accountTime, by); !errors.Is(err, immutable.ErrTooMany) {
+		if _, err := rules.Create(ctx, immutable.Rule{ProjectID: one.ProjectID, Tags: pattern.Pattern{Glob: "x"}}, accountTime, by); !errors.Is(err, immutable.ErrTooMany) {
 			t.Errorf("one too many: %v", err)
 		}
 		if err := rules.Delete(ctx, one.ProjectID, id, by); err != nil {

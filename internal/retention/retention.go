@@ -1,0 +1,301 @@
+// Package retention says which artifacts of a project no rule keeps, and deletes
+// them. It promises that what a rule keeps stays, that repositories which no rule
+// is about are left alone, and that a dry run says what would go and why. What
+// else may not go (tags that are immutable, children of indexes) is enforced by
+// whoever deletes.
+package retention
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/pattern"
+)
+
+// Faults of policies.
+var (
+	ErrNotFound = fault.New(fault.NotFound, "NOT_FOUND", "retention policy not found")
+	ErrExists   = fault.New(fault.Invalid, "BAD_REQUEST", "the project has a retention policy already")
+	ErrSame     = fault.New(fault.Conflict, "CONFLICT", "two retention rules are the same")
+	ErrInvalid  = fault.New(fault.Invalid, "BAD_REQUEST", "invalid retention policy")
+)
+
+// MaxRules is how many rules a policy may have.
+const MaxRules = 15
+
+// A Template is how a rule chooses what stays, of what its patterns choose.
+type Template string
+
+// The templates. Each but Always has a parameter of its own name.
+const (
+	LatestPushed Template = "latestPushedK"      // the K pushed last
+	LatestPulled Template = "latestPulledN"      // the N pulled last
+	LatestActive Template = "latestActiveK"      // the K pushed or pulled last
+	PushedWithin Template = "nDaysSinceLastPush" // pushed in the last N days
+	PulledWithin Template = "nDaysSinceLastPull" // pulled in the last N days
+	ActiveWithin Template = "lastXDays"          // pushed in the last X days
+	Always       Template = "always"
+)
+
+// defaults are the parameters of the templates where none is given.
+var defaults = map[Template]int64{LatestPushed: 10, LatestPulled: 10, LatestActive: 10, PushedWithin: 30, PulledWithin: 30, ActiveWithin: 10, Always: 0}
+
+// What parameters may be.
+const (
+	maxCount = 32766
+	maxDays  = 20190904
+)
+
+func (t Template) counts() bool { return t == LatestPushed || t == LatestPulled || t == LatestActive }
+
+// A Policy says what stays in the repositories of a project.
+type Policy struct {
+	ID        int64
+	ProjectID int64
+	Rules     []Rule
+	Cron      string // when it runs by itself; empty for never
+}
+
+// A Rule keeps some artifacts of some repositories. Its id and priority are the
+// client's.
+type Rule struct {
+	ID           int64
+	Priority     int64
+	Disabled     bool
+	Template     Template
+	Param        int64           // of the template
+	Tags         pattern.Pattern // of at least one tag of an artifact
+	Untagged     bool            // and artifacts without a tag
+	Extras       string          // of the tags' selector, as the client sent them
+	Repositories pattern.Pattern // without the project
+}
+
+// same reports whether two rules say the same.
+func (r Rule) same(o Rule) bool {
+	o.ID, o.Priority, o.Disabled = r.ID, r.Priority, r.Disabled
+	return r == o
+}
+
+func (r Rule) check() error {
+	most := int64(maxDays)
+	if r.Template.counts() {
+		most = maxCount
+	}
+	if _, ok := defaults[r.Template]; !ok {
+		return ErrInvalid.With("rules: there is no template %.80q", r.Template)
+	}
+	if r.Param < 0 || r.Param > most {
+		return ErrInvalid.With("rules: params.%s must be from 0 to %d", r.Template, most)
+	}
+	if err := r.Tags.Check(); err != nil {
+		return ErrInvalid.With("rules: tag_selectors: %v", err)
+	}
+	if err := r.Repositories.Check(); err != nil {
+		return ErrInvalid.With("rules: scope_selectors: %v", err)
+	}
+	return nil
+}
+
+// Default returns the parameter of a template where none is given.
+func Default(t Template) int64 { return defaults[t] }
+
+func (p Policy) check() error {
+	if len(p.Rules) > MaxRules {
+		return ErrInvalid.With("rules: at most %d", MaxRules)
+	}
+	for i, r := range p.Rules {
+		if err := r.check(); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(p.Rules[:i], r.same) {
+			return ErrSame
+		}
+	}
+	return nil
+}
+
+// An Artifact is what is kept or goes, with all its tags. Its times are the
+// latest of it, its tags and its children: who pulls an image for a platform
+// pulls a child of the index.
+type Artifact struct {
+	ID     int64
+	Digest string
+	Type   string
+	Tags   []string
+	Labels []string
+	Pushed time.Time
+	Pulled time.Time // zero for never
+}
+
+func (a Artifact) active() time.Time {
+	if a.Pulled.After(a.Pushed) {
+		return a.Pulled
+	}
+	return a.Pushed
+}
+
+// A Verdict is what becomes of an artifact. Rule is the first that keeps it, and
+// nil where it is to go.
+type Verdict struct {
+	Artifact
+	Rule *Rule
+}
+
+// About reports whether an enabled rule is about a repository, which is named
+// without its project. What none is about is left alone.
+func (p Policy) About(repository string) bool {
+	return slices.ContainsFunc(p.Rules, func(r Rule) bool { return r.about(repository) })
+}
+
+func (r Rule) about(repository string) bool { return !r.Disabled && r.Repositories.Matches(repository) }
+
+// Judge says what becomes of the artifacts of a repository, in their order.
+func (p Policy) Judge(repository string, all []Artifact, now time.Time) []Verdict {
+	verdicts := make([]Verdict, len(all))
+	for i, a := range all {
+		verdicts[i].Artifact = a
+	}
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if !r.about(repository) {
+			continue
+		}
+		for _, at := range r.keeps(all, now) {
+			if verdicts[at].Rule == nil {
+				verdicts[at].Rule = r
+			}
+		}
+	}
+	return verdicts
+}
+
+// keeps returns the places of what a rule keeps.
+func (r Rule) keeps(all []Artifact, now time.Time) []int {
+	var chosen []int
+	for i, a := range all {
+		if r.chooses(a) {
+			chosen = append(chosen, i)
+		}
+	}
+	at := map[Template]func(Artifact) time.Time{
+		LatestPushed: func(a Artifact) time.Time { return a.Pushed }, PushedWithin: func(a Artifact) time.Time { return a.Pushed },
+		LatestPulled: func(a Artifact) time.Time { return a.Pulled }, PulledWithin: func(a Artifact) time.Time { return a.Pulled },
+		LatestActive: Artifact.active, ActiveWithin: func(a Artifact) time.Time { return a.Pushed },
+	}[r.Template]
+	switch {
+	case r.Template == Always:
+	case r.Template.counts():
+		slices.SortStableFunc(chosen, func(i, j int) int { return at(all[j]).Compare(at(all[i])) })
+		chosen = chosen[:min(int64(len(chosen)), r.Param)]
+	default:
+		since := now.AddDate(0, 0, -int(r.Param))
+		chosen = slices.DeleteFunc(chosen, func(i int) bool { return at(all[i]).Before(since) })
+	}
+	return chosen
+}
+
+func (r Rule) chooses(a Artifact) bool {
+	if len(a.Tags) == 0 {
+		return r.Untagged
+	}
+	return slices.ContainsFunc(a.Tags, r.Tags.Matches)
+}
+
+// A Store keeps policies. Each method is one transaction.
+type Store interface {
+	// Create keeps a new policy and returns its id, or ErrExists.
+	Create(ctx context.Context, p Policy, now time.Time, by event.Actor) (int64, error)
+	// ByID returns a policy, or ErrNotFound.
+	ByID(ctx context.Context, id int64) (Policy, error)
+	// Update keeps a policy in place of that of its id.
+	Update(ctx context.Context, p Policy, now time.Time, by event.Actor) error
+	// Delete ends a policy.
+	Delete(ctx context.Context, id int64, by event.Actor) error
+	// Project returns the name of a project, or ErrNotFound.
+	Project(ctx context.Context, id int64) (string, error)
+
+	// Repositories returns up to n names of a project's repositories behind one,
+	// in order.
+	Repositories(ctx context.Context, project int64, after string, n int) ([]string, error)
+	// Artifacts returns up to n artifacts of a repository behind one of an id, by
+	// their ids: those that its list shows.
+	Artifacts(ctx context.Context, repository string, after int64, n int) ([]Artifact, error)
+}
+
+// A Service is what the rest of the program asks about retention. The caller of
+// the context is who makes a change.
+type Service struct {
+	store  Store
+	remove Remove
+}
+
+// Remove deletes an artifact, and what goes with it.
+type Remove func(ctx context.Context, projectID int64, repository, digest string) error
+
+// New returns a service.
+func New(store Store, remove Remove) *Service { return &Service{store, remove} }
+
+// Create makes a policy, and returns its id. It returns ErrInvalid, ErrSame, and
+// ErrExists.
+func (s *Service) Create(ctx context.Context, p Policy) (int64, error) {
+	if err := p.check(); err != nil {
+		return 0, err
+	}
+	return s.store.Create(ctx, p, time.Now(), access.From(ctx).Actor())
+}
+
+// ByID returns a policy, or ErrNotFound.
+func (s *Service) ByID(ctx context.Context, id int64) (Policy, error) { return s.store.ByID(ctx, id) }
+
+// Update changes the rules and the schedule of a policy. It returns ErrInvalid,
+// ErrSame, and ErrNotFound.
+func (s *Service) Update(ctx context.Context, p Policy) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	return s.store.Update(ctx, p, time.Now(), access.From(ctx).Actor())
+}
+
+// Delete ends a policy.
+func (s *Service) Delete(ctx context.Context, id int64) error {
+	return s.store.Delete(ctx, id, access.From(ctx).Actor())
+}
+
+// Project returns the name of a policy's project.
+func (s *Service) Project(ctx context.Context, p Policy) (string, error) {
+	return s.store.Project(ctx, p.ProjectID)
+}
+
+const atOnce = 1000
+
+// Repositories returns the names of those that a policy is about.
+func (s *Service) Repositories(ctx context.Context, p Policy) ([]string, error) {
+	var all []string
+	for after := ""; ; {
+		names, err := s.store.Repositories(ctx, p.ProjectID, after, atOnce)
+		if err != nil {
+			return nil, fmt.Errorf("repositories of retention policy %d: %w", p.ID, err)
+		}
+		for _, name := range names {
+			if p.About(rest(name)) {
+				all = append(all, name)
+			}
+		}
+		if len(names) < atOnce {
+			return all, nil
+		}
+		after = names[len(names)-1]
+	}
+}
+
+// rest is a repository's name without its project.
+func rest(name string) string {
+	_, rest, _ := strings.Cut(name, "/")
+	return rest
+}
