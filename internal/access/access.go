@@ -27,6 +27,7 @@ const (
 	Nobody Kind = iota
 	User
 	Robot
+	Server // this program itself, which has no rights to be judged
 )
 
 // A Caller is who makes a request. The zero Caller is anonymous. It is a value:

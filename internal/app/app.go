@@ -32,6 +32,7 @@ import (
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/api"
@@ -70,6 +71,8 @@ type App struct {
 	events   *dispatcher
 	garbage  *gc.Service
 	metrics  *metrics.Metrics
+
+	retention *retention.Service
 
 	certificate *certificate // nil without TLS
 	handler     http.Handler
@@ -158,6 +161,8 @@ func (a *App) wire(ctx context.Context) error {
 	if a.jobs, err = a.newJobs(ctx); err != nil {
 		return err
 	}
+	rules := immutable.New(sqlstore.NewImmutable(d))
+	a.retention = retention.New(sqlstore.NewRetention(d), remover{a.content, rules}, a.jobs)
 	a.events = &dispatcher{outbox: sqlstore.NewEvents(d), log: log, subscribers: []subscriber{{"audit", a.audit.Deliver}}}
 
 	a.metrics = metrics.New(metrics.Build{Version: cfg.Version.Number, Commit: cfg.Version.Commit, Go: cfg.Version.Go}, log)
@@ -168,7 +173,7 @@ func (a *App) wire(ctx context.Context) error {
 	guard := auth.New(auth.Config{Identity: who, Tokens: tokens, Sessions: a.sessions, Accounts: a.accounts, Settings: a.settings.Get, Events: a.audit})
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
-		Content: a.content, Catalog: artifacts, Labels: label.New(sqlstore.NewLabels(d)), Rules: immutable.New(sqlstore.NewImmutable(d)), Additions: addition.New(artifacts, a.openBlob),
+		Content: a.content, Catalog: artifacts, Labels: label.New(sqlstore.NewLabels(d)), Rules: rules, Retention: a.retention, Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},

@@ -13,7 +13,6 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/audit"
-	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/secret"
@@ -112,8 +111,7 @@ func (t *Tools) PurgeAudit(ctx context.Context, p audit.Purge) (int64, error) {
 		return 0, err
 	}
 	rows := audit.New(sqlstore.NewAudit(t.db), settings.Get, 0, t.cfg.Log)
-	p.By = event.Actor{Name: operator}
-	return rows.Purge(ctx, p)
+	return rows.Purge(access.With(ctx, access.Caller{Kind: access.User, Name: operator}), p)
 }
 
 // RecalculateQuotas compares what is kept of the projects of the given names, or

@@ -106,6 +106,12 @@ func (r *Row) rules(fact event.Fact) {
 		r.is("update", "immutable_rule", f.Where, numbered(f.Where, f.ID))
 	case event.ImmutableRuleDeleted:
 		r.is("delete", "immutable_rule", f.Where, numbered(f.Where, f.ID))
+	case event.RetentionPolicyCreated:
+		r.is("create", "retention_policy", f.Where, numbered(f.Where, f.ID))
+	case event.RetentionPolicyUpdated:
+		r.is("update", "retention_policy", f.Where, numbered(f.Where, f.ID))
+	case event.RetentionPolicyDeleted:
+		r.is("delete", "retention_policy", f.Where, numbered(f.Where, f.ID))
 	case event.QuotaUpdated:
 		r.is("update", "quota", f.Where, f.Project, fmt.Sprintf("%d bytes", f.Hard))
 	case event.SettingsUpdated:

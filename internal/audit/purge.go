@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/fault"
 )
@@ -24,7 +25,6 @@ type Purge struct {
 	Before time.Time
 	Kinds  []string // of Kinds, or Others; empty for all
 	DryRun bool     // nothing goes
-	By     event.Actor
 }
 
 // Purge removes rows, a batch after the other, and returns how many went, or
@@ -39,7 +39,7 @@ func (s *Service) Purge(ctx context.Context, p Purge) (n int64, err error) {
 	defer func() {
 		if n > 0 && !p.DryRun {
 			fact := event.AuditPurged{Before: p.Before.UTC().Format(time.RFC3339), Kinds: p.Kinds, Rows: n}
-			if rerr := s.Record(context.WithoutCancel(ctx), event.New(p.By, fact)); err == nil {
+			if rerr := s.Record(context.WithoutCancel(ctx), event.New(access.From(ctx).Actor(), fact)); err == nil {
 				err = rerr
 			}
 		}

@@ -60,6 +60,7 @@ var kinds = table(
 	as[RepositoryUpdated], as[RepositoryDeleted], as[TagCreated],
 	as[LabelCreated], as[LabelUpdated], as[LabelDeleted], as[LabelAdded], as[LabelRemoved],
 	as[ImmutableRuleCreated], as[ImmutableRuleUpdated], as[ImmutableRuleDeleted],
+	as[RetentionPolicyCreated], as[RetentionPolicyUpdated], as[RetentionPolicyDeleted],
 	as[QuotaUpdated], as[QuotaWarned], as[QuotaExceeded],
 	as[GroupCreated], as[GroupUpdated], as[GroupDeleted],
 	as[SettingsUpdated], as[AuditPurged],

@@ -166,6 +166,20 @@ type (
 	ImmutableRuleDeleted struct{ ImmutableRule }
 )
 
+// RetentionPolicy names a policy about what stays in a project.
+type RetentionPolicy struct {
+	Where
+	ID int64 `json:"id"`
+}
+
+// RetentionPolicyCreated, RetentionPolicyUpdated and RetentionPolicyDeleted tell
+// of a policy about what stays.
+type (
+	RetentionPolicyCreated struct{ RetentionPolicy }
+	RetentionPolicyUpdated struct{ RetentionPolicy }
+	RetentionPolicyDeleted struct{ RetentionPolicy }
+)
+
 // Quota says how much a project uses and may use, in bytes. Hard is below 0
 // where nothing limits it.
 type Quota struct {
@@ -244,6 +258,10 @@ func (LabelRemoved) Kind() string      { return "artifact.label_removed" }
 func (ImmutableRuleCreated) Kind() string { return "immutable_rule.created" }
 func (ImmutableRuleUpdated) Kind() string { return "immutable_rule.updated" }
 func (ImmutableRuleDeleted) Kind() string { return "immutable_rule.deleted" }
+
+func (RetentionPolicyCreated) Kind() string { return "retention_policy.created" }
+func (RetentionPolicyUpdated) Kind() string { return "retention_policy.updated" }
+func (RetentionPolicyDeleted) Kind() string { return "retention_policy.deleted" }
 
 func (QuotaUpdated) Kind() string    { return "quota.updated" }
 func (QuotaWarned) Kind() string     { return "quota.warned" }

@@ -35,7 +35,7 @@ type Rule struct {
 	Disabled           bool
 	Priority           int64
 	Tags, Repositories pattern.Pattern // repositories without the project
-	Extras             string  // of the tags' selector, as clients sent it
+	Extras             string          // of the tags' selector, as clients sent it
 }
 
 // Rules are those of a project that are not disabled.

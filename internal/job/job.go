@@ -35,6 +35,7 @@ type Kind string
 const (
 	GarbageCollection Kind = "GARBAGE_COLLECTION"
 	PurgeAudit        Kind = "PURGE_AUDIT_LOG"
+	Retention         Kind = "RETENTION"
 )
 
 // A Status of a task or an execution.
@@ -238,9 +239,9 @@ type Work struct {
 	// Permanent. It ends soon after ctx.
 	Run func(ctx context.Context, r *Run) error
 
-	// Scheduled says what a schedule of the kind starts. It may be nil where none
-	// can be made.
-	Scheduled func(Schedule) Submission
+	// Scheduled says what a schedule of the kind starts, or returns ErrNotFound
+	// where what it is done for is gone. It may be nil where none can be made.
+	Scheduled func(ctx context.Context, at Schedule) (Submission, error)
 
 	Workers  int                             // on each node at once; 0 is 1
 	Attempts int                             // 0 is 1

@@ -61,8 +61,8 @@ func (h *house) at(w job.Work, now func() time.Time) node {
 		h.Fatal(err)
 	}
 	if w.Scheduled == nil {
-		w.Scheduled = func(s job.Schedule) job.Submission {
-			return job.Submission{Kind: s.Kind, OwnerID: s.OwnerID, Trigger: job.BySchedule, Tasks: []any{nil}, Alone: true}
+		w.Scheduled = func(_ context.Context, s job.Schedule) (job.Submission, error) {
+			return job.Submission{Kind: s.Kind, OwnerID: s.OwnerID, Trigger: job.BySchedule, Tasks: []any{nil}, Alone: true}, nil
 		}
 	}
 	s := job.New(job.Config{

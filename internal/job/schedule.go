@@ -111,7 +111,14 @@ func (s *Service) fire(ctx context.Context, at Schedule) error {
 	if err != nil {
 		return err
 	}
-	d, err := s.schedules.Fire(ctx, at, next, s.works[at.Kind].Scheduled(at), now)
+	sub, err := s.works[at.Kind].Scheduled(ctx, at)
+	if errors.Is(err, ErrNotFound) {
+		return s.schedules.Unset(ctx, at.Kind, at.OwnerID)
+	}
+	if err != nil {
+		return err
+	}
+	d, err := s.schedules.Fire(ctx, at, next, sub, now)
 	switch {
 	case errors.Is(err, ErrEnded):
 		return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/pattern"
 )
 
@@ -82,6 +83,14 @@ func (r Rule) same(o Rule) bool {
 	return r == o
 }
 
+// String says in short what a rule keeps.
+func (r Rule) String() string {
+	if r.Template == Always {
+		return string(Always)
+	}
+	return fmt.Sprintf("%s: %d", r.Template, r.Param)
+}
+
 func (r Rule) check() error {
 	most := int64(maxDays)
 	if r.Template.counts() {
@@ -109,6 +118,11 @@ func (p Policy) check() error {
 	if len(p.Rules) > MaxRules {
 		return ErrInvalid.With("rules: at most %d", MaxRules)
 	}
+	if p.Cron != "" {
+		if _, err := job.Next(p.Cron, time.Now()); err != nil {
+			return err
+		}
+	}
 	for i, r := range p.Rules {
 		if err := r.check(); err != nil {
 			return err
@@ -129,8 +143,10 @@ type Artifact struct {
 	Type   string
 	Tags   []string
 	Labels []string
-	Pushed time.Time
-	Pulled time.Time // zero for never
+
+	Indexes []int64 // ids of those that have it as a child
+	Pushed  time.Time
+	Pulled  time.Time // zero for never
 }
 
 func (a Artifact) active() time.Time {
@@ -140,12 +156,15 @@ func (a Artifact) active() time.Time {
 	return a.Pushed
 }
 
-// A Verdict is what becomes of an artifact. Rule is the first that keeps it, and
-// nil where it is to go.
+// A Verdict is what becomes of an artifact. Rule is the first that keeps it. Where
+// it is nil, the artifact is to go, unless an index has it that stays.
 type Verdict struct {
 	Artifact
 	Rule *Rule
+	Held bool
 }
+
+func (v Verdict) stays() bool { return v.Rule != nil || v.Held }
 
 // About reports whether an enabled rule is about a repository, which is named
 // without its project. What none is about is left alone.
@@ -172,7 +191,30 @@ func (p Policy) Judge(repository string, all []Artifact, now time.Time) []Verdic
 			}
 		}
 	}
+	hold(verdicts)
 	return verdicts
+}
+
+// hold keeps what indexes have that stay. One that is not among the artifacts
+// is a child itself, and stays for now.
+func hold(verdicts []Verdict) {
+	stays := make(map[int64]bool, len(verdicts))
+	for _, v := range verdicts {
+		stays[v.ID] = v.stays()
+	}
+	for again := true; again; {
+		again = false
+		for i := range verdicts {
+			v := &verdicts[i]
+			v.Held = v.Held || v.Rule == nil && slices.ContainsFunc(v.Indexes, func(id int64) bool {
+				s, known := stays[id]
+				return s || !known
+			})
+			if v.Held && !stays[v.ID] {
+				stays[v.ID], again = true, true
+			}
+		}
+	}
 }
 
 // keeps returns the places of what a rule keeps.
@@ -231,15 +273,25 @@ type Store interface {
 // A Service is what the rest of the program asks about retention. The caller of
 // the context is who makes a change.
 type Service struct {
-	store  Store
-	remove Remove
+	store   Store
+	remover Remover
+	jobs    *job.Service
 }
 
-// Remove deletes an artifact, and what goes with it.
-type Remove func(ctx context.Context, projectID int64, repository, digest string) error
+// A Remover deletes artifacts.
+type Remover interface {
+	// Delete deletes one, with what goes along. Where it may not go, the error is
+	// a fault of kind Precondition.
+	Delete(ctx context.Context, projectID int64, repository, digest string) error
+	// Frozen returns what says of tags of a repository that one of them may not
+	// go, and why: by such a fault.
+	Frozen(ctx context.Context, projectID int64, repository string) (func(tags []string) error, error)
+}
 
 // New returns a service.
-func New(store Store, remove Remove) *Service { return &Service{store, remove} }
+func New(store Store, remover Remover, jobs *job.Service) *Service {
+	return &Service{store, remover, jobs}
+}
 
 // Create makes a policy, and returns its id. It returns ErrInvalid, ErrSame, and
 // ErrExists.
@@ -247,7 +299,12 @@ func (s *Service) Create(ctx context.Context, p Policy) (int64, error) {
 	if err := p.check(); err != nil {
 		return 0, err
 	}
-	return s.store.Create(ctx, p, time.Now(), access.From(ctx).Actor())
+	id, err := s.store.Create(ctx, p, time.Now(), access.From(ctx).Actor())
+	if err != nil {
+		return 0, err
+	}
+	p.ID = id
+	return id, s.schedule(ctx, p)
 }
 
 // ByID returns a policy, or ErrNotFound.
@@ -259,12 +316,18 @@ func (s *Service) Update(ctx context.Context, p Policy) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return s.store.Update(ctx, p, time.Now(), access.From(ctx).Actor())
+	if err := s.store.Update(ctx, p, time.Now(), access.From(ctx).Actor()); err != nil {
+		return err
+	}
+	return s.schedule(ctx, p)
 }
 
 // Delete ends a policy.
 func (s *Service) Delete(ctx context.Context, id int64) error {
-	return s.store.Delete(ctx, id, access.From(ctx).Actor())
+	if err := s.store.Delete(ctx, id, access.From(ctx).Actor()); err != nil {
+		return err
+	}
+	return s.jobs.Unschedule(ctx, job.Retention, id)
 }
 
 // Project returns the name of a policy's project.
@@ -273,6 +336,16 @@ func (s *Service) Project(ctx context.Context, p Policy) (string, error) {
 }
 
 const atOnce = 1000
+
+// schedule has a policy run when it says. Where that fails, the policy is there
+// and does not run by itself, until it is saved again.
+func (s *Service) schedule(ctx context.Context, p Policy) error {
+	if p.Cron == "" {
+		return s.jobs.Unschedule(ctx, job.Retention, p.ID)
+	}
+	_, err := s.jobs.Schedule(ctx, job.Schedule{Kind: job.Retention, OwnerID: p.ID, Type: "Custom", Cron: p.Cron})
+	return err
+}
 
 // Repositories returns the names of those that a policy is about.
 func (s *Service) Repositories(ctx context.Context, p Policy) ([]string, error) {

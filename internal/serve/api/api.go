@@ -31,6 +31,7 @@ import (
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/setting"
@@ -49,6 +50,7 @@ type Config struct {
 	Catalog   artifact.Catalog
 	Quotas    *quota.Service
 	Jobs      *job.Service
+	Retention *retention.Service
 
 	Content   *registry.Service
 	Additions *addition.Service

@@ -33,18 +33,20 @@ type ruleSelector struct {
 const doublestar = "doublestar"
 
 func asRule(r immutable.Rule) ruleBody {
-	decorate := func(except bool, matches, excludes string) string {
-		if except {
-			return excludes
-		}
-		return matches
-	}
 	return ruleBody{
 		ID: r.ID, Priority: r.Priority, Disabled: r.Disabled, Action: "immutable", Template: "immutable_template",
-		Tags: []ruleSelector{{doublestar, decorate(r.Tags.Except, "matches", "excludes"), r.Tags.Glob, r.Extras}},
+		Tags: []ruleSelector{{doublestar, decorated(r.Tags, "matches", "excludes"), r.Tags.Glob, r.Extras}},
 		Repositories: map[string][]ruleSelector{"repository": {
-			{doublestar, decorate(r.Repositories.Except, "repoMatches", "repoExcludes"), r.Repositories.Glob, ""}}},
+			{doublestar, decorated(r.Repositories, "repoMatches", "repoExcludes"), r.Repositories.Glob, ""}}},
 	}
+}
+
+// decorated says how a selector has its pattern.
+func decorated(p pattern.Pattern, matches, excludes string) string {
+	if p.Except {
+		return excludes
+	}
+	return matches
 }
 
 // rule returns what a body asks for.

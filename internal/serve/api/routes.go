@@ -116,6 +116,18 @@ func (a *API) routes(c Config) {
 	op(g, "UpdateImmuRule", "PUT /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}", project("immutable-tag", "update"), im.update)
 	op(g, "DeleteImmuRule", "DELETE /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}", project("immutable-tag", "delete"), im.delete)
 
+	g, rt := a.group("Retention"), retentions{c.Retention, c.Jobs}
+	op(g, "getRentenitionMetadata", "GET /retentions/metadatas", loggedIn, rt.kinds)
+	opBy(g, "createRetention", "POST /retentions", by(project("tag-retention", "create").String()+" of the body", rt.needToCreate), rt.create)
+	opBy(g, "getRetention", "GET /retentions/{id}", inPolicy[getRetention](rt, "read"), rt.get)
+	opBy(g, "updateRetention", "PUT /retentions/{id}", inPolicy[updateRetention](rt, "update"), rt.update)
+	opBy(g, "deleteRetention", "DELETE /retentions/{id}", inPolicy[getRetention](rt, "delete"), rt.delete)
+	opBy(g, "triggerRetentionExecution", "POST /retentions/{id}/executions", inPolicy[startRetention](rt, "update"), rt.start)
+	opBy(g, "listRetentionExecutions", "GET /retentions/{id}/executions", inPolicy[listRetentionExecutions](rt, "list"), rt.executions)
+	opBy(g, "operateRetentionExecution", "PATCH /retentions/{id}/executions/{eid}", inPolicy[operateRetention](rt, "update"), rt.operate)
+	opBy(g, "listRetentionTasks", "GET /retentions/{id}/executions/{eid}/tasks", inPolicy[listRetentionTasks](rt, "list"), rt.tasks)
+	opBy(g, "getRetentionTaskLog", "GET /retentions/{id}/executions/{eid}/tasks/{tid}", inPolicy[getRetentionLog](rt, "read"), rt.log)
+
 	g, me := a.group("projectMetadata"), metadatas{c.Projects}
 	op(g, "listProjectMetadatas", "GET /projects/{project_name_or_id}/metadatas/", project("metadata", "list"), me.list)
 	op(g, "addProjectMetadatas", "POST /projects/{project_name_or_id}/metadatas/", project("metadata", "create"), me.add)

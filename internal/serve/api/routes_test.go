@@ -134,6 +134,19 @@ var scenarios = map[string]scenario{
 	"listAuditLogExts":       {request: "GET /auditlog-exts", done: "root", status: 200, check: bodyHas(`"operation_description":"create artifact`)},
 	"listAuditLogEventTypes": {request: "GET /auditlog-exts/events", denied: "alice", done: "root", status: 200, check: bodyHas(`{"event_type":"pull_artifact"}`)},
 
+	"getRentenitionMetadata": {request: "GET /retentions/metadatas", done: "lim", status: 200, check: bodyHas(`"rule_template":"latestPushedK"`, `"decorations":["repoMatches","repoExcludes"]`)},
+	"createRetention":        {request: "POST /retentions\n\n" + newRetention, denied: "gus", done: "dev", status: 201, check: location("/api/v2.0/retentions/1")},
+	"getRetention": {before: aRetention, request: "GET /retentions/1", denied: "gus", done: "dev", status: 200,
+		check: bodyHas(`"params":{"latestPushedK":3}`, `"extras":"{\"untagged\":false}"`, `"scope":{"level":"project","ref":1}`, `"cron":"0 0 0 * * *","next_scheduled_time":"2`)},
+	"updateRetention": {before: aRetention, request: "PUT /retentions/1\n\n" + strings.Replace(newRetention, `:3}`, `:7}`, 1), denied: "gus", done: "dev", status: 200, check: then("GET /retentions/1", "root", `{"latestPushedK":7}`)},
+	"deleteRetention": {before: aRetention, request: "DELETE /retentions/1", denied: "gus", done: "dev", status: 200, check: gone("GET /retentions/1")},
+	"triggerRetentionExecution": {before: aRetention, request: "POST /retentions/1/executions\n\n" + `{"dry_run":true}`, denied: "gus", done: "dev", status: 201,
+		check: then("GET /retentions/1/executions", "dev", `"status":"Running","trigger":"MANUAL","dry_run":true,"operator":"dev"`)},
+	"listRetentionExecutions":   {before: aRetentionRun, request: "GET /retentions/1/executions", denied: "gus", done: "dev", status: 200, check: bodyHas(`"policy_id":1`)},
+	"operateRetentionExecution": {before: aRetentionRun, request: "PATCH /retentions/1/executions/1\n\n" + `{"action":"stop"}`, denied: "gus", done: "dev", status: 200, check: then("GET /retentions/1/executions", "mia", `"status":"Stopped"`)},
+	"listRetentionTasks":        {before: aRetentionRun, request: "GET /retentions/1/executions/1/tasks", denied: "gus", done: "dev", status: 200, check: bodyHas(`"repository":"alpha/app"`, `"status":"Pending","status_code":0`)},
+	"getRetentionTaskLog":       {before: aRetentionRun, request: "GET /retentions/1/executions/1/tasks/1", denied: "gus", done: "dev", status: 200, check: bodyIs("")},
+
 	"getPurgeHistory":     {before: aPurge, request: "GET /system/purgeaudit?sort=-creation_time", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_name":"PURGE_AUDIT_LOG","job_kind":"MANUAL","job_parameters":"{\"audit_retention_hour\":24`, `"schedule":{"type":"Manual"`)},
 	"getPurgeJob":         {before: aPurge, request: "GET /system/purgeaudit/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_status":"Running"`)},
 	"stopPurge":           {before: aPurge, request: "PUT /system/purgeaudit/1", denied: "alice", done: "root", status: 200, check: then("GET /system/purgeaudit/1", "root", `"job_status":"Stopped"`)},
@@ -147,7 +160,7 @@ var scenarios = map[string]scenario{
 	"getWorkers":        {request: "GET /jobservice/pools/all/workers", denied: "alice", done: "root", status: 200, check: bodyIs("[]\n")},
 	"stopRunningJob":    {before: aPurge, request: "PUT /jobservice/jobs/1", denied: "alice", done: "root", status: 200, check: then("GET /system/purgeaudit/1", "root", `"job_status":"Stopped"`)},
 	"actionGetJobLog":   {before: aPurge, request: "GET /jobservice/jobs/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
-	"listJobQueues":     {before: aPurge, request: "GET /jobservice/queues", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"job_type":"PURGE_AUDIT_LOG","count":1,"latency":0,"paused":false},{"job_type":"SCHEDULER","count":0,"latency":0,"paused":false}]` + "\n")},
+	"listJobQueues":     {before: aPurge, request: "GET /jobservice/queues", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"job_type":"PURGE_AUDIT_LOG","count":1,"latency":0,"paused":false},{"job_type":"RETENTION","count":0,"latency":0,"paused":false},{"job_type":"SCHEDULER","count":0,"latency":0,"paused":false}]` + "\n")},
 	"actionPendingJobs": {request: "PUT /jobservice/queues/SCHEDULER\n\n" + `{"action":"pause"}`, denied: "alice", done: "root", status: 200, check: then("GET /schedules/all/paused", "lim", `{"paused":true}`)},
 	"listSchedules":     {before: aPurgeSchedule, request: "GET /schedules", denied: "alice", done: "root", status: 200, check: bodyHas(`[{"id":1,"vendor_type":"PURGE_AUDIT_LOG","vendor_id":0,"cron":"0 0 0 * * *"`)},
 	"getSchedulePaused": {request: "GET /schedules/all/paused", done: "lim", status: 200, check: bodyIs(`{"paused":false}` + "\n")},
@@ -167,8 +180,12 @@ var scenarios = map[string]scenario{
 }
 
 const (
-	newGroup = `{"group_name":"staff","group_type":3}`
-	newLabel = `{"name":"gold","color":"#FFD700","scope":"p","project_id":1}`
+	newGroup     = `{"group_name":"staff","group_type":3}`
+	newLabel     = `{"name":"gold","color":"#FFD700","scope":"p","project_id":1}`
+	newRetention = `{"algorithm":"or","rules":[{"action":"retain","template":"latestPushedK","params":{"latestPushedK":3},` +
+		`"tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"**","extras":"{\"untagged\":false}"}],` +
+		`"scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"}]}}],` +
+		`"trigger":{"kind":"Schedule","settings":{"cron":"0 0 0 * * *"},"references":{}},"scope":{"level":"project","ref":1}}`
 	newPurge = `{"schedule":{"type":"Manual"},"parameters":{"audit_retention_hour":24,"include_event_types":"create_artifact,other","dry_run":true}}`
 	newRule  = `{"action":"immutable","template":"immutable_template","tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"v*"}],` +
 		`"scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"}]}}`
@@ -287,6 +304,13 @@ func aPurge(w *world) { w.want(201, "root", "POST /system/purgeaudit/schedule\n\
 
 func aPurgeSchedule(w *world) {
 	w.want(201, "root", "POST /system/purgeaudit/schedule\n\n"+strings.Replace(newPurge, "Manual", "Daily", 1))
+}
+
+func aRetention(w *world) { w.want(201, "root", "POST /retentions\n\n"+newRetention) }
+
+func aRetentionRun(w *world) {
+	aRetention(w)
+	w.want(201, "root", "POST /retentions/1/executions\n\n{}")
 }
 
 func aRule(w *world) { w.want(201, "alice", "POST /projects/alpha/immutabletagrules\n\n"+newRule) }

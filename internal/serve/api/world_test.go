@@ -36,6 +36,7 @@ import (
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/web"
@@ -275,10 +276,11 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	w.accounts, w.projects, w.robots = services(w.db)
 	w.who = identity.New(new(access.Epoch), identity.Robots(w.robots), identity.Accounts(w.accounts))
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
+	jobs := idleJobs(w.db, log)
 	c := Config{
 		Accounts: w.accounts, Directory: ldap.New(w.accounts, w.settings.Get), Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Quotas: quota.New(sqlstore.NewQuotas(w.db), w.settings.Get, log), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
 		Content: w.content, Labels: label.New(sqlstore.NewLabels(w.db)), Rules: immutable.New(sqlstore.NewImmutable(w.db)), Catalog: sqlstore.NewArtifacts(w.db), Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open),
-		Jobs:       idleJobs(w.db, log),
+		Jobs: jobs, Retention: retention.New(sqlstore.NewRetention(w.db), nil, jobs),
 		Components: []Component{{"database", w.db.Ping}},
 		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },
 	}
@@ -296,7 +298,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 func idleJobs(d *db.DB, log *slog.Logger) *job.Service {
 	rows := sqlstore.NewJobs(d)
 	return job.New(job.Config{
-		Store: rows, Schedules: rows, Logs: rows, Queue: new(queue.Queue), Works: map[job.Kind]job.Work{job.PurgeAudit: {}}, Log: log, Node: "node", Host: "host",
+		Store: rows, Schedules: rows, Logs: rows, Queue: new(queue.Queue), Works: map[job.Kind]job.Work{job.PurgeAudit: {}, job.Retention: {}}, Log: log, Node: "node", Host: "host",
 	})
 }
 
