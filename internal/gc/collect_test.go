@@ -15,6 +15,7 @@ import (
 	"github.com/berth-registry/berth/internal/gc"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/pattern"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
@@ -362,7 +363,7 @@ func TestImmutableTagsHoldWhatIsUntagged(t *testing.T) {
 				w.push(w.one, "sha256-"+sum(m).Hex()+".sbom", "signature", "s")
 			}
 		}
-		rule := immutable.Rule{ProjectID: w.one.ProjectID, Tags: immutable.Pattern{Glob: "*.sbom"}, Repositories: immutable.Pattern{Glob: "**"}}
+		rule := immutable.Rule{ProjectID: w.one.ProjectID, Tags: pattern.Pattern{Glob: "*.sbom"}, Repositories: pattern.Pattern{Glob: "**"}}
 		_, err := sqlstore.NewImmutable(d).Create(w.ctx, rule, time.Now(), event.Actor{})
 		w.must(err)
 		o := now

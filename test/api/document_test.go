@@ -17,7 +17,7 @@ import (
 
 // groups are the parts of Harbor's API that are here.
 var groups = []string{
-	"Ldap", "Retention", "artifact", "auditlog", "configure", "health", "icon", "immutable", "jobservice", "label", "member", "permissions", "ping",
+	"Ldap", "Retention", "artifact", "auditlog", "configure", "gc", "health", "icon", "immutable", "jobservice", "label", "member", "permissions", "ping",
 	"project", "projectMetadata", "purge", "quota", "repository", "robot", "schedule", "search", "statistic", "systeminfo", "user", "usergroup",
 }
 

@@ -160,6 +160,15 @@ func (a *API) routes(c Config) {
 	opBy(g, "RefreshSec", "PATCH /robots/{robot_id}", needOn[refreshRobot](c.Robots, "update"), r.refresh)
 	opBy(g, "DeleteRobot", "DELETE /robots/{robot_id}", needOn[getRobot](c.Robots, "delete"), r.delete)
 
+	g, ga := a.group("gc"), systemJobs{c.Jobs, job.GarbageCollection, "/system/gc", checkCollect}
+	op(g, "getGCHistory", "GET /system/gc", theSystem("garbage-collection", "list"), ga.list)
+	op(g, "getGC", "GET /system/gc/{id}", theSystem("garbage-collection", "read"), ga.get)
+	op(g, "stopGC", "PUT /system/gc/{id}", theSystem("garbage-collection", "stop"), ga.stop)
+	op(g, "getGCLog", "GET /system/gc/{id}/log", theSystem("garbage-collection", "read"), ga.log)
+	op(g, "getGCSchedule", "GET /system/gc/schedule", theSystem("garbage-collection", "read"), ga.schedule)
+	op(g, "createGCSchedule", "POST /system/gc/schedule", theSystem("garbage-collection", "create"), ga.create)
+	op(g, "updateGCSchedule", "PUT /system/gc/schedule", theSystem("garbage-collection", "update"), ga.update)
+
 	g, pa := a.group("purge"), systemJobs{c.Jobs, job.PurgeAudit, "/system/purgeaudit", checkPurge}
 	op(g, "getPurgeHistory", "GET /system/purgeaudit", theSystem("purge-audit", "list"), pa.list)
 	op(g, "getPurgeJob", "GET /system/purgeaudit/{id}", theSystem("purge-audit", "read"), pa.get)

@@ -147,6 +147,15 @@ var scenarios = map[string]scenario{
 	"listRetentionTasks":        {before: aRetentionRun, request: "GET /retentions/1/executions/1/tasks", denied: "gus", done: "dev", status: 200, check: bodyHas(`"repository":"alpha/app"`, `"status":"Pending","status_code":0`)},
 	"getRetentionTaskLog":       {before: aRetentionRun, request: "GET /retentions/1/executions/1/tasks/1", denied: "gus", done: "dev", status: 200, check: bodyIs("")},
 
+	"getGCHistory":  {before: aCollection, request: "GET /system/gc?q=status%3DRunning", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_name":"GARBAGE_COLLECTION","job_kind":"MANUAL"`, `\"workers\":1`)},
+	"getGC":         {before: aCollection, request: "GET /system/gc/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_status":"Running"`, `\"time_window\":2`)},
+	"stopGC":        {before: aCollection, request: "PUT /system/gc/1", denied: "alice", done: "root", status: 200, check: then("GET /system/gc/1", "root", `"job_status":"Stopped"`)},
+	"getGCLog":      {before: aCollection, request: "GET /system/gc/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
+	"getGCSchedule": {request: "GET /system/gc/schedule", denied: "alice", done: "root", status: 200, check: bodyIs("")},
+	"createGCSchedule": {request: "POST /system/gc/schedule\n\n" + `{"schedule":{"type":"Custom","cron":"0 30 3 * * *"},"parameters":{"delete_untagged":true,"workers":3}}`, denied: "alice", done: "root", status: 201,
+		check: then("GET /system/gc/schedule", "root", `"schedule":{"type":"Custom","cron":"0 30 3 * * *"`)},
+	"updateGCSchedule": {request: "PUT /system/gc/schedule\n\n" + `{"schedule":{"type":"Hourly"}}`, denied: "alice", done: "root", status: 200, check: then("GET /system/gc/schedule", "root", `"cron":"0 0 * * * *"`)},
+
 	"getPurgeHistory":     {before: aPurge, request: "GET /system/purgeaudit?sort=-creation_time", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_name":"PURGE_AUDIT_LOG","job_kind":"MANUAL","job_parameters":"{\"audit_retention_hour\":24`, `"schedule":{"type":"Manual"`)},
 	"getPurgeJob":         {before: aPurge, request: "GET /system/purgeaudit/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_status":"Running"`)},
 	"stopPurge":           {before: aPurge, request: "PUT /system/purgeaudit/1", denied: "alice", done: "root", status: 200, check: then("GET /system/purgeaudit/1", "root", `"job_status":"Stopped"`)},
@@ -160,7 +169,7 @@ var scenarios = map[string]scenario{
 	"getWorkers":        {request: "GET /jobservice/pools/all/workers", denied: "alice", done: "root", status: 200, check: bodyIs("[]\n")},
 	"stopRunningJob":    {before: aPurge, request: "PUT /jobservice/jobs/1", denied: "alice", done: "root", status: 200, check: then("GET /system/purgeaudit/1", "root", `"job_status":"Stopped"`)},
 	"actionGetJobLog":   {before: aPurge, request: "GET /jobservice/jobs/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
-	"listJobQueues":     {before: aPurge, request: "GET /jobservice/queues", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"job_type":"PURGE_AUDIT_LOG","count":1,"latency":0,"paused":false},{"job_type":"RETENTION","count":0,"latency":0,"paused":false},{"job_type":"SCHEDULER","count":0,"latency":0,"paused":false}]` + "\n")},
+	"listJobQueues":     {before: aPurge, request: "GET /jobservice/queues", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"job_type":"GARBAGE_COLLECTION","count":0,"latency":0,"paused":false},{"job_type":"PURGE_AUDIT_LOG","count":1,"latency":0,"paused":false},{"job_type":"RETENTION","count":0,"latency":0,"paused":false},{"job_type":"SCHEDULER","count":0,"latency":0,"paused":false}]` + "\n")},
 	"actionPendingJobs": {request: "PUT /jobservice/queues/SCHEDULER\n\n" + `{"action":"pause"}`, denied: "alice", done: "root", status: 200, check: then("GET /schedules/all/paused", "lim", `{"paused":true}`)},
 	"listSchedules":     {before: aPurgeSchedule, request: "GET /schedules", denied: "alice", done: "root", status: 200, check: bodyHas(`[{"id":1,"vendor_type":"PURGE_AUDIT_LOG","vendor_id":0,"cron":"0 0 0 * * *"`)},
 	"getSchedulePaused": {request: "GET /schedules/all/paused", done: "lim", status: 200, check: bodyIs(`{"paused":false}` + "\n")},
@@ -298,6 +307,10 @@ func aLabel(w *world) { w.want(201, "alice", "POST /labels\n\n"+newLabel) }
 func aLabelOnApp(w *world) {
 	aLabel(w)
 	w.want(200, "alice", "POST /projects/alpha/repositories/app/artifacts/1/labels\n\n"+`{"id":1}`)
+}
+
+func aCollection(w *world) {
+	w.want(201, "root", "POST /system/gc/schedule\n\n"+`{"schedule":{"type":"Manual"}}`)
 }
 
 func aPurge(w *world) { w.want(201, "root", "POST /system/purgeaudit/schedule\n\n"+newPurge) }

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/gc"
 	"github.com/berth-registry/berth/internal/job"
 )
 
@@ -224,6 +226,30 @@ func (s systemJobs) set(ctx context.Context, in *setSchedule) (int64, error) {
 		_, err = s.jobs.Schedule(ctx, job.Schedule{Kind: s.kind, Type: at.Type, Cron: cron, Attrs: attrs})
 	}
 	return 0, err
+}
+
+// A collectOrder is what a collection of garbage is told.
+type collectOrder struct {
+	DeleteUntagged bool `json:"delete_untagged"`
+	DeleteTag      bool `json:"delete_tag"` // of clients of long ago; it says nothing
+	DryRun         bool `json:"dry_run"`
+	Workers        int  `json:"workers"`
+	Hours          int  `json:"time_window"` // for which content waits before it may be garbage
+}
+
+// checkCollect reads the parameters of a collection. All may be left out.
+func checkCollect(params json.RawMessage) (any, error) {
+	o := collectOrder{Workers: 1}
+	if len(params) > 0 && string(params) != "null" {
+		if err := readParameters(params, &o); err != nil {
+			return nil, err
+		}
+	}
+	if o.Workers < 1 || o.Workers > gc.MaxWorkers {
+		return nil, errSystemJob.With("workers: it must be from 1 to %d", gc.MaxWorkers)
+	}
+	o.Hours = int(gc.Delay / time.Hour)
+	return o, nil
 }
 
 // A purgeOrder is what a purge of the audit log is told.

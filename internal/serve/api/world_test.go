@@ -298,7 +298,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 func idleJobs(d *db.DB, log *slog.Logger) *job.Service {
 	rows := sqlstore.NewJobs(d)
 	return job.New(job.Config{
-		Store: rows, Schedules: rows, Logs: rows, Queue: new(queue.Queue), Works: map[job.Kind]job.Work{job.PurgeAudit: {}, job.Retention: {}}, Log: log, Node: "node", Host: "host",
+		Store: rows, Schedules: rows, Logs: rows, Queue: new(queue.Queue), Works: map[job.Kind]job.Work{job.GarbageCollection: {}, job.PurgeAudit: {}, job.Retention: {}}, Log: log, Node: "node", Host: "host",
 	})
 }
 
