@@ -170,7 +170,8 @@ func (s *Service) end(ctx context.Context, r *Run, o Outcome) error {
 		case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound): // it was stopped meanwhile, or another has it
 			return nil
 		case err == nil && !o.Status.Final() && !o.At.After(s.now()):
-			return s.resend(ctx)
+			_ = s.resend(ctx) // or else Tick does
+			return nil
 		case err == nil:
 			return nil
 		}

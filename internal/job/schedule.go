@@ -97,12 +97,13 @@ func (s *Service) fireDue(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("job: schedules that are due: %w", err)
 	}
+	var failed error
 	for _, at := range due {
 		if err := s.fire(ctx, at); err != nil {
-			return fmt.Errorf("job: schedule %d: %w", at.ID, err)
+			failed = errors.Join(failed, fmt.Errorf("job: schedule %d: %w", at.ID, err))
 		}
 	}
-	return nil
+	return failed
 }
 
 func (s *Service) fire(ctx context.Context, at Schedule) error {
@@ -111,7 +112,11 @@ func (s *Service) fire(ctx context.Context, at Schedule) error {
 	if err != nil {
 		return err
 	}
-	sub, err := s.works[at.Kind].Scheduled(ctx, at)
+	scheduled := s.works[at.Kind].Scheduled
+	if scheduled == nil { // a newer node knows what to do
+		return nil
+	}
+	sub, err := scheduled(ctx, at)
 	if errors.Is(err, ErrNotFound) {
 		return s.schedules.Unset(ctx, at.Kind, at.OwnerID)
 	}
