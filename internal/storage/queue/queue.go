@@ -107,7 +107,20 @@ func (q *Queue) inPostgres(ctx context.Context, url string) error {
 	driver := riverpgxv5.New(pool)
 	q.end = func() error { pool.Close(); return nil }
 	q.open = func(c *river.Config) (client, error) { return river.NewClient[pgx.Tx](driver, c) }
-	return q.migrated(migrate(ctx, driver))
+	return q.migrated(alone(ctx, pool, func() error { return migrate(ctx, driver) }))
+}
+
+// alone runs something while no other node does: River has no lock of its own.
+func alone(ctx context.Context, pool *pgxpool.Pool, do func() error) error {
+	const lock = 0x7269766572 // "river"; any number that nobody else uses in this database
+	return pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
+		if _, err := c.Exec(ctx, `SELECT pg_advisory_lock($1)`, int64(lock)); err != nil {
+			return err
+		}
+		err := do()
+		_, unlocked := c.Exec(ctx, `SELECT pg_advisory_unlock($1)`, int64(lock))
+		return errors.Join(err, unlocked)
+	})
 }
 
 func (q *Queue) migrated(err error) error {
