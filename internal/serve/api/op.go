@@ -164,6 +164,9 @@ func sending[O any](o huma.Operation) huma.Operation {
 	if other, ok := any(new(O)).(interface{ status() int }); ok {
 		o.DefaultStatus = other.status()
 	}
+	if _, ok := any(new(O)).(interface{ orOK() }); ok {
+		o.Responses = map[string]*huma.Response{"200": {Description: http.StatusText(http.StatusOK)}}
+	}
 	var types []string
 	switch other := any(new(O)).(type) {
 	case interface{ media() string }:

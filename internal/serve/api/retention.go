@@ -301,12 +301,19 @@ type startRetention struct {
 	}
 }
 
-func (r retentions) start(ctx context.Context, in *startRetention) (*created, error) {
+// startedRetention is created, with the status that others have for it as well.
+type startedRetention struct {
+	Location string `header:"Location" doc:"path of what was created"`
+}
+
+func (*startedRetention) orOK() {}
+
+func (r retentions) start(ctx context.Context, in *startRetention) (*startedRetention, error) {
 	id, err := r.policies.Start(ctx, in.policy, in.Body.DryRun)
 	if err != nil {
 		return nil, err
 	}
-	return &created{at("/retentions/%d/executions/%d", in.ID, id)}, nil
+	return &startedRetention{at("/retentions/%d/executions/%d", in.ID, id)}, nil
 }
 
 type retentionExecution struct {

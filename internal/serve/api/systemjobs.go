@@ -181,6 +181,12 @@ type setSchedule struct {
 	Body struct {
 		Schedule   *scheduleBody   `json:"schedule"`
 		Parameters json.RawMessage `json:"parameters"`
+
+		// What clients send back of what they were shown.
+		ID      int64  `json:"id" readOnly:"true"`
+		Status  string `json:"status" readOnly:"true"`
+		Created moment `json:"creation_time" readOnly:"true"`
+		Updated moment `json:"update_time" readOnly:"true"`
 	} `nameHint:"Schedule"`
 }
 
