@@ -32,7 +32,7 @@ type Purge struct {
 // for a kind that there is none of.
 func (s *Service) Purge(ctx context.Context, p Purge) (n int64, err error) {
 	for _, kind := range p.Kinds {
-		if kind != Others && !slices.Contains(Kinds, kind) {
+		if !Purgeable(kind) {
 			return 0, ErrPurge.With("there is no kind %.80q", kind)
 		}
 	}
@@ -65,6 +65,9 @@ func (s *Service) Purge(ctx context.Context, p Purge) (n int64, err error) {
 		n += gone
 	}
 }
+
+// Purgeable reports whether there are rows of a kind: one of Kinds, or Others.
+func Purgeable(kind string) bool { return kind == Others || slices.Contains(Kinds, kind) }
 
 func (p Purge) means(kind string) bool {
 	return len(p.Kinds) == 0 || slices.Contains(p.Kinds, kind) ||

@@ -20,6 +20,7 @@ type Attrs struct {
 
 // A Task is what is to be done in one repository.
 type Task struct {
+	Policy     int64  `json:"policy"`
 	Repository string `json:"repository"`
 	DryRun     bool   `json:"dry_run"`
 }
@@ -59,18 +60,18 @@ func (s *Service) submission(ctx context.Context, p Policy, trigger job.Trigger,
 	}
 	sub := job.Submission{Kind: job.Retention, OwnerID: p.ID, Trigger: trigger, Attrs: a, Alone: true}
 	for _, name := range names {
-		sub.Tasks = append(sub.Tasks, Task{name, a.DryRun})
+		sub.Tasks = append(sub.Tasks, Task{p.ID, name, a.DryRun})
 	}
 	return sub, nil
 }
 
 // Do does a task of an execution. Its log has a line for each artifact.
-func (s *Service) Do(ctx context.Context, r *job.Run, policy int64) error {
+func (s *Service) Do(ctx context.Context, r *job.Run) error {
 	var t Task
 	if err := r.Args(&t); err != nil {
 		return err
 	}
-	p, err := s.ByID(ctx, policy)
+	p, err := s.ByID(ctx, t.Policy)
 	if errors.Is(err, ErrNotFound) {
 		return job.Permanent(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -90,15 +89,21 @@ type getSystemJob struct {
 type systemJobAnswer struct{ Body systemJob }
 
 func (s systemJobs) get(ctx context.Context, in *getSystemJob) (*systemJobAnswer, error) {
-	e, err := s.jobs.Execution(ctx, s.kind, in.ID)
+	e, t, err := s.find(ctx, in.ID)
 	if err != nil {
 		return nil, err
+	}
+	return &systemJobAnswer{s.show(e, t)}, nil
+}
+
+// find returns an execution with its task, which has no id where there is none.
+func (s systemJobs) find(ctx context.Context, id int64) (job.Execution, job.Task, error) {
+	e, err := s.jobs.Execution(ctx, s.kind, id)
+	if err != nil {
+		return e, job.Task{}, err
 	}
 	tasks, err := s.jobs.FirstTasks(ctx, e.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &systemJobAnswer{s.show(e, tasks[e.ID])}, nil
+	return e, tasks[e.ID], err
 }
 
 // show makes an execution what clients see.
@@ -139,16 +144,11 @@ func (s systemJobs) stop(ctx context.Context, in *getSystemJob) (*nothing, error
 const maxLogShown = 16 << 20
 
 func (s systemJobs) log(ctx context.Context, in *getSystemJob) (*text, error) {
-	e, err := s.jobs.Execution(ctx, s.kind, in.ID)
+	_, t, err := s.find(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	tasks, err := s.jobs.FirstTasks(ctx, e.ID)
-	if err != nil {
-		return nil, err
-	}
-	t, ok := tasks[e.ID]
-	if !ok {
+	if t.ID == 0 {
 		return nil, job.ErrNotFound
 	}
 	return logOf(ctx, s.jobs, t.ID)
@@ -234,18 +234,9 @@ func (s systemJobs) set(ctx context.Context, in *setSchedule) (int64, error) {
 	return 0, err
 }
 
-// A collectOrder is what a collection of garbage is told.
-type collectOrder struct {
-	DeleteUntagged bool `json:"delete_untagged"`
-	DeleteTag      bool `json:"delete_tag"` // of clients of long ago; it says nothing
-	DryRun         bool `json:"dry_run"`
-	Workers        int  `json:"workers"`
-	Hours          int  `json:"time_window"` // for which content waits before it may be garbage
-}
-
 // checkCollect reads the parameters of a collection. All may be left out.
 func checkCollect(params json.RawMessage) (any, error) {
-	o := collectOrder{Workers: 1}
+	o := gc.Order{Workers: 1}
 	if len(params) > 0 && string(params) != "null" {
 		if err := readParameters(params, &o); err != nil {
 			return nil, err
@@ -258,18 +249,11 @@ func checkCollect(params json.RawMessage) (any, error) {
 	return o, nil
 }
 
-// A purgeOrder is what a purge of the audit log is told.
-type purgeOrder struct {
-	Hours  int    `json:"audit_retention_hour"`
-	Kinds  string `json:"include_event_types"`
-	DryRun bool   `json:"dry_run"`
-}
-
 const maxPurgeHours = 240_000
 
 // checkPurge reads the parameters of a purge.
 func checkPurge(params json.RawMessage) (any, error) {
-	var o purgeOrder
+	var o audit.Order
 	if err := readParameters(params, &o); err != nil {
 		return nil, err
 	}
@@ -277,7 +261,7 @@ func checkPurge(params json.RawMessage) (any, error) {
 		return nil, errSystemJob.With("audit_retention_hour: it must be from 0 to %d", maxPurgeHours)
 	}
 	for kind := range strings.SplitSeq(o.Kinds, ",") {
-		if kind != "" && kind != audit.Others && !slices.Contains(audit.Kinds, kind) {
+		if kind != "" && !audit.Purgeable(kind) {
 			return nil, errSystemJob.With("include_event_types: there is no %.80q", kind)
 		}
 	}
