@@ -13,9 +13,9 @@ import (
 const (
 	// MetaPublic is "true" where everybody may read and pull.
 	MetaPublic = "public"
-	// metaRetention names the retention policy that is bound to the project. Only
+	// MetaRetention names the retention policy that is bound to the project. Only
 	// retention itself changes it.
-	metaRetention = "retention_id"
+	MetaRetention = "retention_id"
 )
 
 // A metaKey checks a value and returns it as it is kept.
@@ -37,7 +37,7 @@ var metaKeys = map[string]struct {
 	"auto_scan":                   {boolean, true},
 	"auto_sbom_generation":        {boolean, true},
 	"reuse_sys_cve_allowlist":     {boolean, true},
-	metaRetention:                 {anyText, false},
+	MetaRetention:                 {anyText, false},
 
 	"proxy_speed_kb":                 {integer(-1, math.MaxInt32), false},
 	"max_upstream_conn":              {connections, false},
@@ -69,7 +69,7 @@ func (c Change) Apply(old map[string]string) (now map[string]string, changed []s
 			return nil, nil, unknownKey(key)
 		}
 		value, ok := known.check(c.Set[key])
-		if key == metaRetention {
+		if key == MetaRetention {
 			// Clients send it back as they got it.
 			ok = value == old[key]
 		}
@@ -84,7 +84,7 @@ func (c Change) Apply(old map[string]string) (now map[string]string, changed []s
 		if _, ok := metaKeys[key]; !ok {
 			return nil, nil, unknownKey(key)
 		}
-		if key == metaRetention {
+		if key == MetaRetention {
 			return nil, nil, ErrInvalid.With("metadata %s cannot be removed", key)
 		}
 		delete(now, key)

@@ -9,13 +9,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/job"
+	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/pattern"
 )
 
@@ -259,8 +259,6 @@ type Store interface {
 	Update(ctx context.Context, p Policy, now time.Time, by event.Actor) error
 	// Delete ends a policy.
 	Delete(ctx context.Context, id int64, by event.Actor) error
-	// Project returns the name of a project, or ErrNotFound.
-	Project(ctx context.Context, id int64) (string, error)
 
 	// Repositories returns up to n names of a project's repositories behind one,
 	// in order.
@@ -330,11 +328,6 @@ func (s *Service) Delete(ctx context.Context, id int64) error {
 	return s.jobs.Unschedule(ctx, job.Retention, id)
 }
 
-// Project returns the name of a policy's project.
-func (s *Service) Project(ctx context.Context, p Policy) (string, error) {
-	return s.store.Project(ctx, p.ProjectID)
-}
-
 const atOnce = 1000
 
 // schedule has a policy run when it says. Where that fails, the policy is there
@@ -356,7 +349,7 @@ func (s *Service) Repositories(ctx context.Context, p Policy) ([]string, error) 
 			return nil, fmt.Errorf("repositories of retention policy %d: %w", p.ID, err)
 		}
 		for _, name := range names {
-			if p.About(rest(name)) {
+			if _, rest := oci.SplitRepository(name); p.About(rest) {
 				all = append(all, name)
 			}
 		}
@@ -365,10 +358,4 @@ func (s *Service) Repositories(ctx context.Context, p Policy) ([]string, error) 
 		}
 		after = names[len(names)-1]
 	}
-}
-
-// rest is a repository's name without its project.
-func rest(name string) string {
-	_, rest, _ := strings.Cut(name, "/")
-	return rest
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/oci"
 )
 
 // What became of an artifact.
@@ -41,8 +42,9 @@ func (s *Service) Run(ctx context.Context, p Policy, repository string, dry bool
 		return r, fmt.Errorf("immutable tags of %s: %w", repository, err)
 	}
 	var failed error
+	_, name := oci.SplitRepository(repository)
 	// Indexes come after their children, and go before them.
-	for _, v := range slices.Backward(p.Judge(rest(repository), all, time.Now())) {
+	for _, v := range slices.Backward(p.Judge(name, all, time.Now())) {
 		if err := ctx.Err(); err != nil {
 			return r, err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/pattern"
+	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/storage/db"
 )
@@ -71,6 +72,9 @@ func (s *Retention) Create(ctx context.Context, p retention.Policy, now time.Tim
 	}
 	at := now.UnixMicro()
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		if err := touchRights(tx); err != nil {
+			return err
+		}
 		where, err := holdProject(tx, p.ProjectID)
 		if err != nil {
 			return err
@@ -98,11 +102,12 @@ func policyError(err error) error {
 	return nil
 }
 
-// nameRetention keeps in a project's metadata which policy it has.
-func nameRetention(tx *db.Tx, project int64, policy string, at time.Time) error {
+// nameRetention keeps in a project's metadata which policy it has. Who changes
+// metadata holds the rights, see Projects.Update.
+func nameRetention(tx *db.Tx, projectID int64, policy string, at time.Time) error {
 	var public bool
 	var rest string
-	if err := tx.QueryRow(`SELECT public, metadata FROM project WHERE id = ?`, project).Scan(&public, &rest); err != nil {
+	if err := tx.QueryRow(`SELECT public, metadata FROM project WHERE id = ?`, projectID).Scan(&public, &rest); err != nil {
 		return err
 	}
 	m, err := metadata(public, rest)
@@ -110,11 +115,11 @@ func nameRetention(tx *db.Tx, project int64, policy string, at time.Time) error 
 		return err
 	}
 	if policy == "" {
-		delete(m, "retention_id")
+		delete(m, project.MetaRetention)
 	} else {
-		m["retention_id"] = policy
+		m[project.MetaRetention] = policy
 	}
-	return setMetadata(tx, project, m, at)
+	return setMetadata(tx, projectID, m, at)
 }
 
 // ByID implements retention.Store.
@@ -157,32 +162,26 @@ func (s *Retention) Update(ctx context.Context, p retention.Policy, now time.Tim
 // Delete implements retention.Store.
 func (s *Retention) Delete(ctx context.Context, id int64, by event.Actor) error {
 	return policyError(s.db.Write(ctx, func(tx *db.Tx) error {
-		var project int64
-		err := tx.QueryRow(`DELETE FROM retention_policy WHERE id = ? RETURNING project_id`, id).Scan(&project)
+		if err := touchRights(tx); err != nil {
+			return err
+		}
+		var projectID int64
+		err := tx.QueryRow(`DELETE FROM retention_policy WHERE id = ? RETURNING project_id`, id).Scan(&projectID)
 		if errors.Is(err, db.ErrNotFound) {
 			return retention.ErrNotFound
 		}
 		if err != nil {
 			return err
 		}
-		where, err := holdProject(tx, project)
+		where, err := holdProject(tx, projectID)
 		if err == nil {
-			err = nameRetention(tx, project, "", time.Now())
+			err = nameRetention(tx, projectID, "", time.Now())
 		}
 		if err != nil {
 			return err
 		}
 		return record(tx, event.New(by, event.RetentionPolicyDeleted{RetentionPolicy: event.RetentionPolicy{Where: where, ID: id}}))
 	}))
-}
-
-// Project implements retention.Store.
-func (s *Retention) Project(ctx context.Context, id int64) (name string, err error) {
-	err = s.db.QueryRow(ctx, `SELECT name FROM project WHERE id = ? AND NOT deleted`, id).Scan(&name)
-	if errors.Is(err, db.ErrNotFound) {
-		err = retention.ErrNotFound
-	}
-	return name, err
 }
 
 // Repositories implements retention.Store.

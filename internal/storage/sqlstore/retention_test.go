@@ -3,11 +3,14 @@ package sqlstore
 import (
 	"errors"
 	"reflect"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/pattern"
+	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
@@ -44,6 +47,33 @@ func TestRetentionPoliciesAreKept(t *testing.T) {
 		for what, err := range map[string]error{"reading": err, "changing": s.Update(ctx, p, time.Now(), by), "deleting": s.Delete(ctx, p.ID, by)} {
 			if !errors.Is(err, retention.ErrNotFound) {
 				t.Errorf("%s one that is gone: %v", what, err)
+			}
+		}
+	})
+}
+
+func TestAPolicyAndAChangeOfItsProjectDoNotUndoEachOther(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		s, ctx, repo := NewRetention(d), t.Context(), createRepo(t, d, "p")
+		for i := range 20 {
+			severity := []string{"low", "high"}[i%2]
+			var id int64
+			var changed, made error
+			var both sync.WaitGroup
+			both.Go(func() {
+				changed = NewProjects(d).Update(ctx, repo.ProjectID, project.Change{Set: map[string]string{"severity": severity}}, by)
+			})
+			both.Go(func() { id, made = s.Create(ctx, retention.Policy{ProjectID: repo.ProjectID}, time.Now(), by) })
+			both.Wait()
+			p, err := NewProjects(d).ByID(ctx, repo.ProjectID)
+			if err = errors.Join(changed, made, err); err != nil {
+				t.Fatal(err)
+			}
+			if p.Metadata["severity"] != severity || p.Metadata[project.MetaRetention] != strconv.FormatInt(id, 10) {
+				t.Fatalf("metadata %v, want severity %s and policy %d", p.Metadata, severity, id)
+			}
+			if err := s.Delete(ctx, id, by); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})
