@@ -6,75 +6,41 @@ import (
 	"net/url"
 
 	"github.com/berth-registry/berth/internal/immutable"
-	"github.com/berth-registry/berth/internal/pattern"
 )
 
 // immutables answers for the rules about tags that may not move.
 type immutables struct{ rules *immutable.Service }
 
 type ruleBody struct {
-	ID           int64                     `json:"id"`
-	Priority     int64                     `json:"priority"`
-	Disabled     bool                      `json:"disabled"`
-	Action       string                    `json:"action" doc:"immutable"`
-	Template     string                    `json:"template" doc:"immutable_template"`
-	Params       map[string]any            `json:"params,omitempty" doc:"none are known"`
-	Tags         []ruleSelector            `json:"tag_selectors" maxItems:"1"`
-	Repositories map[string][]ruleSelector `json:"scope_selectors" doc:"one selector, as repository"`
-}
+	ID       int64          `json:"id"`
+	Priority int64          `json:"priority"`
+	Disabled bool           `json:"disabled"`
+	Action   string         `json:"action" doc:"immutable"`
+	Template string         `json:"template" doc:"immutable_template"`
+	Params   map[string]any `json:"params,omitempty" doc:"none are known"`
 
-type ruleSelector struct {
-	Kind       string `json:"kind" doc:"doublestar"`
-	Decoration string `json:"decoration" doc:"matches or excludes; of repositories, repoMatches or repoExcludes"`
-	Pattern    string `json:"pattern" doc:"a glob with ** and {a,b}; everything where it is empty"`
-	Extras     string `json:"extras"`
+	Selectors
 }
-
-const doublestar = "doublestar"
 
 func asRule(r immutable.Rule) ruleBody {
 	return ruleBody{
 		ID: r.ID, Priority: r.Priority, Disabled: r.Disabled, Action: "immutable", Template: "immutable_template",
-		Tags: []ruleSelector{{doublestar, decorated(r.Tags, "matches", "excludes"), r.Tags.Glob, r.Extras}},
-		Repositories: map[string][]ruleSelector{"repository": {
-			{doublestar, decorated(r.Repositories, "repoMatches", "repoExcludes"), r.Repositories.Glob, ""}}},
+		Selectors: selecting(r.Tags, r.Extras, r.Repositories),
 	}
-}
-
-// decorated says how a selector has its pattern.
-func decorated(p pattern.Pattern, matches, excludes string) string {
-	if p.Except {
-		return excludes
-	}
-	return matches
 }
 
 // rule returns what a body asks for.
 func (b ruleBody) rule(projectID, id int64) (immutable.Rule, error) {
 	r := immutable.Rule{ID: id, ProjectID: projectID, Disabled: b.Disabled, Priority: b.Priority}
-	if len(b.Tags) != 1 || len(b.Repositories["repository"]) != 1 {
-		return r, immutable.ErrInvalid.With("tag_selectors and scope_selectors.repository must have one selector each")
-	}
 	var err error
-	if r.Tags, err = b.Tags[0].pattern("tag_selectors", "matches", "excludes"); err != nil {
+	if r.Tags, r.Repositories, err = b.chosen(immutable.ErrInvalid); err != nil {
 		return r, err
 	}
 	r.Extras = b.Tags[0].Extras
 	if r.Extras != "" && !json.Valid([]byte(r.Extras)) {
 		return r, immutable.ErrInvalid.With("tag_selectors: the extras must be JSON")
 	}
-	r.Repositories, err = b.Repositories["repository"][0].pattern("scope_selectors", "repoMatches", "repoExcludes")
-	return r, err
-}
-
-func (s ruleSelector) pattern(field, matches, excludes string) (pattern.Pattern, error) {
-	if s.Kind != "" && s.Kind != doublestar {
-		return pattern.Pattern{}, immutable.ErrInvalid.With("%s: the kind must be %s", field, doublestar)
-	}
-	if s.Decoration != matches && s.Decoration != excludes {
-		return pattern.Pattern{}, immutable.ErrInvalid.With("%s: the decoration must be %s or %s", field, matches, excludes)
-	}
-	return pattern.Pattern{Glob: s.Pattern, Except: s.Decoration == excludes}, nil
+	return r, nil
 }
 
 type listRules struct {

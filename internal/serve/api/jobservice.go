@@ -76,9 +76,8 @@ func (s jobService) workers(ctx context.Context, in *getWorkers) (*workers, erro
 		return nil, err
 	}
 	return &workers{all(tasks, func(t job.Task) worker {
-		started, updated := moment(t.Started), moment(t.Updated)
 		id := strconv.FormatInt(t.ID, 10)
-		return worker{ID: id, Pool: t.Node, Job: string(t.Kind), JobID: id, Started: &started, CheckIn: string(t.Attrs), Checked: &updated}
+		return worker{ID: id, Pool: t.Node, Job: string(t.Kind), JobID: id, Started: perhaps(t.Started), CheckIn: string(t.Attrs), Checked: perhaps(t.Updated)}
 	})}, nil
 }
 

@@ -34,14 +34,14 @@ type retentionBody struct {
 }
 
 type retentionRuleBody struct {
-	ID           int64                     `json:"id"`
-	Priority     int64                     `json:"priority"`
-	Disabled     bool                      `json:"disabled"`
-	Action       string                    `json:"action" doc:"retain"`
-	Template     string                    `json:"template" doc:"what stays: see /retentions/metadatas"`
-	Params       map[string]any            `json:"params" doc:"one number, named as the template"`
-	Tags         []ruleSelector            `json:"tag_selectors" maxItems:"1"`
-	Repositories map[string][]ruleSelector `json:"scope_selectors" doc:"one selector, as repository"`
+	ID       int64          `json:"id"`
+	Priority int64          `json:"priority"`
+	Disabled bool           `json:"disabled"`
+	Action   string         `json:"action" doc:"retain"`
+	Template string         `json:"template" doc:"what stays: see /retentions/metadatas"`
+	Params   map[string]any `json:"params" doc:"one number, named as the template"`
+
+	Selectors
 }
 
 type retentionTrigger struct {
@@ -71,8 +71,7 @@ func asRetention(p retention.Policy, next time.Time) retentionBody {
 func asRetentionRule(r retention.Rule) retentionRuleBody {
 	b := retentionRuleBody{
 		ID: r.ID, Priority: r.Priority, Disabled: r.Disabled, Action: retained, Template: string(r.Template), Params: map[string]any{},
-		Tags:         []ruleSelector{{doublestar, decorated(r.Tags, "matches", "excludes"), r.Tags.Glob, r.Extras}},
-		Repositories: map[string][]ruleSelector{"repository": {{doublestar, decorated(r.Repositories, "repoMatches", "repoExcludes"), r.Repositories.Glob, ""}}},
+		Selectors: selecting(r.Tags, r.Extras, r.Repositories),
 	}
 	if r.Template != retention.Always {
 		b.Params[string(r.Template)] = r.Param
@@ -117,14 +116,8 @@ func (b retentionRuleBody) rule() (retention.Rule, error) {
 	if b.Action != "" && b.Action != retained {
 		return r, retention.ErrInvalid.With("rules: the action must be %s", retained)
 	}
-	if len(b.Tags) != 1 || len(b.Repositories["repository"]) != 1 {
-		return r, retention.ErrInvalid.With("rules: tag_selectors and scope_selectors.repository must have one selector each")
-	}
 	var err error
-	if r.Tags, err = b.Tags[0].pattern("tag_selectors", "matches", "excludes"); err == nil {
-		r.Repositories, err = b.Repositories["repository"][0].pattern("scope_selectors", "repoMatches", "repoExcludes")
-	}
-	if err != nil {
+	if r.Tags, r.Repositories, err = b.chosen(retention.ErrInvalid); err != nil {
 		return r, err
 	}
 	r.Extras = b.Tags[0].Extras
@@ -201,8 +194,8 @@ func (retentions) kinds(context.Context, *struct{}) (*retentionKinds, error) {
 		template(retention.PulledWithin, "what was pulled within the last # days", "DAYS"),
 		template(retention.Always, "everything", ""),
 	}
-	out.Body.Scopes = []retentionSelector{{"Repositories", doublestar, []string{"repoMatches", "repoExcludes"}}}
-	out.Body.Tags = []retentionSelector{{"Tags", doublestar, []string{"matches", "excludes"}}}
+	out.Body.Scopes = []retentionSelector{{"Repositories", doublestar, ofRepositories[:]}}
+	out.Body.Tags = []retentionSelector{{"Tags", doublestar, ofTags[:]}}
 	return out, nil
 }
 
@@ -352,15 +345,6 @@ func (r retentions) executions(ctx context.Context, in *listRetentionExecutions)
 		}
 		return shown
 	}), nil
-}
-
-// perhaps is a time that may not have come.
-func perhaps(t time.Time) *moment {
-	if t.IsZero() {
-		return nil
-	}
-	m := moment(t)
-	return &m
 }
 
 // RetentionExecutionPath is the part of a request that names an execution of a

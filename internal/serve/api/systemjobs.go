@@ -170,10 +170,9 @@ func (s systemJobs) schedule(ctx context.Context, _ *struct{}) (*systemJobAnswer
 	if err != nil {
 		return nil, err
 	}
-	next := moment(at.Next)
 	return &systemJobAnswer{systemJob{
 		ID: at.ID, Name: string(s.kind), Trigger: string(job.BySchedule), Parameters: string(at.Attrs),
-		Schedule: &scheduleBody{at.Type, at.Cron, &next}, Created: moment(at.Created), Updated: moment(at.Updated),
+		Schedule: &scheduleBody{at.Type, at.Cron, perhaps(at.Next)}, Created: moment(at.Created), Updated: moment(at.Updated),
 	}}, nil
 }
 

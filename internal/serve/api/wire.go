@@ -32,6 +32,15 @@ func (moment) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date-time"}
 }
 
+// perhaps is a time that may not have come.
+func perhaps(t time.Time) *moment {
+	if t.IsZero() {
+		return nil
+	}
+	m := moment(t)
+	return &m
+}
+
 // nothing is the answer without a body.
 type nothing struct{}
 
