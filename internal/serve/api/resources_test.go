@@ -13,7 +13,6 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/robot"
-	"github.com/berth-registry/berth/internal/storage/db"
 )
 
 // A step is a request and what comes of it: a status, and parts of the body.
@@ -106,143 +105,6 @@ func TestOwnPermissions(t *testing.T) {
 			t.Errorf("bob %s: %s", query, got)
 		}
 	}
-}
-
-func TestProjects(t *testing.T) {
-	w := newWorld(t)
-	project := func(fields string) string { return "POST /projects\n\n{" + fields + "}" }
-	w.walk([]step{
-		{"bob", project(`"project_name":"alpha"`), 409, "CONFLICT"},
-		{"bob", project(`"project_name":"Alpha"`), 400, "BAD_REQUEST"},
-		{"bob", project(`"project_name":"a__b"`), 400, "BAD_REQUEST"},
-		{"bob", project(`"metadata":{}`), 400, "BAD_REQUEST"},
-		{"bob", project(`"project_name":"p","metadata":{"public":"yes"}`), 400, "BAD_REQUEST"},
-		{"bob", project(`"project_name":"p","storage_limit":-2`), 400, "storage_limit"},
-		{"bob", project(`"project_name":"p","storage_limit":1125899906842625`), 400, "storage_limit"},
-		{"bob", project(`"project_name":"p","cve_allowlist":{"project_id":1}`), 400, "cve_allowlist"},
-		{"bob", project(`"project_name":"p","cve_allowlist":{"items":[{"cve_id":"CVE-1"}]}`), 400, "cve_allowlist"},
-		{"bob", project(`"project_name":"p","registry_id":1`), 403, "FORBIDDEN"},
-		{"root", project(`"project_name":"p","registry_id":1`), 400, "there is no registry 1"},
-		{"bob", project(`"project_name":"p","public":true,"storage_limit":-1`), 201, ""},
-		{"", "GET /projects/p", 200, `"metadata":{"public":"true"}`},
-		{"bob", "GET /projects/p", 200, `"owner_name":"bob"`},
-		{"bob", "PUT /projects/p\n\n" + `{"metadata":{"public":"false","severity":"High"}}`, 200, ""},
-		{"bob", "GET /projects/p", 200, `"metadata":{"public":"false","severity":"high"}`},
-		{"bob", "PUT /projects/p\n\n" + `{"metadata":{"severity":"enormous"}}`, 400, "BAD_REQUEST"},
-		{"bob", "PUT /projects/p\n\n" + `{"metadata":{"retention_id":"7"}}`, 400, "BAD_REQUEST"},
-		{"bob", "PUT /projects/p\n\n" + `{"cve_allowlist":{"project_id":1,"items":[]}}`, 400, "another project"},
-		{"bob", "PUT /projects/p\n\n" + `{"cve_allowlist":{"project_id":4,"items":[]}}`, 200, ""},
-		{"", "GET /projects/p", 401, "UNAUTHORIZED"},
-		{"alice", "HEAD /projects?project_name=beta", 200, ""},
-		{"alice", "HEAD /projects?project_name=none", 404, ""},
-		{"bob", "DELETE /projects/p", 200, ""},
-		{"bob", "GET /projects/p", 403, "FORBIDDEN"},
-		{"root", "GET /projects/p", 404, "project p not found"},
-	})
-}
-
-func TestProjectsThatAreListed(t *testing.T) {
-	w := newWorld(t)
-	for _, tt := range []struct{ as, query, names string }{
-		{"", "", "open"},
-		{"", "?public=false", ""},
-		{"lim", "", "alpha open"},
-		{"bob", "", "beta open"},
-		{"bob", "?public=false", "beta"},
-		{"bob", "?sort=-name", "open beta"},
-		{"root", "", "alpha beta open"},
-		{"root", "?owner=bob", "beta open"},
-		{"root", "?q=owner%3Dalice", "alpha"},
-		{"root", "?name=A&q=public%3Dfalse", "alpha beta"},
-		{"robot:1", "", "alpha open"},
-		{"robot:3", "", "alpha beta open"},
-	} {
-		var names []string
-		for _, p := range into[[]projectBody](t, w.want(200, tt.as, "GET /projects"+tt.query)) {
-			names = append(names, p.Name)
-		}
-		if got := strings.Join(names, " "); got != tt.names {
-			t.Errorf("%s %s: %s, want %s", tt.as, tt.query, got, tt.names)
-		}
-	}
-	for query, shown := range map[string]bool{"": true, "?with_detail=true": true, "?with_detail=false": false} {
-		body := w.want(200, "lim", "GET /projects"+query).Body.String()
-		for _, field := range []string{"metadata", "owner_name", "cve_allowlist"} {
-			if strings.Contains(body, `"`+field+`"`) != shown {
-				t.Errorf("%s: %s", query, body)
-			}
-		}
-		if !strings.Contains(body, `"current_user_role_id":5,"current_user_role_ids":[5]`) {
-			t.Errorf("no role in %s", body)
-		}
-	}
-}
-
-func TestProjectNamesAndIDs(t *testing.T) {
-	w := newWorld(t)
-	w.walk([]step{
-		{"bob", "POST /projects\nX-Resource-Name-In-Location: true\n\n" + `{"project_name":"1"}`, 201, ""},
-		{"root", "GET /projects/1", 200, `"name":"alpha"`},
-		{"root", "GET /projects/1\nX-Is-Resource-Name: true", 200, `"project_id":4`},
-		{"root", "GET /projects/1\nX-Is-Resource-Name: false", 200, `"name":"alpha"`},
-		{"root", "GET /projects/4", 200, `"name":"1"`},
-		{"alice", "GET /projects/1\nX-Is-Resource-Name: true", 403, ""},
-		{"alice", "GET /projects/4", 403, ""},
-		{"root", "GET /projects/alpha\nX-Is-Resource-Name: maybe", 422, "X-Is-Resource-Name in header"},
-	})
-	a := w.want(201, "bob", "POST /projects\nX-Resource-Name-In-Location: true\n\n"+`{"project_name":"by-name"}`)
-	location("/api/v2.0/projects/by-name")(t, w, a)
-	a = w.want(201, "alice", "POST /projects/1/members\n\n"+`{"role_id":2,"member_user":{"user_id":7}}`)
-	if got := a.Header().Get("Location"); !strings.HasPrefix(got, "/api/v2.0/projects/1/members/") {
-		t.Errorf("Location %q", got)
-	}
-}
-
-func TestProjectsWithRepositories(t *testing.T) {
-	w := newWorld(t)
-	err := w.db.Write(t.Context(), func(tx *db.Tx) error {
-		_, err := tx.Exec("UPDATE project SET repo_count = 2 WHERE id = 1")
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.walk([]step{
-		{"alice", "GET /projects/alpha/_deletable", 200, `{"deletable":false,"message":"`},
-		{"alice", "DELETE /projects/alpha", 412, "PRECONDITION"},
-		{"lim", "GET /projects/alpha/summary", 200, `{"repo_count":2,"quota":{"hard":{"storage":-1},"used":{"storage":`},
-		{"gus", "GET /projects/alpha/summary", 200, `{"repo_count":2,"project_admin_count":1,"maintainer_count":1,"developer_count":1,"guest_count":1,"limited_guest_count":1,"quota":{"hard":{"storage":-1},"used":{"storage":`},
-		{"root", "GET /projects/1", 200, `"repo_count":2`},
-	})
-}
-
-func TestMembers(t *testing.T) {
-	add := func(fields string) string { return "POST /projects/alpha/members\n\n{" + fields + "}" }
-	newWorld(t).walk([]step{
-		{"alice", "POST /projects/alpha/members", 400, "BAD_REQUEST"},
-		{"alice", add(`"role_id":2`), 400, "BAD_REQUEST"},
-		{"alice", add(`"role_id":2,"member_user":null,"member_group":null`), 400, "BAD_REQUEST"},
-		{"alice", add(`"role_id":2,"member_user":{}`), 400, "BAD_REQUEST"},
-		{"alice", add(`"role_id":2,"member_group":{"id":1}`), 400, "BAD_REQUEST"},
-		{"alice", add(`"role_id":2,"member_group":{"group_name":"x","group_type":1}`), 400, "BAD_REQUEST"},
-		{"alice", add(`"role_id":2,"member_user":{"user_id":999}`), 400, "BAD_REQUEST"},
-		{"alice", add(`"role_id":2,"member_user":{"username":"nobody"}`), 404, "NOT_FOUND"},
-		{"alice", add(`"role_id":2,"member_user":{"username":"dev"}`), 409, "CONFLICT"},
-		{"alice", add(`"role_id":0,"member_user":{"username":"bob"}`), 400, "BAD_REQUEST"},
-		{"alice", add(`"role_id":6,"member_user":{"username":"bob"}`), 400, "BAD_REQUEST"},
-		{"alice", add(`"role_id":65537,"member_user":{"username":"bob"}`), 400, "BAD_REQUEST"}, // 1, in 16 bits
-		{"alice", add(`"role_id":-65535,"member_user":{"username":"bob"}`), 400, "BAD_REQUEST"},
-		{"alice", add(`"role_id":4,"member_user":{"username":"bob"}`), 201, ""},
-		{"bob", "GET /projects/alpha/members?entityname=O", 200, `[{"id":8,"project_id":1,"entity_name":"bob","role_name":"maintainer","role_id":4,"entity_id":7,"entity_type":"u"}]`},
-		{"alice", "PUT /projects/alpha/members/8\n\n" + `{"role_id":65539}`, 400, "BAD_REQUEST"},
-		{"alice", "PUT /projects/alpha/members/8", 400, "BAD_REQUEST"},
-		{"alice", "PUT /projects/alpha/members/8\n\n" + `{"role_id":3}`, 200, ""},
-		{"bob", "GET /projects/alpha", 200, `"current_user_role_id":3`},
-		{"alice", "DELETE /projects/alpha/members/8", 200, ""},
-		{"alice", "DELETE /projects/alpha/members/8", 404, "NOT_FOUND"},
-		{"bob", "GET /projects/alpha", 403, "FORBIDDEN"},
-		{"alice", "GET /projects/alpha/members?page_size=2", 200, `"entity_name":"alice"`},
-	})
 }
 
 func TestRobots(t *testing.T) {
@@ -406,58 +268,6 @@ func TestGrantable(t *testing.T) {
 	}
 }
 
-func TestCopies(t *testing.T) {
-	w := newWorld(t)
-	from := func(source string) string { return "POST /projects/alpha/repositories/app/artifacts?from=" + source }
-	digest := "sha256:" + strings.Repeat("0", 64)
-	w.walk([]step{
-		{"dev", from("open/lib/base:1"), 201, ""},
-		{"dev", "GET /projects/alpha/repositories/app/artifacts/1/additions/build_history", 200, "COPY"},
-		{"dev", from("alpha/lib/base:1@" + digest), 404, `"code":"NOT_FOUND"`},
-		{"dev", from("alpha/none:1"), 404, `"code":"NOT_FOUND"`},
-		{"dev", from("open/app:none"), 404, `"code":"NOT_FOUND"`},
-		{"dev", from("beta/app:1"), 403, "FORBIDDEN"},
-		{"dev", from("beta/none:1"), 403, "FORBIDDEN"},
-		{"dev", from("nowhere/app:1"), 403, "FORBIDDEN"}, // as one without rights in it
-		{"root", from("nowhere/app:1"), 404, "project nowhere not found"},
-		{"dev", from(""), 422, "from in query is required"},
-	})
-	for _, bad := range []string{"app:1", "open/app", "open/app:", "open/app@", "open/app@sha256:12", "open/../app:1", "open/app:1@1", "/open/app:1", "open/app:-", "Open/app:1"} {
-		w.want(400, "dev", from(bad))
-	}
-}
-
-// TestWhoMayNotPullMayNotCopy: who has a copy where they may pull has the content.
-func TestWhoMayNotPullMayNotCopy(t *testing.T) {
-	w := newWorld(t)
-	robot := func(right string) string {
-		body := fmt.Sprintf(`{"name":"r%d","level":"system","duration":-1,"permissions":[
-			{"kind":"project","namespace":"alpha","access":[{"resource":"artifact","action":"read"}%s]},
-			{"kind":"project","namespace":"open","access":[{"resource":"artifact","action":"create"}]}]}`, len(right), right)
-		made := into[struct{ ID int64 }](t, w.want(201, "root", "POST /robots\n\n"+body))
-		return fmt.Sprintf("robot:%d", made.ID)
-	}
-	const request = "POST /projects/open/repositories/stolen/artifacts?from=alpha/app:1"
-	w.want(403, robot(""), request)
-	w.want(404, "root", "GET /projects/open/repositories/stolen")
-	w.want(201, robot(`,{"resource":"repository","action":"pull"}`), request)
-}
-
-func TestAdditions(t *testing.T) {
-	newWorld(t).walk([]step{
-		{"lim", "GET /projects/alpha/repositories/app/artifacts/1/additions/readme.md", 400, "it has build_history"},
-		{"lim", "GET /projects/alpha/repositories/app/artifacts/2/additions/build_history", 404, `"code":"NOT_FOUND"`},
-		{"lim", "GET /projects/alpha/repositories/app/artifacts/2/additions/vulnerabilities", 404, `"code":"NOT_FOUND"`},
-		{"lim", "GET /projects/alpha/repositories/none/artifacts/1/additions/build_history", 404, `"code":"NOT_FOUND"`},
-		{"lim", "GET /projects/alpha/repositories/app/artifacts/1/additions/build_history\nAccept: application/json", 200, "COPY"},
-		{"bob", "GET /projects/open/repositories/lib%252Fbase/artifacts/1/additions/build_history", 200, "COPY"},
-	})
-	a := newWorld(t).want(200, "", "GET /projects/open/repositories/app/artifacts/1/additions/build_history")
-	if got := a.Header().Get("X-Content-Type-Options"); got != "nosniff" {
-		t.Errorf("browsers may guess what the content is: %q", got)
-	}
-}
-
 func TestASyslogServerMustTakeConnectionsToBeSet(t *testing.T) {
 	w := newWorld(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -471,35 +281,6 @@ func TestASyslogServerMustTakeConnectionsToBeSet(t *testing.T) {
 		{"root", set, 400, "cannot be reached"},
 		{"root", `PUT /configurations` + "\n\n" + `{"audit_log_forward_endpoint":"nowhere"}`, 400, "BAD_REQUEST"},
 		{"root", `PUT /configurations` + "\n\n" + `{"audit_log_forward_endpoint":""}`, 200, ""},
-	})
-}
-
-func TestQuotas(t *testing.T) {
-	set := func(body string) string { return "PUT /quotas/1\n\n" + body }
-	newWorld(t).walk([]step{
-		{"root", set(`{"hard":{"storage":0}}`), 400, "from 1 to 1125899906842624"},
-		{"root", set(`{"hard":{"storage":-2}}`), 400, "BAD_REQUEST"},
-		{"root", set(`{"hard":{"storage":1125899906842625}}`), 400, "BAD_REQUEST"},
-		{"root", set(`{"hard":{"count":1}}`), 400, "hard"},
-		{"root", set(`{"hard":{"storage":1,"count":1}}`), 400, "hard"},
-		{"root", set(`{}`), 422, "hard"},
-		{"root", set(`{"hard":{"storage":1}}`), 200, ""}, // less than is used
-		{"root", "GET /quotas?sort=-hard.storage&page_size=1", 200, `"hard":{"storage":1}`},
-		{"root", "GET /quotas?reference=user", 400, "reference"},
-		{"root", "GET /quotas?reference_id=x", 400, "reference_id"},
-		{"root", "GET /quotas/999", 404, "quota 999 not found"},
-		{"root", strings.Replace(set(`{"hard":{"storage":1}}`), "/1", "/999", 1), 404, "quota 999 not found"},
-
-		{"root", "POST /projects\n\n" + `{"project_name":"gamma","storage_limit":5}`, 201, ""},
-		{"root", "GET /projects/gamma/summary", 200, `"hard":{"storage":5}`},
-		{"alice", "POST /projects\n\n" + `{"project_name":"delta","storage_limit":5}`, 201, ""}, // who may not say
-		{"alice", "GET /projects/delta/summary", 200, `"hard":{"storage":-1}`},
-		{"alice", "PUT /projects/delta\n\n" + `{"storage_limit":5}`, 200, ""},
-		{"alice", "PUT /projects/delta\n\n" + `{"storage_limit":-2}`, 200, ""}, // nobody looks at it there
-		{"alice", "GET /projects/delta/summary", 200, `"hard":{"storage":-1}`},
-		{"root", "POST /projects\n\n" + `{"project_name":"eps","storage_limit":-2}`, 400, "storage_limit"},
-		{"root", "DELETE /projects/gamma", 200, ""},
-		{"root", "GET /quotas/4", 404, "NOT_FOUND"},
 	})
 }
 
@@ -569,33 +350,9 @@ func TestARuleTooManyIsRefusedWithHowManyThereMayBe(t *testing.T) {
 	w.walk([]step{{"alice", "POST /projects/alpha/immutabletagrules\n\n" + newRule, 400, "at most 15"}})
 }
 
-func TestMetadata(t *testing.T) {
-	newWorld(t).walk([]step{
-		{"alice", "POST /projects/alpha/metadatas/\n\n" + `{"auto_scan":"true","severity":"low"}`, 400, "exactly one"},
-		{"alice", "POST /projects/alpha/metadatas/\n\n" + `{}`, 400, "exactly one"},
-		{"alice", "POST /projects/alpha/metadatas/\n\n" + `{"owner":"bob"}`, 400, "owner"},
-		{"alice", "POST /projects/alpha/metadatas/\n\n" + `{"public":"true"}`, 409, "CONFLICT"},
-		{"alice", "PUT /projects/alpha/metadatas/public\n\n" + `{"severity":"low"}`, 400, "exactly one"},
-		{"alice", "PUT /projects/alpha/metadatas/severity\n\n" + `{"severity":"low"}`, 404, "NOT_FOUND"},
-		{"alice", "PUT /projects/alpha/metadatas/public\n\n" + `{"public":"maybe"}`, 400, "public"},
-		{"alice", "POST /projects/alpha/metadatas/\n\n" + `{"severity":"HIGH"}`, 200, ""},
-		{"mia", "GET /projects/alpha/metadatas/severity", 200, `{"severity":"high"}`},
-		{"bob", "GET /projects/alpha/metadatas/severity", 403, ""},
-	})
-}
-
 func TestAModeThatNobodyCouldSignInByIsRefused(t *testing.T) {
 	newWorld(t).walk([]step{
 		{"root", "PUT /configurations\n\n" + `{"auth_mode":"ldap_auth","ldap_url":"ldap://host"}`, 400, "auth_mode"},
 		{"root", "PUT /configurations\n\n" + `{"auth_mode":"db_auth"}`, 200, ""},
 	})
-}
-
-// TestArtifactsOfAProjectAreForThoseWithAnIdentity, also in a public project, whose
-// repositories show theirs to everybody.
-func TestArtifactsOfAProjectAreForThoseWithAnIdentity(t *testing.T) {
-	w := newWorld(t)
-	w.want(200, "", "GET /projects/open/repositories/app/artifacts")
-	w.want(401, "", "GET /projects/open/artifacts")
-	w.want(200, "lim", "GET /projects/open/artifacts")
 }
