@@ -48,20 +48,20 @@ var taskListing = listing{
 	id:    "t.id",
 }
 
-func scanExecution(rows *db.Rows) (e job.Execution, err error) {
+func scanExecution[R scanner](row R) (e job.Execution, err error) {
 	var started, updated, ended int64
 	var attrs string
 	c := &e.Counts
-	err = rows.Scan(&e.ID, &e.Kind, &e.OwnerID, &e.Trigger, &e.Status, &e.Message, &attrs, &started, &updated, &ended,
+	err = row.Scan(&e.ID, &e.Kind, &e.OwnerID, &e.Trigger, &e.Status, &e.Message, &attrs, &started, &updated, &ended,
 		&c.Pending, &c.Scheduled, &c.Running, &c.Stopped, &c.Failed, &c.Succeeded)
 	e.Attrs, e.Started, e.Updated, e.Ended = json.RawMessage(attrs), timeOf(started), timeOf(updated), timeOf(ended)
 	return e, err
 }
 
-func scanTask(rows *db.Rows) (t job.Task, err error) {
+func scanTask[R scanner](row R) (t job.Task, err error) {
 	var created, started, updated, ended int64
 	var args, attrs string
-	err = rows.Scan(&t.ID, &t.ExecutionID, &t.Kind, &t.Status, &t.Message, &t.Runs, &t.Turn, &t.Node, &args, &attrs, &created, &started, &updated, &ended)
+	err = row.Scan(&t.ID, &t.ExecutionID, &t.Kind, &t.Status, &t.Message, &t.Runs, &t.Turn, &t.Node, &args, &attrs, &created, &started, &updated, &ended)
 	t.Args, t.Attrs = json.RawMessage(args), json.RawMessage(attrs)
 	t.Created, t.Started, t.Updated, t.Ended = timeOf(created), timeOf(started), timeOf(updated), timeOf(ended)
 	return t, err
@@ -69,18 +69,16 @@ func scanTask(rows *db.Rows) (t job.Task, err error) {
 
 // Execution implements job.Store.
 func (s *Jobs) Execution(ctx context.Context, id int64) (job.Execution, error) {
-	rows, err := s.db.Query(ctx, `SELECT `+executionFields+` FROM execution e WHERE e.id = ?`, id)
-	if err != nil {
-		return job.Execution{}, err
+	e, err := scanExecution(s.db.QueryRow(ctx, `SELECT `+executionFields+` FROM execution e WHERE e.id = ?`, id))
+	return e, noJob(err)
+}
+
+// noJob is job.ErrNotFound where there is no row.
+func noJob(err error) error {
+	if errors.Is(err, db.ErrNotFound) {
+		return job.ErrNotFound
 	}
-	all, err := gather(rows, scanExecution)
-	if err == nil && len(all) == 0 {
-		err = job.ErrNotFound
-	}
-	if err != nil {
-		return job.Execution{}, err
-	}
-	return all[0], nil
+	return err
 }
 
 // Executions implements job.Store.
@@ -90,11 +88,8 @@ func (s *Jobs) Executions(ctx context.Context, kind job.Kind, owner int64, q que
 
 // Task implements job.Store.
 func (s *Jobs) Task(ctx context.Context, id int64) (job.Task, error) {
-	t, err := one(s.db.Query(ctx, `SELECT `+taskFields+` FROM task t WHERE t.id = ?`, id))
-	if errors.Is(err, db.ErrNotFound) {
-		err = job.ErrNotFound
-	}
-	return t, err
+	t, err := scanTask(s.db.QueryRow(ctx, `SELECT `+taskFields+` FROM task t WHERE t.id = ?`, id))
+	return t, noJob(err)
 }
 
 // Tasks implements job.Store.

@@ -121,31 +121,13 @@ func countTasks(tx *db.Tx, execution int64, t change, failure string, now time.T
 }
 
 // held returns a task, whose execution it holds.
-func held(tx *db.Tx, id int64) (job.Task, error) {
+func held(tx *db.Tx, id int64) (t job.Task, err error) {
 	var execution int64
-	err := tx.QueryRow(`UPDATE execution SET updated = updated WHERE id = (SELECT execution_id FROM task WHERE id = ?) RETURNING id`, id).Scan(&execution)
+	err = tx.QueryRow(`UPDATE execution SET updated = updated WHERE id = (SELECT execution_id FROM task WHERE id = ?) RETURNING id`, id).Scan(&execution)
 	if err == nil {
-		var t job.Task
-		if t, err = one(tx.Query(`SELECT `+taskFields+` FROM task t WHERE id = ?`, id)); err == nil {
-			return t, nil
-		}
+		t, err = scanTask(tx.QueryRow(`SELECT `+taskFields+` FROM task t WHERE t.id = ?`, id))
 	}
-	if errors.Is(err, db.ErrNotFound) {
-		err = job.ErrNotFound
-	}
-	return job.Task{}, err
-}
-
-// one returns the task of the only row, or db.ErrNotFound.
-func one(rows *db.Rows, err error) (job.Task, error) {
-	if err != nil {
-		return job.Task{}, err
-	}
-	all, err := gather(rows, scanTask)
-	if err != nil || len(all) == 0 {
-		return job.Task{}, errors.Join(err, db.ErrNotFound)
-	}
-	return all[0], nil
+	return t, noJob(err)
 }
 
 // Begin implements job.Store.

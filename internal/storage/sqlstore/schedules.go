@@ -27,10 +27,10 @@ var scheduleListing = listing{
 	id:    "s.id",
 }
 
-func scanSchedule(rows *db.Rows) (s job.Schedule, err error) {
+func scanSchedule[R scanner](row R) (s job.Schedule, err error) {
 	var next, created, updated int64
 	var attrs string
-	err = rows.Scan(&s.ID, &s.Kind, &s.OwnerID, &s.Type, &s.Cron, &attrs, &next, &created, &updated)
+	err = row.Scan(&s.ID, &s.Kind, &s.OwnerID, &s.Type, &s.Cron, &attrs, &next, &created, &updated)
 	s.Attrs, s.Next, s.Created, s.Updated = json.RawMessage(attrs), timeOf(next), timeOf(created), timeOf(updated)
 	return s, err
 }
@@ -55,18 +55,8 @@ func (s *Jobs) Unset(ctx context.Context, kind job.Kind, owner int64) error {
 
 // Of implements job.ScheduleStore.
 func (s *Jobs) Of(ctx context.Context, kind job.Kind, owner int64) (job.Schedule, error) {
-	rows, err := s.db.Query(ctx, `SELECT `+scheduleFields+` FROM schedule s WHERE s.kind = ? AND s.owner_id = ?`, kind, owner)
-	if err != nil {
-		return job.Schedule{}, err
-	}
-	all, err := gather(rows, scanSchedule)
-	if err == nil && len(all) == 0 {
-		err = job.ErrNotFound
-	}
-	if err != nil {
-		return job.Schedule{}, err
-	}
-	return all[0], nil
+	at, err := scanSchedule(s.db.QueryRow(ctx, `SELECT `+scheduleFields+` FROM schedule s WHERE s.kind = ? AND s.owner_id = ?`, kind, owner))
+	return at, noJob(err)
 }
 
 // List implements job.ScheduleStore.
