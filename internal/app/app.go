@@ -151,7 +151,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.pulls = registry.NewPulls(artifacts, a.pullsOmit, log)
 	a.content = registry.New(registry.Config{AllowMissingBlobs: cfg.AllowMissingBlobs, Gate: quotas}, artifacts, sqlstore.NewBlobs(d), blobs, a.pulls)
 	garbage := sqlstore.NewGarbage(d)
-	a.garbage = gc.New(gc.Config{ReadOnly: a.readOnly, Log: log}, garbage, garbage, blobs)
+	a.garbage = gc.New(gc.Config{ReadOnly: isReadOnly(a.settings), Log: log}, garbage, garbage, blobs)
 	a.audit = audit.New(sqlstore.NewAudit(d), a.settings.Get, time.Duration(cfg.AuditDays)*24*time.Hour, log)
 	who := identity.New(a.epoch, identity.Robots(robots), directory, identity.Accounts(a.accounts))
 	tokens, err := newTokens(ctx, cfg, d, key, a.projects, a.tokenLifetime)

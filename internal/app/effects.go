@@ -48,10 +48,12 @@ func (h readOnly) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(w, r)
 }
 
-// readOnly is the garbage collection's question.
-func (a *App) readOnly(ctx context.Context) (bool, error) {
-	v, err := a.settings.Get(ctx)
-	return v.ReadOnly, err
+// isReadOnly is the question of the garbage collection.
+func isReadOnly(settings *setting.Service) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		v, err := settings.Get(ctx)
+		return v.ReadOnly, err
+	}
 }
 
 // projectsRestricted is project's question.

@@ -43,10 +43,6 @@ func (t *Tools) garbage() (*gc.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	readOnly := func(ctx context.Context) (bool, error) {
-		v, err := settings.Get(ctx)
-		return v.ReadOnly, err
-	}
 	rows := sqlstore.NewGarbage(t.db)
-	return gc.New(gc.Config{ReadOnly: readOnly, Log: t.cfg.Log}, rows, rows, blobs), nil
+	return gc.New(gc.Config{ReadOnly: isReadOnly(settings), Log: t.cfg.Log}, rows, rows, blobs), nil
 }

@@ -28,9 +28,9 @@ type LogStore interface {
 	Read(ctx context.Context, task, from int64, n int) (string, error)
 }
 
-// A Log gathers lines, and keeps them a second later at the latest, or when they
-// are many. Safe for concurrent use.
-type Log struct {
+// A taskLog gathers lines, and keeps them a second later at the latest, or when
+// they are many. Safe for concurrent use.
+type taskLog struct {
 	ctx   context.Context //nolint:containedctx // of the run, which the log is a part of
 	store LogStore
 	task  int64
@@ -41,11 +41,11 @@ type Log struct {
 	timer   *time.Timer
 }
 
-func newLog(ctx context.Context, store LogStore, task int64) *Log {
-	return &Log{ctx: ctx, store: store, task: task}
+func newLog(ctx context.Context, store LogStore, task int64) *taskLog {
+	return &taskLog{ctx: ctx, store: store, task: task}
 }
 
-func (l *Log) printf(now time.Time, format string, args ...any) {
+func (l *taskLog) printf(now time.Time, format string, args ...any) {
 	line := strings.ToValidUTF8(strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n\t"), "\uFFFD")
 	if len(line) > maxLine {
 		cut := maxLine
@@ -79,7 +79,7 @@ func (l *Log) printf(now time.Time, format string, args ...any) {
 
 // flush is called with the lock. Lines that cannot be kept are lost: the work is
 // worth more than its log.
-func (l *Log) flush() {
+func (l *taskLog) flush() {
 	if l.timer != nil {
 		l.timer.Stop()
 		l.timer = nil
@@ -96,7 +96,7 @@ func (l *Log) flush() {
 	}
 }
 
-func (l *Log) close() {
+func (l *taskLog) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flush()

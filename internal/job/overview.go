@@ -8,9 +8,6 @@ import (
 	"github.com/berth-registry/berth/internal/query"
 )
 
-// Busy returns how many tasks are done here.
-func (s *Service) Busy() int { return len(s.doing()) }
-
 // Nodes returns those that live.
 func (s *Service) Nodes(ctx context.Context) ([]Node, error) { return s.store.Nodes(ctx) }
 

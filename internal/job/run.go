@@ -46,7 +46,7 @@ type Run struct {
 
 	service *Service
 	cancel  context.CancelCauseFunc
-	log     *Log
+	log     *taskLog
 }
 
 // Args reads what is to be done.

@@ -51,7 +51,7 @@ type request struct {
 	repo artifact.Repo
 	ref  string // what the path names: a tag, digest or upload id
 
-	mayPush bool // by the caller's rights, and token
+	mayPush bool // by the caller's rights, and token; of a HEAD
 }
 
 type handler func(h *Handler, w http.ResponseWriter, r *request) error
@@ -125,8 +125,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 // authorize answers whether the caller may do the action in a repository, and
-// whether it may push there. That a project does not exist looks the same as that
-// it is closed.
+// for a HEAD whether it may push there. That a project does not exist looks the
+// same as that it is closed.
 func (h *Handler) authorize(w http.ResponseWriter, r *http.Request, name, action string) (repo artifact.Repo, mayPush bool, err error) {
 	caller := access.From(r.Context())
 	if caller.Anonymous() && !caller.Bearer {
@@ -145,7 +145,8 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request, name, action
 	if !access.AllowedRepository(caller, &p, name, action) {
 		return repo, false, h.refuse(w, r, name, action)
 	}
-	return artifact.Repo{ProjectID: p.ID, Name: name}, access.AllowedRepository(caller, &p, name, "push"), nil
+	mayPush = r.Method == http.MethodHead && access.AllowedRepository(caller, &p, name, "push")
+	return artifact.Repo{ProjectID: p.ID, Name: name}, mayPush, nil
 }
 
 // mayPull reports whether the caller may pull from a repository, and whether it
