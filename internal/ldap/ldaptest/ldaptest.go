@@ -64,27 +64,63 @@ func Start(t testing.TB, form Form) *Server {
 		t.Skip("slapd is not installed")
 	}
 	dir := t.TempDir()
-	s := &Server{t: t, URL: fmt.Sprintf("ldap://127.0.0.1:%d", freePort(t)), TLSURL: fmt.Sprintf("ldaps://127.0.0.1:%d", freePort(t))}
+	s := &Server{t: t}
 	s.CA = s.certify(dir)
 	s.write(filepath.Join(dir, "slapd.conf"), configuration(dir, form))
 	s.must(os.Mkdir(filepath.Join(dir, "data"), 0o700))
+	for try := 1; !s.launch(program, dir); try++ {
+		if try == 5 {
+			t.Fatal("slapd ended five times before it listened")
+		}
+	}
+	s.populate()
+	return s
+}
 
+// launch starts slapd on two free ports and waits until it listens on both. It
+// reports false if slapd ended instead: a port that was free a moment ago may
+// be somebody else's by now, who may even answer on it. So its own answer is the
+// first one after the file with its process id, which it writes once it has both
+// ports and before it listens.
+func (s *Server) launch(program, dir string) bool {
+	s.t.Helper()
+	s.URL = fmt.Sprintf("ldap://127.0.0.1:%d", freePort(s.t))
+	s.TLSURL = fmt.Sprintf("ldaps://127.0.0.1:%d", freePort(s.t))
 	var log bytes.Buffer
 	cmd := exec.Command(program, "-f", filepath.Join(dir, "slapd.conf"), "-h", s.URL+"/ "+s.TLSURL+"/", "-d", "0")
 	cmd.Stdout, cmd.Stderr = &log, &log
 	s.must(cmd.Start())
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }() // it is killed, which is no news
-	t.Cleanup(func() {
+	s.t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-ended
-		if t.Failed() {
-			t.Logf("slapd: %s", log.String())
+		if s.t.Failed() {
+			s.t.Logf("slapd: %s", log.String())
 		}
 	})
-	s.await()
-	s.populate()
-	return s
+	deadline := time.After(20 * time.Second)
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "pid")); err == nil && answers(s.URL) && answers(s.TLSURL) {
+			return true
+		}
+		select {
+		case <-ended:
+			return false
+		case <-deadline:
+			s.t.Fatal("slapd does not listen after 20 s")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func answers(url string) bool {
+	_, address, _ := strings.Cut(url, "://")
+	conn, err := net.Dial("tcp", address)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
 }
 
 func freePort(t testing.TB) int {
@@ -139,21 +175,6 @@ access to * by dn.exact=%q read by anonymous auth by * none
 		b.WriteString("overlay memberof\nmemberof-refint TRUE\n")
 	}
 	return b.String()
-}
-
-// await waits until the server answers.
-func (s *Server) await() {
-	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "ldap://"))
-		if err == nil {
-			conn.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("slapd does not answer: %v", err)
-		}
-	}
 }
 
 // populate makes the people alice, bob and carol, whose e-mail addresses are
