@@ -35,7 +35,7 @@ func eventually(t *testing.T, what string, ask func() bool) {
 }
 
 // push pushes an image of one small layer as the administrator.
-func push(t *testing.T, s *apptest.Server, repository, tag string) (digest string) {
+func push(t testing.TB, s *apptest.Server, repository, tag string) (digest string) {
 	t.Helper()
 	blob := func(content string) string {
 		d := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(content)))

@@ -15,7 +15,7 @@ import (
 
 // asked makes a request of the API as the administrator, and returns what comes
 // back of it and where it leads.
-func asked(t *testing.T, s *apptest.Server, want int, method, path, body string) (text, location string) {
+func asked(t testing.TB, s *apptest.Server, want int, method, path, body string) (text, location string) {
 	t.Helper()
 	resp := s.Do(method, "/api/v2.0"+path, apptest.Admin, s.Password, strings.NewReader(body), "Content-Type", "application/json")
 	defer resp.Body.Close()

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// maxLog is how many bytes of log a task may write, and logChunk how many of
-	// them are kept in one row.
-	maxLog   = 8 << 20
+	// maxLog is how many bytes of log a task may write, which is a line for each
+	// of 100,000 artifacts, and logChunk how many of them are kept in one row.
+	maxLog   = 32 << 20
 	logChunk = 32 << 10
 	// logDelay is how long a line may be seen only by who wrote it.
 	logDelay = time.Second

@@ -141,7 +141,7 @@ func (s systemJobs) stop(ctx context.Context, in *getSystemJob) (*nothing, error
 }
 
 // maxLogShown is how many bytes of a log are sent: more than any has.
-const maxLogShown = 16 << 20
+const maxLogShown = 64 << 20
 
 func (s systemJobs) log(ctx context.Context, in *getSystemJob) (*text, error) {
 	_, t, err := s.find(ctx, in.ID)

@@ -22,8 +22,19 @@ func Each(t *testing.T, f func(t *testing.T, d *db.DB)) {
 // is open, and nothing is migrated.
 func EachURL(t *testing.T, f func(t *testing.T, url string)) {
 	t.Helper()
-	t.Run(string(db.SQLite), func(t *testing.T) { f(t, sqliteURL(t)) })
-	t.Run(string(db.PostgreSQL), func(t *testing.T) { f(t, server(t).create(t, empty)) })
+	for _, of := range []db.Dialect{db.SQLite, db.PostgreSQL} {
+		t.Run(string(of), func(t *testing.T) { f(t, URL(t, of)) })
+	}
+}
+
+// URL returns the URL of an empty database, which is gone after the test. Without
+// BERTH_TEST_POSTGRES it skips the test where that is to be PostgreSQL.
+func URL(t testing.TB, of db.Dialect) string {
+	t.Helper()
+	if of == db.PostgreSQL {
+		return server(t).create(t, empty)
+	}
+	return sqliteURL(t)
 }
 
 // SQLite returns a migrated database, which is gone after the test.
