@@ -29,6 +29,7 @@ import (
 	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/ldap"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/registry"
@@ -143,7 +144,8 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	a.accounts = account.New(sqlstore.NewAccounts(d), hasher, a.accountsLocal, a.epoch)
-	directory := ldap.New(a.accounts, a.settings.Get)
+	out := outbound.NewDialer(outbound.ForSystem())
+	directory := ldap.New(a.accounts, a.settings.Get, out)
 	robots := robot.New(sqlstore.NewRobots(d), hasher, a.robotPrefix, a.epoch)
 	a.projects = project.New(sqlstore.NewProjects(d), people{a.accounts, directory}, a.projectsRestricted, a.projectLimit, a.epoch)
 
@@ -152,7 +154,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.content = registry.New(registry.Config{AllowMissingBlobs: cfg.AllowMissingBlobs, Gate: quotas}, artifacts, sqlstore.NewBlobs(d), blobs, a.pulls)
 	garbage := sqlstore.NewGarbage(d)
 	a.garbage = gc.New(gc.Config{ReadOnly: isReadOnly(a.settings), Log: log}, garbage, garbage, blobs)
-	a.audit = audit.New(sqlstore.NewAudit(d), a.settings.Get, time.Duration(cfg.AuditDays)*24*time.Hour, log)
+	a.audit = audit.New(sqlstore.NewAudit(d), a.settings.Get, time.Duration(cfg.AuditDays)*24*time.Hour, out, log)
 	who := identity.New(a.epoch, identity.Robots(robots), directory, identity.Accounts(a.accounts))
 	tokens, err := newTokens(ctx, cfg, d, key, a.projects, a.tokenLifetime)
 	if err != nil {

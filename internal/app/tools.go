@@ -110,7 +110,7 @@ func (t *Tools) PurgeAudit(ctx context.Context, p audit.Purge) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	rows := audit.New(sqlstore.NewAudit(t.db), settings.Get, 0, t.cfg.Log)
+	rows := audit.New(sqlstore.NewAudit(t.db), settings.Get, 0, nil, t.cfg.Log)
 	return rows.Purge(access.With(ctx, access.Caller{Kind: access.User, Name: operator}), p)
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/setting"
 )
@@ -67,12 +68,14 @@ type Service struct {
 	store    Store
 	settings Settings
 	keep     time.Duration // 0 or below: for ever
+	out      *outbound.Dialer
 	log      *slog.Logger
 }
 
-// New returns a service whose Run forgets rows of that age; of 0 or below, none.
-func New(store Store, settings Settings, keep time.Duration, log *slog.Logger) *Service {
-	return &Service{store: store, settings: settings, keep: keep, log: log}
+// New returns a service whose Run forgets rows of that age, of 0 or below none. It
+// reaches the syslog server by out, which is nil for one that does not forward.
+func New(store Store, settings Settings, keep time.Duration, out *outbound.Dialer, log *slog.Logger) *Service {
+	return &Service{store: store, settings: settings, keep: keep, out: out, log: log}
 }
 
 // Deliver remembers events of the outbox. One that comes again adds nothing.

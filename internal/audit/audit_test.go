@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
@@ -33,7 +34,7 @@ func newService(d *db.DB, keep time.Duration, change ...func(*setting.Values)) *
 		}
 		return v, nil
 	}
-	return audit.New(sqlstore.NewAudit(d), settings, keep, slog.New(slog.DiscardHandler))
+	return audit.New(sqlstore.NewAudit(d), settings, keep, outbound.NewDialer(outbound.ForSystem()), slog.New(slog.DiscardHandler))
 }
 
 // rows returns what is kept, in order.

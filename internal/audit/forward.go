@@ -36,19 +36,24 @@ type Queue interface {
 	Forwarded(ctx context.Context, ids []int64, remove bool) error
 }
 
-// Reach returns ErrUnreachable where no connection to HOST:PORT can be made.
-func Reach(ctx context.Context, endpoint string) error {
-	conn, err := dial(ctx, endpoint)
+// Reach returns ErrUnreachable where no connection to HOST:PORT can be made, or
+// may be.
+func (s *Service) Reach(ctx context.Context, endpoint string) error {
+	conn, err := s.dial(ctx, endpoint)
+	var refused *fault.Fault
+	if errors.As(err, &refused) {
+		return ErrUnreachable.With("%.255s: %s", endpoint, refused.Message).Because(err)
+	}
 	if err != nil {
 		return ErrUnreachable.With("%.255s", endpoint).Because(err)
 	}
 	return conn.Close()
 }
 
-func dial(ctx context.Context, endpoint string) (net.Conn, error) {
+func (s *Service) dial(ctx context.Context, endpoint string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, forwardWait)
 	defer cancel()
-	return new(net.Dialer).DialContext(ctx, "tcp", endpoint)
+	return s.out.DialContext(ctx, "tcp", endpoint)
 }
 
 // A Forwarder sends rows to the syslog server that the settings name. Of many
@@ -115,7 +120,7 @@ func (f *Forwarder) send(ctx context.Context, endpoint string, rows []Row) (err 
 		f.Close()
 	}
 	if f.conn == nil {
-		if f.conn, err = dial(ctx, endpoint); err != nil {
+		if f.conn, err = f.dial(ctx, endpoint); err != nil {
 			return err
 		}
 		f.endpoint = endpoint

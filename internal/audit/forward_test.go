@@ -4,14 +4,18 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
@@ -149,11 +153,15 @@ func TestAServerThatWasAwayGetsTheRows(t *testing.T) {
 func TestReach(t *testing.T) {
 	c := collect(t, "127.0.0.1:0")
 	address := c.Addr().String()
-	if err := audit.Reach(t.Context(), address); err != nil {
+	s := newService(storetest.SQLite(t), 0)
+	if err := s.Reach(t.Context(), address); err != nil {
 		t.Error(err)
 	}
 	c.Close()
-	if err := audit.Reach(t.Context(), address); err == nil {
-		t.Error("nobody listens")
+	if err := s.Reach(t.Context(), address); !errors.Is(err, audit.ErrUnreachable) || err.(*fault.Fault).Message != "the syslog server cannot be reached: "+address {
+		t.Errorf("nobody listens: %v", err)
+	}
+	if err := s.Reach(t.Context(), "169.254.169.254:514"); !errors.Is(err, outbound.ErrForbidden) || !strings.Contains(err.(*fault.Fault).Message, "169.254.169.254 is a link-local address") {
+		t.Errorf("nobody may connect: %v", err)
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 	ldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/setting"
 )
 
@@ -26,7 +28,7 @@ type conversation struct {
 // dial connects, by TLS from the beginning (ldaps), or by StartTLS where the
 // settings ask for it (RFC 4513, section 3.1). All of that is to be done within
 // the time for one answer, and the whole conversation by the end of ctx.
-func dial(ctx context.Context, cfg setting.LDAP) (*conversation, error) {
+func dial(ctx context.Context, out *outbound.Dialer, cfg setting.LDAP) (*conversation, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
 		return nil, err
@@ -51,7 +53,7 @@ func dial(ctx context.Context, cfg setting.LDAP) (*conversation, error) {
 	}
 	soon, cancel := context.WithTimeout(ctx, cfg.Timeout())
 	defer cancel()
-	socket, err := new(net.Dialer).DialContext(soon, "tcp", net.JoinHostPort(u.Hostname(), port))
+	socket, err := out.DialContext(soon, "tcp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
 		return nil, err
 	}
@@ -180,12 +182,15 @@ func reason(err error) string {
 		name    x509.HostnameError
 		invalid x509.CertificateInvalidError
 		dns     *net.DNSError
+		refused *fault.Fault
 	)
 	switch {
 	case errors.As(err, &unknown), strings.Contains(err.Error(), unknown.Error()): // of StartTLS, the text alone is kept
 		return "its certificate is signed by an authority that is not trusted; give that authority's certificate in ldap_ca_certificate"
 	case errors.As(err, &name), errors.As(err, &invalid):
 		return "its certificate is not good: " + err.Error()
+	case errors.As(err, &refused):
+		return refused.Message
 	case errors.As(err, &dns):
 		return "the host " + dns.Name + " cannot be found"
 	case errors.Is(err, syscall.ECONNREFUSED):

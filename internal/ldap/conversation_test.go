@@ -13,6 +13,7 @@ import (
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/ldap"
 	"github.com/berth-registry/berth/internal/ldap/ldaptest"
+	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/secret"
 )
 
@@ -66,6 +67,7 @@ func TestPingTellsWhyItFailed(t *testing.T) {
 	}{
 		{"nobody listens", ldap.Trial{URL: p("ldap://127.0.0.1:1"), SearchSecret: wrong}, "nothing listens"},
 		{"no answer", ldap.Trial{URL: p("ldap://" + silent.Addr().String()), SearchSecret: wrong}, "did not answer within ldap_timeout"},
+		{"an address of no directory", ldap.Trial{URL: p("ldap://169.254.169.254"), SearchSecret: wrong}, "the directory: connecting to this address is forbidden: 169.254.169.254 is a link-local address"},
 		{"another scheme", ldap.Trial{URL: p("http://127.0.0.1"), SearchSecret: wrong}, "ldap_url: it must be a URL that begins with ldap://"},
 		{"no URL", ldap.Trial{URL: p(""), SearchSecret: wrong}, "ldap_url is not set"},
 		{"a wrong password", ldap.Trial{SearchSecret: wrong}, "does not accept ldap_search_dn"},
@@ -150,6 +152,11 @@ func TestADirectoryThatIsAwayRefusesWithTheReason(t *testing.T) {
 	t.Parallel()
 	h := open(t, ldaptest.Form{})
 	h.mustEnter("alice")
+	h.set(map[string]any{"ldap_url": "ldap://169.254.169.254"})
+	var told *fault.Fault
+	if _, err := h.enter("alice", ldaptest.Password); !errors.As(err, &told) || told.Message != ldap.ErrUnavailable.Message || !errors.Is(err, outbound.ErrForbidden) {
+		t.Errorf("a sign-in by an address that is forbidden: %v", err)
+	}
 	h.set(map[string]any{"ldap_url": "ldap://127.0.0.1:1"})
 	for what, ask := range map[string]func() error{
 		"a sign-in":        func() error { _, err := h.enter("alice", ldaptest.Password); return err },

@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/setting"
 )
@@ -47,13 +48,15 @@ const (
 type Service struct {
 	accounts *account.Service
 	settings func(context.Context) (setting.Values, error)
+	out      *outbound.Dialer
 	throttle *secret.Throttle
 	turns    chan struct{}
 }
 
-// New returns a service that keeps in accounts what it learns.
-func New(accounts *account.Service, settings func(context.Context) (setting.Values, error)) *Service {
-	return &Service{accounts: accounts, settings: settings, throttle: secret.NewThrottle(), turns: make(chan struct{}, atOnce)}
+// New returns a service that keeps in accounts what it learns, and reaches the
+// directory by out.
+func New(accounts *account.Service, settings func(context.Context) (setting.Values, error), out *outbound.Dialer) *Service {
+	return &Service{accounts: accounts, settings: settings, out: out, throttle: secret.NewThrottle(), turns: make(chan struct{}, atOnce)}
 }
 
 // Asked reports whether the directory decides who may sign in.
@@ -84,7 +87,7 @@ func (s *Service) converseWith(ctx context.Context, cfg setting.LDAP, do func(*c
 	case <-ctx.Done():
 		return ErrFailed.With("too many questions are being asked at once").Because(ctx.Err())
 	}
-	c, err := dial(ctx, cfg)
+	c, err := dial(ctx, s.out, cfg)
 	if err != nil {
 		return failed(err)
 	}
@@ -103,7 +106,7 @@ func (s *Service) converseWith(ctx context.Context, cfg setting.LDAP, do func(*c
 // failed makes of what a connection returned a fault with the reason.
 func failed(err error) error {
 	var f *fault.Fault
-	if err == nil || errors.As(err, &f) {
+	if err == nil || errors.As(err, &f) && !errors.Is(err, outbound.ErrForbidden) {
 		return err
 	}
 	return ErrFailed.With("%s", reason(err)).Because(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/ldap"
 	"github.com/berth-registry/berth/internal/ldap/ldaptest"
+	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/secret"
@@ -25,6 +26,8 @@ import (
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
 )
+
+var out = outbound.NewDialer(outbound.ForSystem())
 
 // A house asks a directory as the program does.
 type house struct {
@@ -48,7 +51,7 @@ func open(t *testing.T, form ldaptest.Form) *house {
 		t.Fatal(err)
 	}
 	h.accounts = account.New(sqlstore.NewAccounts(d), hasher, nil, epoch)
-	h.Service = ldap.New(h.accounts, h.settings.Get)
+	h.Service = ldap.New(h.accounts, h.settings.Get, out)
 	h.projects = project.New(sqlstore.NewProjects(d), storetest.People{Accounts: h.accounts}, nil, nil, epoch)
 	h.who = identity.New(epoch, h.Service, identity.Accounts(h.accounts))
 	if _, err := h.accounts.Bootstrap(t.Context(), secret.New(ldaptest.Password)); err != nil {
@@ -197,7 +200,7 @@ func TestWrongCredentialsAreRefused(t *testing.T) {
 		{"searcher", ldaptest.Password}, {"alice@example.org", ldaptest.Password}, {ldaptest.Person("alice"), ldaptest.Password},
 		{strings.Repeat("x", 100_000), ldaptest.Password},
 	} {
-		got, err := ldap.New(h.accounts, h.settings.Get).Identify(t.Context(), identity.Credentials{Name: c.name, Secret: secret.New(c.password)})
+		got, err := ldap.New(h.accounts, h.settings.Get, out).Identify(t.Context(), identity.Credentials{Name: c.name, Secret: secret.New(c.password)})
 		if !errors.Is(err, identity.ErrRefused) || !got.Anonymous() {
 			t.Errorf("%.40q with %q: %+v, %v", c.name, c.password, got, err)
 		}
@@ -483,7 +486,7 @@ func TestWhoCannotSignInAnyMoreHoldsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	who := identity.New(epoch, ldap.New(h.accounts, settings.Get), identity.Accounts(h.accounts))
+	who := identity.New(epoch, ldap.New(h.accounts, settings.Get, out), identity.Accounts(h.accounts))
 	if got, err := who.ByPrincipal(t.Context(), carol.Principal()); !errors.Is(err, identity.ErrRefused) {
 		t.Errorf("she still holds a token or a session: %+v, %v", got, err)
 	}

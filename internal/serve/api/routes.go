@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"github.com/berth-registry/berth/internal/access"
-	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/job"
 )
 
@@ -23,7 +22,7 @@ func (a *API) routes(c Config) {
 	op(a.group("systeminfo"), "getVolumes", "GET /systeminfo/volumes", theSystem("system-volumes", "read"), s.volumes)
 	op(a.group("systeminfo"), "getCert", "GET /systeminfo/getcert", anyone, s.cert)
 
-	g, cf := a.group("configure"), configurations{c.Settings, audit.Reach}
+	g, cf := a.group("configure"), configurations{c.Settings, c.Audit.Reach}
 	op(g, "getConfigurations", "GET /configurations", theSystem("configuration", "read"), cf.get)
 	op(g, "updateConfigurations", "PUT /configurations", theSystem("configuration", "update"), cf.update)
 	op(g, "getInternalconfig", "GET /internalconfig", theSystem("configuration", "read"), cf.internal)

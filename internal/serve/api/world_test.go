@@ -33,6 +33,7 @@ import (
 	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/ldap"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/registry"
@@ -153,7 +154,7 @@ func fill(d *db.DB, folder string) (err error) {
 }
 
 func newAudit(d *db.DB) *audit.Service {
-	return audit.New(sqlstore.NewAudit(d), func(context.Context) (setting.Values, error) { return setting.Values{}, nil }, 0, slog.New(slog.DiscardHandler))
+	return audit.New(sqlstore.NewAudit(d), func(context.Context) (setting.Values, error) { return setting.Values{}, nil }, 0, outbound.NewDialer(outbound.ForSystem()), slog.New(slog.DiscardHandler))
 }
 
 // remembered brings what happened into the audit log, unless something went wrong
@@ -278,7 +279,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
 	jobs := idleJobs(w.db, log)
 	c := Config{
-		Accounts: w.accounts, Directory: ldap.New(w.accounts, w.settings.Get), Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Quotas: quota.New(sqlstore.NewQuotas(w.db), w.settings.Get, log), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
+		Accounts: w.accounts, Directory: ldap.New(w.accounts, w.settings.Get, outbound.NewDialer(outbound.ForSystem())), Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Quotas: quota.New(sqlstore.NewQuotas(w.db), w.settings.Get, log), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
 		Content: w.content, Labels: label.New(sqlstore.NewLabels(w.db)), Rules: immutable.New(sqlstore.NewImmutable(w.db)), Catalog: sqlstore.NewArtifacts(w.db), Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open),
 		Jobs: jobs, Retention: retention.New(sqlstore.NewRetention(w.db), nil, jobs),
 		Components: []Component{{"database", w.db.Ping}},

@@ -108,7 +108,7 @@ func open(t *testing.T) *door {
 	o.sessions = session.New(sqlstore.NewSessions(d), func(context.Context) (time.Duration, error) {
 		return time.Duration(o.settings.SessionMinutes) * time.Minute, nil
 	}, o.now)
-	o.broken = &breakable{Recorder: audit.New(sqlstore.NewAudit(d), none, 0, logger)}
+	o.broken = &breakable{Recorder: audit.New(sqlstore.NewAudit(d), none, 0, nil, logger)}
 	guard := o.guard(epoch)
 	o.people(t)
 
