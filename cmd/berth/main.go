@@ -62,7 +62,7 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 }
 
 // flagKeys maps the flags that set something to the names of their keys.
-var flagKeys = map[string]string{"data": "data", "database": "database", "listen": "listen", "external-url": "external_url"}
+var flagKeys = map[string]string{"data": "data", "database": "database", "listen": "listen", "external-url": "external_url", "outbound-allow": "outbound_allow"}
 
 // settings reads the configuration for a command.
 func (c *cli) settings(cmd *cobra.Command) (*settings, error) {

@@ -31,11 +31,13 @@ func newServe(c *cli) *cobra.Command {
 	return withAddresses(serve)
 }
 
-// withAddresses gives a command the flags that say where the server is. Those
-// that tell of a server that runs have them too, to be told what it was told.
+// withAddresses gives a command the flags that say where the server is, and what
+// it may reach. Those that tell of a server that runs have them too, to be told
+// what it was told.
 func withAddresses(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().String("listen", "", `HOST:PORT to listen on (default "127.0.0.1:8080")`)
 	cmd.Flags().String("external-url", "", "what clients call the server: https://registry.example.org")
+	cmd.Flags().String("outbound-allow", "", "what webhooks may reach besides the internet: 10.0.0.0/8,192.0.2.1 or private")
 	return cmd
 }
 

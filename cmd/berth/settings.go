@@ -54,6 +54,8 @@ var keys = []key{
 		about: "What clients call the server, as `https://registry.example.org`. Without it, whatever each request calls it."},
 	{name: "trusted_proxies", field: func(s *settings) any { return &s.TrustedProxies },
 		about: "Networks of reverse proxies, as `10.0.0.0/8`, whose `X-Forwarded-For`, `-Proto` and `-Host` are believed."},
+	{name: "outbound_allow", field: func(s *settings) any { return &s.OutboundAllow },
+		about: "What webhooks and their like may reach besides the internet: networks as `10.0.0.0/8`, addresses, and `private` for all private networks."},
 	{name: "database", field: func(s *settings) any { return &s.Database }, secret: true,
 		about: "`sqlite:///path/to/file` or `postgres://user:password@host/name`. Without it, SQLite in the data folder."},
 	{name: "database_connections", field: func(s *settings) any { return &s.Connections },

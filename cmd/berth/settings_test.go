@@ -110,6 +110,8 @@ func TestWhatCannotBeIsRefusedWithItsName(t *testing.T) {
 		{"database", "database: mysql://x:hunter2@y", nil, "database: it begins with neither sqlite:// nor postgres://"},
 		{"external address", "external_url: registry.example.org", nil, "external_url: "},
 		{"external path", "external_url: https://example.org/berth", nil, "Docker cannot reach a registry below a path"},
+		{"a way out", "outbound_allow: [private, intranet]", nil, `outbound_allow: "intranet" is neither a network like 10.0.0.0/8 nor an address`},
+		{"a way that is never out", "", []string{"BERTH_OUTBOUND_ALLOW=169.254.169.254"}, `outbound_allow: "169.254.169.254" cannot be allowed: it is a link-local address`},
 		{"two passwords", "admin_password: a\nadmin_password_file: b", nil, "only one of them"},
 		{"password file", "admin_password_file: /does/not/exist", nil, "admin_password_file: open"},
 		{"below zero", "http: {idle_timeout: -1s}", nil, "http.idle_timeout: it is below zero"},

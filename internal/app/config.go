@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/token"
 )
@@ -33,6 +34,11 @@ type Config struct {
 	Listen         string
 	ExternalURL    string
 	TrustedProxies []netip.Prefix
+
+	// OutboundAllow are the networks and addresses, as outbound.ParseAllow takes
+	// them, that people of projects may have the server connect to though they are
+	// not the internet's.
+	OutboundAllow []string
 
 	TLS   TLS
 	HTTP  HTTP
@@ -178,6 +184,9 @@ func (c Config) check() error {
 	}
 	if c.Token.KeyLife < token.LeastKeyLife {
 		return fmt.Errorf("token.key_life: a signing key has to live much longer than a token, for %s at least", token.LeastKeyLife)
+	}
+	if _, err := outbound.ParseAllow(c.OutboundAllow); err != nil {
+		return fmt.Errorf("outbound_allow: %w", err)
 	}
 	_, err := c.external()
 	return err
