@@ -13,6 +13,10 @@ import (
 func TestPurgingTheAuditLog(t *testing.T) {
 	s := apptest.Start(t)
 	asked(t, s, 201, "POST", "/projects", `{"project_name":"x"}`)
+	eventually(t, "what is to be purged", func() bool {
+		rows, _ := asked(t, s, 200, "GET", "/auditlog-exts?q=resource%3Dx", "")
+		return strings.Contains(rows, `"create"`)
+	})
 	_, path := asked(t, s, 201, "POST", "/system/purgeaudit/schedule", `{"schedule":{"type":"Manual"},"parameters":{"audit_retention_hour":0,"include_event_types":"other","dry_run":false}}`)
 	var history struct {
 		Status     string `json:"job_status"`
