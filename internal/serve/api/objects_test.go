@@ -45,6 +45,7 @@ var parameter = regexp.MustCompile(`\{([^}]*)\}`)
 // something further in its path, for what is alpha's in the other projects, as
 // everybody there is.
 func TestNoIDOfOneProjectAnswersInAnother(t *testing.T) {
+	oneByOne(t)
 	tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule"}
 	asked := 0
 	for _, r := range newWorld(t).api.table {
@@ -104,6 +105,7 @@ func TestNoIDOfOneProjectAnswersInAnother(t *testing.T) {
 
 // TestStaleIDs asks for what never was, or is no more.
 func TestStaleIDs(t *testing.T) {
+	oneByOne(t)
 	gone := map[string]string{
 		"project_name_or_id": "alpha", "project_name": "alpha", "repository_name": "app", "reference": "sha256:" + strings.Repeat("0", 64),
 		"tag_name": "none", "meta_name": "severity", "addition": "build_history", "digest": "sha256:" + strings.Repeat("0", 64),
@@ -149,6 +151,7 @@ var stale = map[string]map[int]bool{
 }
 
 func TestIDsThatAreNone(t *testing.T) {
+	oneByOne(t)
 	w := newWorld(t)
 	for _, r := range w.api.table {
 		parts := parameter.FindAllStringSubmatch(r.path, -1)
@@ -176,6 +179,7 @@ func TestIDsThatAreNone(t *testing.T) {
 
 // TestWrongFieldsAreNamed sends, for each field of each body, what cannot be.
 func TestWrongFieldsAreNamed(t *testing.T) {
+	oneByOne(t)
 	w := newWorld(t)
 	document := w.document()
 	for _, r := range w.api.table {

@@ -371,6 +371,7 @@ var callers = []struct{ title, as string }{
 // testdata/roles.golden. Its requests are those of the scenarios, for those of a
 // user about alice.
 func TestRoles(t *testing.T) {
+	oneByOne(t)
 	const file = "testdata/roles.golden"
 	var out strings.Builder
 	fmt.Fprintf(&out, "%-26s", "")

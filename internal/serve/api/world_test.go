@@ -48,6 +48,16 @@ import (
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
 )
 
+// oneByOne is for tests that send thousands of requests, each after the answer to
+// the last. They run without the race detector alone: it would find nothing more
+// in them than in those that send one of each, and makes them take minutes.
+func oneByOne(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("not run under the race detector: one request at a time")
+	}
+}
+
 // A world is an API over real services and a database of its own, in which
 // there are always the same people, projects and robots:
 //
