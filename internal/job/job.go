@@ -36,6 +36,8 @@ const (
 	GarbageCollection Kind = "GARBAGE_COLLECTION"
 	PurgeAudit        Kind = "PURGE_AUDIT_LOG"
 	Retention         Kind = "RETENTION"
+	Webhook           Kind = "WEBHOOK"
+	Slack             Kind = "SLACK"
 )
 
 // A Status of a task or an execution.
@@ -92,6 +94,7 @@ type Task struct {
 	ID          int64
 	ExecutionID int64
 	Kind        Kind
+	Lane        string // empty: none
 	Status      Status
 	Message     string          // why it failed
 	Runs        int             // how often it was begun
@@ -122,6 +125,17 @@ type Submission struct {
 	// Alone refuses it with ErrRunning while another of the same kind and owner is
 	// not over.
 	Alone bool
+
+	// Lane names a lane of the tasks. The tasks of one lane, of whatever execution,
+	// are begun one after the other, in the order in which they were made: one that
+	// is Running, or waits to be tried again, holds those behind it. Empty: none.
+	Lane string
+
+	// Cause names what it is submitted for, where that may happen more than once:
+	// of all submissions of a cause, also at the same time, one makes an execution.
+	// A cause is known for as long as that execution is kept (Work.Keep). Empty:
+	// none. Lists that share causes are to have them in the same order.
+	Cause string
 }
 
 // A Delivery tells a queue of a task that may run.
@@ -134,20 +148,25 @@ type Delivery struct {
 // A Store keeps executions and tasks. Each method is one transaction. Where it
 // is given a time, that is now.
 type Store interface {
-	// Create keeps an execution and its tasks, Pending, and returns the id and the
-	// deliveries. It returns ErrRunning.
-	Create(ctx context.Context, s Submission, now time.Time) (id int64, d []Delivery, err error)
+	// Create keeps executions and their tasks, Pending, in the order of the list,
+	// and returns the ids and the deliveries of those that may begin. Where a cause
+	// is known, the id is of the execution that it has. It returns ErrRunning, and
+	// then has kept none.
+	Create(ctx context.Context, all []Submission, now time.Time) (ids []int64, d []Delivery, err error)
 	// Begin makes a task Running on a node, if the turn is its last one and it is
 	// not Running or over; otherwise it returns ErrEnded.
 	Begin(ctx context.Context, task, turn int64, node string, now time.Time) (Task, error)
 	// End gives a running task its next status, if the turn still is its last one;
 	// otherwise it returns ErrEnded. A task that is to run again gets a new turn.
-	End(ctx context.Context, task, turn int64, o Outcome, now time.Time) error
+	// It returns the delivery of what may begin now: the task itself, or where it is
+	// over, the next one of its lane.
+	End(ctx context.Context, task, turn int64, o Outcome, now time.Time) ([]Delivery, error)
 	// Report replaces the attributes of a task that is running.
 	Report(ctx context.Context, task, turn int64, attrs json.RawMessage, now time.Time) error
 
 	// Stop makes the tasks of an execution that are not over Stopped, and with
-	// them the execution. It returns ErrNotFound, and ErrEnded.
+	// them the execution. It returns ErrNotFound, and ErrEnded. What may begin by
+	// this, as by all that ends tasks here, is Unsent.
 	Stop(ctx context.Context, execution int64, now time.Time) error
 	// StopAll does so with up to n executions that have tasks of a kind waiting
 	// or running, as said, and reports how many those were.
@@ -155,8 +174,11 @@ type Store interface {
 	// Turns returns the turns of those of the tasks that are Running.
 	Turns(ctx context.Context, tasks []int64) (map[int64]int64, error)
 
+	// Expire makes up to n tasks Failed that are stale, and says how many.
+	Expire(ctx context.Context, s Stale, n int, now time.Time) (int, error)
+
 	// Unsent returns up to n deliveries whose time has come and that no queue was
-	// given.
+	// given. It meets none of those that wait behind others of their lanes.
 	Unsent(ctx context.Context, n int, now time.Time) ([]Delivery, error)
 	// Sent notes that a queue has them.
 	Sent(ctx context.Context, d []Delivery) error
@@ -166,8 +188,8 @@ type Store interface {
 
 	// Execution returns one, or ErrNotFound.
 	Execution(ctx context.Context, id int64) (Execution, error)
-	// Executions lists those of a kind and owner.
-	Executions(ctx context.Context, kind Kind, owner int64, q query.Query) ([]Execution, int64, error)
+	// Executions lists those of an owner that are of one of the kinds.
+	Executions(ctx context.Context, kinds []Kind, owner int64, q query.Query) ([]Execution, int64, error)
 	// Task returns one, or ErrNotFound.
 	Task(ctx context.Context, id int64) (Task, error)
 	// Tasks lists those of an execution.
@@ -212,6 +234,14 @@ type Claim struct {
 	Lost   bool // and for all that wait and that a queue was given
 }
 
+// Stale are the tasks of a kind that were made Before a time and never begun, and
+// why they fail.
+type Stale struct {
+	Kind    Kind
+	Before  time.Time
+	Message string
+}
+
 // A Queue brings tasks to nodes. It may forget them, or bring one twice.
 type Queue interface {
 	// Send brings each delivery to a node.
@@ -248,6 +278,10 @@ type Work struct {
 	Backoff  func(attempt int) time.Duration // before the next one; nil: 10 s, doubling, at most 1 h
 	Limit    time.Duration                   // of one run; 0 is 10 minutes
 	Keep     int                             // executions of each owner that are kept once they are over; 0 is 50
+
+	// Expire is how long a task may wait before it is begun. One that has not begun
+	// by then fails: so no lane grows without end, whatever holds it. 0 is for ever.
+	Expire time.Duration
 }
 
 // Config is what a Service is made of.

@@ -25,6 +25,7 @@ type house struct {
 	*testing.T
 
 	url   string
+	db    *db.DB
 	store *sqlstore.Jobs
 	nodes atomic.Int64
 }
@@ -40,7 +41,7 @@ func each(t *testing.T, f func(h *house)) {
 		if err := d.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		f(&house{T: t, url: url, store: sqlstore.NewJobs(d)})
+		f(&house{T: t, url: url, db: d, store: sqlstore.NewJobs(d)})
 	})
 }
 
@@ -342,7 +343,7 @@ func TestSchedules(t *testing.T) {
 		executions := func(want int) {
 			h.Helper()
 			for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-				all, _, err := b.Executions(h.Context(), kind, 3, query.Query{})
+				all, _, err := b.Executions(h.Context(), []job.Kind{kind}, 3, query.Query{})
 				if err != nil {
 					h.Fatal(err)
 				}
@@ -424,7 +425,7 @@ func TestOldExecutionsGo(t *testing.T) {
 			h.Fatal(err)
 		}
 		for owner := range int64(2) {
-			all, total, err := n.Executions(h.Context(), kind, owner, query.Query{})
+			all, total, err := n.Executions(h.Context(), []job.Kind{kind}, owner, query.Query{})
 			if err != nil || total != 2 || all[0].ID < all[1].ID {
 				h.Errorf("%d of %d, %v", len(all), total, err)
 			}

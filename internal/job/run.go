@@ -165,14 +165,12 @@ func (s *Service) end(ctx context.Context, r *Run, o Outcome) error {
 	ctx, cancel := context.WithTimeout(ctx, endWithin)
 	defer cancel()
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		err := s.store.End(ctx, r.Task.ID, r.Task.Turn, o, s.now())
+		next, err := s.store.End(ctx, r.Task.ID, r.Task.Turn, o, s.now())
 		switch {
 		case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound): // it was stopped meanwhile, or another has it
 			return nil
-		case err == nil && !o.Status.Final() && !o.At.After(s.now()):
-			_ = s.resend(ctx) // or else Tick does
-			return nil
 		case err == nil:
+			_ = s.send(ctx, next) // or else Tick does
 			return nil
 		}
 		select {

@@ -24,23 +24,45 @@ const (
 	batch     = 500
 )
 
-// Submit has an execution made and returns its id. It returns ErrRunning.
+// Submit has an execution made and returns its id, or where its cause is known,
+// that of the execution of the cause. It returns ErrRunning.
 func (s *Service) Submit(ctx context.Context, sub Submission) (int64, error) {
-	if _, ok := s.works[sub.Kind]; !ok {
-		return 0, fmt.Errorf("job: no work of kind %s", sub.Kind)
-	}
-	id, d, err := s.store.Create(ctx, sub, s.now())
+	ids, err := s.create(ctx, []Submission{sub})
 	if err != nil {
 		return 0, err
 	}
-	// The execution is there. What cannot be sent now, tick sends.
-	if err := s.send(context.WithoutCancel(ctx), d); err != nil {
-		s.log.WarnContext(ctx, "tasks are sent later", "execution", id, "error", err)
+	return ids[0], nil
+}
+
+// SubmitAll has all of a list made at once, in its order, but for what has a cause
+// that is known. It returns ErrRunning, and then none is made. Lists are to be
+// short, hundreds: each is one transaction.
+func (s *Service) SubmitAll(ctx context.Context, all []Submission) error {
+	_, err := s.create(ctx, all)
+	return err
+}
+
+func (s *Service) create(ctx context.Context, all []Submission) ([]int64, error) {
+	for _, sub := range all {
+		if _, ok := s.works[sub.Kind]; !ok {
+			return nil, fmt.Errorf("job: no work of kind %s", sub.Kind)
+		}
 	}
-	return id, nil
+	ids, d, err := s.store.Create(ctx, all, s.now())
+	if err != nil {
+		return nil, err
+	}
+	// The executions are there. What cannot be sent now, tick sends.
+	if err := s.send(context.WithoutCancel(ctx), d); err != nil {
+		s.log.WarnContext(ctx, "tasks are sent later", "tasks", len(d), "error", err)
+	}
+	return ids, nil
 }
 
 func (s *Service) send(ctx context.Context, d []Delivery) error {
+	if len(d) == 0 {
+		return nil
+	}
 	if err := s.queue.Send(ctx, d); err != nil {
 		return fmt.Errorf("job: send tasks: %w", err)
 	}
@@ -88,9 +110,10 @@ func (s *Service) Execution(ctx context.Context, kind Kind, id int64) (Execution
 	return e, err
 }
 
-// Executions lists those of a kind and owner, the newest first.
-func (s *Service) Executions(ctx context.Context, kind Kind, owner int64, q query.Query) ([]Execution, int64, error) {
-	return s.store.Executions(ctx, kind, owner, q)
+// Executions lists those of an owner that are of one of the kinds, the newest
+// first.
+func (s *Service) Executions(ctx context.Context, kinds []Kind, owner int64, q query.Query) ([]Execution, int64, error) {
+	return s.store.Executions(ctx, kinds, owner, q)
 }
 
 // Tasks lists those of an execution, in the order in which they were made.
@@ -175,13 +198,30 @@ func (s *Service) doing() []int64 {
 	return slices.Collect(maps.Keys(s.running))
 }
 
-// Tick starts what schedules say, and sends what was not sent, or is to be tried
-// again.
+// Tick starts what schedules say, has fail what waited for too long, and sends
+// what was not sent, or is to be tried again. None of it holds up the others.
 func (s *Service) Tick(ctx context.Context) error {
-	if err := s.fireDue(ctx); err != nil {
-		return err
+	return errors.Join(s.fireDue(ctx), s.expire(ctx), s.resend(ctx))
+}
+
+func (s *Service) expire(ctx context.Context) error {
+	for kind, w := range s.works {
+		if w.Expire == 0 {
+			continue
+		}
+		now := s.now()
+		stale := Stale{kind, now.Add(-w.Expire), fmt.Sprintf("it waited for more than %s", w.Expire)}
+		for {
+			n, err := s.store.Expire(ctx, stale, batch, now)
+			if err != nil {
+				return fmt.Errorf("job: tasks that waited for too long: %w", err)
+			}
+			if n < batch {
+				break
+			}
+		}
 	}
-	return s.resend(ctx)
+	return nil
 }
 
 func (s *Service) resend(ctx context.Context) error {

@@ -330,7 +330,7 @@ func (r retentions) executions(ctx context.Context, in *listRetentionExecutions)
 	if err != nil {
 		return nil, err
 	}
-	found, total, err := r.jobs.Executions(ctx, job.Retention, in.ID, q)
+	found, total, err := r.jobs.Executions(ctx, []job.Kind{job.Retention}, in.ID, q)
 	if err != nil {
 		return nil, err
 	}

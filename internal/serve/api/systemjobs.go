@@ -67,7 +67,7 @@ func (s systemJobs) list(ctx context.Context, in *listSystemJobs) (*list[systemJ
 	if err != nil {
 		return nil, err
 	}
-	found, total, err := s.jobs.Executions(ctx, s.kind, 0, q)
+	found, total, err := s.jobs.Executions(ctx, []job.Kind{s.kind}, 0, q)
 	if err != nil {
 		return nil, err
 	}

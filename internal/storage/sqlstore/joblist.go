@@ -14,7 +14,7 @@ import (
 const (
 	executionFields = `e.id, e.kind, e.owner_id, e.caused_by, e.status, e.message, e.attrs, e.started, e.updated, e.ended,
 		e.pending, e.scheduled, e.running, e.stopped, e.failed, e.succeeded`
-	taskFields = `t.id, t.execution_id, t.kind, t.status, t.message, t.runs, t.turn, t.node, t.args, t.attrs, t.created, t.started, t.updated, t.ended`
+	taskFields = `t.id, t.execution_id, t.kind, t.status, t.message, t.runs, t.turn, t.node, t.args, t.attrs, t.created, t.started, t.updated, t.ended, t.lane`
 )
 
 var executionListing = listing{
@@ -61,7 +61,7 @@ func scanExecution[R scanner](row R) (e job.Execution, err error) {
 func scanTask[R scanner](row R) (t job.Task, err error) {
 	var created, started, updated, ended int64
 	var args, attrs string
-	err = row.Scan(&t.ID, &t.ExecutionID, &t.Kind, &t.Status, &t.Message, &t.Runs, &t.Turn, &t.Node, &args, &attrs, &created, &started, &updated, &ended)
+	err = row.Scan(&t.ID, &t.ExecutionID, &t.Kind, &t.Status, &t.Message, &t.Runs, &t.Turn, &t.Node, &args, &attrs, &created, &started, &updated, &ended, &t.Lane)
 	t.Args, t.Attrs = json.RawMessage(args), json.RawMessage(attrs)
 	t.Created, t.Started, t.Updated, t.Ended = timeOf(created), timeOf(started), timeOf(updated), timeOf(ended)
 	return t, err
@@ -82,8 +82,18 @@ func noJob(err error) error {
 }
 
 // Executions implements job.Store.
-func (s *Jobs) Executions(ctx context.Context, kind job.Kind, owner int64, q query.Query) ([]job.Execution, int64, error) {
-	return list(ctx, s.db, executionListing, condition{"e.kind = ? AND e.owner_id = ?", []any{kind, owner}}, q, scanExecution)
+func (s *Jobs) Executions(ctx context.Context, kinds []job.Kind, owner int64, q query.Query) ([]job.Execution, int64, error) {
+	return list(ctx, s.db, executionListing, executionsOf(kinds, owner), q, scanExecution)
+}
+
+// executionsOf meets those of an owner. Of several kinds, they are found in their
+// order, which is that of no index by kind.
+func executionsOf(kinds []job.Kind, owner int64) condition {
+	if len(kinds) == 1 {
+		return condition{"e.owner_id = ? AND e.kind = ?", []any{owner, kinds[0]}}
+	}
+	kind := column{"e.kind", text}.unindexed()
+	return condition{"e.owner_id = ? AND " + kind.expr + " IN (" + db.In(len(kinds)) + ")", append([]any{owner}, anyOf(kinds)...)}
 }
 
 // Task implements job.Store.

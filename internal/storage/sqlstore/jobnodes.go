@@ -24,16 +24,21 @@ func (s *Jobs) Turns(ctx context.Context, tasks []int64) (map[int64]int64, error
 	})
 }
 
+// unsent reads no task that waits behind another: its index has none.
+const unsent = `SELECT kind, id, turn FROM task WHERE NOT sent AND NOT behind AND ended = 0 AND at <= ? AND status <> ?
+	AND kind NOT IN (SELECT kind FROM paused_kind) ORDER BY at, id LIMIT ?`
+
 // Unsent implements job.Store.
 func (s *Jobs) Unsent(ctx context.Context, n int, now time.Time) ([]job.Delivery, error) {
-	rows, err := s.db.Query(ctx, `SELECT kind, id, turn FROM task WHERE NOT sent AND ended = 0 AND at <= ? AND status <> ?
-		AND kind NOT IN (SELECT kind FROM paused_kind) ORDER BY at, id LIMIT ?`, now.UnixMicro(), job.Running, n)
+	rows, err := s.db.Query(ctx, unsent, now.UnixMicro(), job.Running, n)
 	if err != nil {
 		return nil, err
 	}
-	return gather(rows, func(rows *db.Rows) (d job.Delivery, err error) {
-		return d, rows.Scan(&d.Kind, &d.Task, &d.Turn)
-	})
+	return gather(rows, scanDelivery)
+}
+
+func scanDelivery(rows *db.Rows) (d job.Delivery, err error) {
+	return d, rows.Scan(&d.Kind, &d.Task, &d.Turn)
 }
 
 // Sent implements job.Store.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/berth-registry/berth/internal/job"
@@ -17,71 +18,125 @@ import (
 // job.Store, job.LogStore and job.ScheduleStore.
 //
 // Whoever changes the status of a task first writes the row of its execution:
-// that row is the lock under which its tasks are counted.
+// that row is the lock under which its tasks are counted. Whoever makes or ends
+// tasks of lanes does so in inLanes, which writes the rows of those lanes. The
+// order is executions by their ids, then lanes by their names, then tasks.
 type Jobs struct{ db *db.DB }
 
 // NewJobs returns the executions in d.
 func NewJobs(d *db.DB) *Jobs { return &Jobs{d} }
 
 // Create implements job.Store.
-func (s *Jobs) Create(ctx context.Context, sub job.Submission, now time.Time) (id int64, d []job.Delivery, err error) {
+func (s *Jobs) Create(ctx context.Context, subs []job.Submission, now time.Time) (ids []int64, d []job.Delivery, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
-		id, d, err = submit(tx, sub, now)
+		ids, d, err = submit(tx, subs, now)
 		return err
 	})
-	return id, d, err
+	return ids, d, err
 }
 
-// submit makes an execution and its tasks.
-func submit(tx *db.Tx, sub job.Submission, now time.Time) (id int64, d []job.Delivery, err error) {
+// A newTask is one of an execution that has been made.
+type newTask struct {
+	execution int64
+	of        *job.Submission
+	args      any
+}
+
+// submit makes executions and their tasks.
+func submit(tx *db.Tx, subs []job.Submission, now time.Time) (ids []int64, d []job.Delivery, err error) {
+	var tasks []newTask
+	var lanes []string
+	for i := range subs {
+		sub := &subs[i]
+		id, made, err := addExecution(tx, sub, now)
+		if err != nil {
+			return nil, nil, err
+		}
+		ids = append(ids, id)
+		if !made {
+			continue
+		}
+		lanes = append(lanes, sub.Lane)
+		for _, args := range sub.Tasks {
+			tasks = append(tasks, newTask{id, sub, args})
+		}
+	}
+	next, err := inLanes(tx, lanes, func() error {
+		for chunk := range slices.Chunk(tasks, rowsAtOnce) {
+			more, err := addTasks(tx, chunk, now)
+			if err != nil {
+				return fmt.Errorf("tasks of %s: %w", chunk[0].of.Kind, err)
+			}
+			d = append(d, more...)
+		}
+		return nil
+	})
+	return ids, append(d, next...), err
+}
+
+// addExecution makes an execution, unless its cause has one already.
+func addExecution(tx *db.Tx, sub *job.Submission, now time.Time) (id int64, made bool, err error) {
 	attrs, err := object(sub.Attrs)
 	if err != nil {
-		return 0, nil, err
+		return 0, false, err
 	}
-	var alone any
+	var alone, cause any
 	if sub.Alone {
 		alone = string(sub.Kind) + " " + strconv.FormatInt(sub.OwnerID, 10)
 	}
-	at := now.UnixMicro()
-	err = tx.QueryRow(`INSERT INTO execution (kind, owner_id, caused_by, status, attrs, alone, started, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (alone) DO NOTHING RETURNING id`,
-		sub.Kind, sub.OwnerID, sub.Trigger, job.Running, attrs, alone, at, at).Scan(&id)
-	if errors.Is(err, db.ErrNotFound) {
-		return 0, nil, job.ErrRunning
+	if sub.Cause != "" {
+		cause = sub.Cause
 	}
-	if err != nil {
-		return 0, nil, fmt.Errorf("execution of %s: %w", sub.Kind, err)
+	at, tasks := now.UnixMicro(), len(sub.Tasks)
+	err = tx.QueryRow(`INSERT INTO execution (kind, owner_id, caused_by, status, attrs, alone, cause, pending, started, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO NOTHING RETURNING id`,
+		sub.Kind, sub.OwnerID, sub.Trigger, job.Running, attrs, alone, cause, tasks, at, at).Scan(&id)
+	if err == nil && tasks == 0 { // it is over
+		err = countTasks(tx, id, change{}, "", now)
 	}
-	for chunk := range slices.Chunk(sub.Tasks, rowsAtOnce) {
-		more, err := addTasks(tx, id, sub.Kind, chunk, at)
+	if !errors.Is(err, db.ErrNotFound) {
 		if err != nil {
-			return 0, nil, fmt.Errorf("tasks of %s: %w", sub.Kind, err)
+			err = fmt.Errorf("execution of %s: %w", sub.Kind, err)
 		}
-		d = append(d, more...)
+		return id, err == nil, err
 	}
-	return id, d, countTasks(tx, id, change{job.Pending: int64(len(d))}, "", now)
+	err = tx.QueryRow(`SELECT id FROM execution WHERE cause = ?`, cause).Scan(&id)
+	if errors.Is(err, db.ErrNotFound) {
+		err = nil // that of the cause has gone just now
+		if sub.Alone {
+			err = job.ErrRunning
+		}
+	}
+	return id, false, err
 }
 
-func addTasks(tx *db.Tx, execution int64, kind job.Kind, all []any, at int64) ([]job.Delivery, error) {
+// addTasks returns the deliveries of those that are in no lane: inLanes knows of
+// the others.
+func addTasks(tx *db.Tx, tasks []newTask, now time.Time) (d []job.Delivery, err error) {
 	var args []any
-	for _, a := range all {
-		text, err := object(a)
+	at := now.UnixMicro()
+	for _, t := range tasks {
+		text, err := object(t.args)
 		if err != nil {
 			return nil, err
 		}
-		args = append(args, execution, kind, job.Pending, at, text, at, at)
+		args = append(args, t.execution, t.of.Kind, job.Pending, at, text, at, at, t.of.Lane, t.of.Lane != "")
 	}
-	row := "(" + db.In(7) + ")"
-	q := `INSERT INTO task (execution_id, kind, status, at, args, created, updated) VALUES ` + row
-	for range len(all) - 1 {
-		q += ", " + row
+	row := "(" + db.In(9) + ")"
+	rows, err := tx.Query(`INSERT INTO task (execution_id, kind, status, at, args, created, updated, lane, behind) VALUES `+
+		row+strings.Repeat(", "+row, len(tasks)-1)+` RETURNING kind, id, turn, behind`, args...)
+	if err != nil {
+		return nil, err
 	}
-	ids, err := columnOf[int64](tx.Query(q+` RETURNING id`, args...))
-	d := make([]job.Delivery, len(ids))
-	for i, id := range ids {
-		d[i] = job.Delivery{Kind: kind, Task: id, Turn: 1}
-	}
-	return d, err
+	return d, eachRow(rows, func(rows *db.Rows) error {
+		var one job.Delivery
+		var behind bool
+		err := rows.Scan(&one.Kind, &one.Task, &one.Turn, &behind)
+		if !behind {
+			d = append(d, one)
+		}
+		return err
+	})
 }
 
 // object returns the JSON of a value; nothing is an empty object.
@@ -165,8 +220,8 @@ func (s *Jobs) Begin(ctx context.Context, task, turn int64, node string, now tim
 
 // End implements job.Store. A run that goes on by itself is not counted as one
 // that failed.
-func (s *Jobs) End(ctx context.Context, task, turn int64, o job.Outcome, now time.Time) error {
-	return s.db.Write(ctx, func(tx *db.Tx) error {
+func (s *Jobs) End(ctx context.Context, task, turn int64, o job.Outcome, now time.Time) (next []job.Delivery, err error) {
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		t, err := held(tx, task)
 		if err != nil {
 			return err
@@ -174,23 +229,53 @@ func (s *Jobs) End(ctx context.Context, task, turn int64, o job.Outcome, now tim
 		if t.Turn != turn || t.Status != job.Running {
 			return job.ErrEnded
 		}
-		at, ended, runs := now.UnixMicro(), int64(0), t.Runs
-		switch {
-		case o.Status.Final():
-			ended = at
-		case o.Status == job.Pending:
-			runs--
+		if o.Status.Final() {
+			next, err = finish(tx, []job.Task{t}, o, now)
+		} else {
+			next, err = goOn(tx, t, o, now)
 		}
-		_, err = tx.Exec(`UPDATE task SET status = ?, message = ?, runs = ?, turn = turn + 1, at = ?, sent = FALSE, node = '', updated = ?, ended = ? WHERE id = ?`,
-			o.Status, o.Message, runs, max(o.At.UnixMicro(), 0), at, ended, task)
-		if err != nil {
-			return err
+		return err
+	})
+	return next, err
+}
+
+// goOn has a task run again, and returns its delivery where it is time for that.
+func goOn(tx *db.Tx, t job.Task, o job.Outcome, now time.Time) (d []job.Delivery, err error) {
+	if o.Status == job.Pending {
+		t.Runs--
+	}
+	_, err = tx.Exec(`UPDATE task SET status = ?, message = ?, runs = ?, turn = turn + 1, at = ?, sent = FALSE, node = '', updated = ? WHERE id = ?`,
+		o.Status, o.Message, t.Runs, o.At.UnixMicro(), now.UnixMicro(), t.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !o.At.After(now) {
+		d = []job.Delivery{{Kind: t.Kind, Task: t.ID, Turn: t.Turn + 1}}
+	}
+	return d, countTasks(tx, t.ExecutionID, change{job.Running: -1, o.Status: 1}, "", now)
+}
+
+// finish ends tasks, whose executions are held.
+func finish(tx *db.Tx, tasks []job.Task, o job.Outcome, now time.Time) (next []job.Delivery, err error) {
+	failure := ""
+	if o.Status == job.Failed {
+		failure = o.Message
+	}
+	lanes := make([]string, len(tasks))
+	for i, t := range tasks {
+		lanes[i] = t.Lane
+	}
+	at := now.UnixMicro()
+	return inLanes(tx, lanes, func() error {
+		for _, t := range tasks {
+			if _, err := tx.Exec(`UPDATE task SET status = ?, message = ?, node = '', updated = ?, ended = ? WHERE id = ?`, o.Status, o.Message, at, at, t.ID); err != nil {
+				return err
+			}
+			if err := countTasks(tx, t.ExecutionID, change{t.Status: -1, o.Status: 1}, failure, now); err != nil {
+				return err
+			}
 		}
-		failure := ""
-		if o.Status == job.Failed {
-			failure = o.Message
-		}
-		return countTasks(tx, t.ExecutionID, change{job.Running: -1, o.Status: 1}, failure, now)
+		return nil
 	})
 }
 
@@ -208,27 +293,50 @@ func (s *Jobs) Report(ctx context.Context, task, turn int64, attrs json.RawMessa
 // Stop implements job.Store.
 func (s *Jobs) Stop(ctx context.Context, execution int64, now time.Time) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		var ended int64
-		err := tx.QueryRow(`UPDATE execution SET updated = updated WHERE id = ? RETURNING ended`, execution).Scan(&ended)
-		switch {
-		case errors.Is(err, db.ErrNotFound):
-			return job.ErrNotFound
-		case err != nil:
-			return err
-		case ended != 0:
-			return job.ErrEnded
+		open, err := heldOpen(tx, execution)
+		if err == nil && !open {
+			err = job.ErrEnded
 		}
-		return stop(tx, execution, now)
+		if err != nil {
+			return noJob(err)
+		}
+		return stop(tx, []int64{execution}, now)
 	})
 }
 
-// stop stops the tasks of an execution, whose row is held.
-func stop(tx *db.Tx, execution int64, now time.Time) error {
+// heldOpen reports whether an execution, which it holds, is not over.
+func heldOpen(tx *db.Tx, execution int64) (open bool, err error) {
+	err = tx.QueryRow(`UPDATE execution SET updated = updated WHERE id = ? RETURNING ended = 0`, execution).Scan(&open)
+	return open, err
+}
+
+// stop stops the tasks of executions, whose rows are held.
+func stop(tx *db.Tx, executions []int64, now time.Time) error {
+	var lanes []string
+	for chunk := range slices.Chunk(executions, rowsAtOnce) {
+		more, err := columnOf[string](tx.Query(`SELECT DISTINCT lane FROM task WHERE execution_id IN (`+db.In(len(chunk))+`) AND ended = 0`, anyOf(chunk)...))
+		if err != nil {
+			return fmt.Errorf("lanes of executions: %w", err)
+		}
+		lanes = append(lanes, more...)
+	}
+	_, err := inLanes(tx, lanes, func() error {
+		for _, id := range executions {
+			if err := stopTasks(tx, id, now); err != nil {
+				return fmt.Errorf("stop tasks: %w", err)
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+func stopTasks(tx *db.Tx, execution int64, now time.Time) error {
 	t, at := change{}, now.UnixMicro()
 	for _, from := range []job.Status{job.Pending, job.Scheduled, job.Running} {
 		n, err := tx.Exec(`UPDATE task SET status = ?, updated = ?, ended = ? WHERE execution_id = ? AND status = ?`, job.Stopped, at, at, execution, from)
 		if err != nil {
-			return fmt.Errorf("stop tasks: %w", err)
+			return err
 		}
 		t[from] = -n
 		t[job.Stopped] += n
@@ -246,11 +354,8 @@ func (s *Jobs) StopTask(ctx context.Context, id int64, now time.Time) error {
 		if t.Status.Final() {
 			return job.ErrEnded
 		}
-		at := now.UnixMicro()
-		if _, err := tx.Exec(`UPDATE task SET status = ?, updated = ?, ended = ? WHERE id = ?`, job.Stopped, at, at, id); err != nil {
-			return err
-		}
-		return countTasks(tx, t.ExecutionID, change{t.Status: -1, job.Stopped: 1}, "", now)
+		_, err = finish(tx, []job.Task{t}, job.Outcome{Status: job.Stopped, Message: t.Message}, now)
+		return err
 	})
 }
 
@@ -265,19 +370,46 @@ func (s *Jobs) StopAll(ctx context.Context, kind job.Kind, running bool, n int, 
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		ids, err := columnOf[int64](tx.Query(`SELECT id FROM execution WHERE `+where+` ORDER BY id LIMIT ?`, append(args, n)...))
+		if err != nil {
+			return err
+		}
 		stopped = len(ids)
+		var all []int64
 		for _, id := range ids {
-			var open bool
-			if err := tx.QueryRow(`UPDATE execution SET updated = updated WHERE id = ? RETURNING ended = 0`, id).Scan(&open); err != nil {
+			open, err := heldOpen(tx, id)
+			if err != nil {
 				return err
 			}
 			if open {
-				if err := stop(tx, id, now); err != nil {
-					return err
-				}
+				all = append(all, id)
 			}
 		}
-		return err
+		return stop(tx, all, now)
 	})
 	return stopped, err
+}
+
+// staleTasks finds tasks that were made before a time and never begun.
+const staleTasks = `SELECT id, execution_id FROM task WHERE kind = ? AND status = ? AND created < ? AND ended = 0 AND runs = 0 ORDER BY created LIMIT ?`
+
+// Expire implements job.Store.
+func (s *Jobs) Expire(ctx context.Context, c job.Stale, n int, now time.Time) (int, error) {
+	ids, err := columnOf[int64](s.db.Query(ctx, `SELECT id FROM (`+staleTasks+`) AS stale ORDER BY execution_id, id`, c.Kind, job.Pending, c.Before.UnixMicro(), n))
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	return len(ids), s.db.Write(ctx, func(tx *db.Tx) error {
+		var stale []job.Task
+		for _, id := range ids {
+			t, err := held(tx, id)
+			if err != nil && !errors.Is(err, job.ErrNotFound) {
+				return err
+			}
+			if err == nil && t.Status == job.Pending && t.Runs == 0 {
+				stale = append(stale, t)
+			}
+		}
+		_, err := finish(tx, stale, job.Outcome{Status: job.Failed, Message: c.Message}, now)
+		return err
+	})
 }

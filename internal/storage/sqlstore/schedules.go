@@ -83,7 +83,7 @@ func (s *Jobs) Fire(ctx context.Context, at job.Schedule, next time.Time, sub jo
 			err = job.ErrEnded
 		}
 		if err == nil {
-			_, d, err = submit(tx, sub, now)
+			_, d, err = submit(tx, []job.Submission{sub}, now)
 		}
 		if running = errors.Is(err, job.ErrRunning); running {
 			return nil
