@@ -195,8 +195,9 @@ type Store interface {
 	// Tasks lists those of an execution.
 	Tasks(ctx context.Context, execution int64, q query.Query) ([]Task, int64, error)
 	// Sweep removes up to n executions of a kind that are over, with all that
-	// belongs to them: of each owner those behind the newest, of which keep stay.
-	Sweep(ctx context.Context, kind Kind, keep, n int) (int, error)
+	// belongs to them: those that ended before a time, and of each owner those
+	// behind the newest, of which keep stay.
+	Sweep(ctx context.Context, kind Kind, keep int, before time.Time, n int) (int, error)
 
 	// FirstTasks returns the first task of each of the executions that has one.
 	FirstTasks(ctx context.Context, executions []int64) (map[int64]Task, error)

@@ -20,7 +20,8 @@ const (
 )
 
 const (
-	deadAfter = 30 * time.Second // a node that was not heard of for so long does nothing any more
+	deadAfter = 30 * time.Second    // a node that was not heard of for so long does nothing any more
+	keptFor   = 90 * 24 * time.Hour // executions that are over, also of owners that are gone
 	batch     = 500
 )
 
@@ -274,7 +275,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 			keep = defaultKeep
 		}
 		for {
-			n, err := s.store.Sweep(ctx, kind, keep, batch)
+			n, err := s.store.Sweep(ctx, kind, keep, s.now().Add(-keptFor), batch)
 			if err != nil {
 				return fmt.Errorf("job: old executions of %s: %w", kind, err)
 			}

@@ -97,13 +97,39 @@ func (s *Jobs) Reclaim(ctx context.Context, c job.Claim, n int, now time.Time) (
 	return taken, err
 }
 
-// Sweep implements job.Store.
-func (s *Jobs) Sweep(ctx context.Context, kind job.Kind, keep, n int) (gone int, err error) {
+// Sweep implements job.Store. What is to go is looked for outside of the
+// transaction, in which nobody else writes.
+func (s *Jobs) Sweep(ctx context.Context, kind job.Kind, keep int, before time.Time, n int) (gone int, err error) {
+	ids, err := columnOf[int64](s.db.Query(ctx, `SELECT id FROM execution WHERE kind = ? AND ended <> 0 AND ended < ? LIMIT ?`, kind, before.UnixMicro(), n))
+	if err != nil {
+		return 0, err
+	}
+	owners, err := columnOf[int64](s.db.Query(ctx, `SELECT owner_id FROM execution WHERE kind = ? GROUP BY owner_id HAVING COUNT(*) > ? ORDER BY owner_id`, kind, keep))
+	if err != nil {
+		return 0, err
+	}
+	for _, owner := range owners {
+		if len(ids) >= n {
+			break
+		}
+		more, err := columnOf[int64](s.db.Query(ctx, `SELECT id FROM execution WHERE kind = ? AND owner_id = ? AND ended <> 0 AND ended >= ?
+			AND id <= (SELECT id FROM execution WHERE kind = ? AND owner_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?) ORDER BY id LIMIT ?`,
+			kind, owner, before.UnixMicro(), kind, owner, keep, n-len(ids)))
+		if err != nil {
+			return 0, err
+		}
+		ids = append(ids, more...)
+	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		k, err := tx.Exec(`DELETE FROM execution WHERE id IN (SELECT id FROM (SELECT id, ended, row_number() OVER (PARTITION BY owner_id ORDER BY id DESC) AS place
-			FROM execution WHERE kind = ?) AS ranked WHERE place > ? AND ended <> 0 ORDER BY id LIMIT ?)`, kind, keep, n)
-		gone = int(k)
-		return err
+		gone = 0
+		for chunk := range slices.Chunk(ids, rowsAtOnce) {
+			k, err := tx.Exec(`DELETE FROM execution WHERE id IN (`+db.In(len(chunk))+`)`, anyOf(chunk)...)
+			if err != nil {
+				return err
+			}
+			gone += int(k)
+		}
+		return nil
 	})
 	return gone, err
 }

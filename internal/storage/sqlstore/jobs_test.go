@@ -288,7 +288,7 @@ func TestACauseIsKnownWhileItsExecutionIsKept(t *testing.T) {
 		if _, err := s.StopAll(t.Context(), "", false, 10, now); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := s.Sweep(t.Context(), job.Webhook, 0, 10); err != nil || n != 6 {
+		if n, err := s.Sweep(t.Context(), job.Webhook, 0, time.Time{}, 10); err != nil || n != 6 {
 			t.Fatalf("%d swept, %v", n, err)
 		}
 		if id := create(of("1"))[0]; id <= all[0].ID {
@@ -348,6 +348,28 @@ func TestWaitingTasksAreReadFromIndexes(t *testing.T) {
 					t.Errorf("%s\n%s", q, lines)
 				}
 			}
+		}
+	})
+}
+
+func TestOldExecutionsAreSweptWhoeverTheirOwnerIs(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		s, now := NewJobs(d), time.Now()
+		for i := range 3 {
+			if _, _, err := s.Create(t.Context(), []job.Submission{{Kind: job.Webhook, OwnerID: int64(i), Tasks: []any{1}}}, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.StopAll(t.Context(), "", false, 2, now.Add(-time.Hour)); err != nil { // two of them have ended by then
+			t.Fatal(err)
+		}
+		for _, want := range []int{1, 1, 0} {
+			if n, err := s.Sweep(t.Context(), job.Webhook, 100, now.Add(-time.Minute), 1); err != nil || n != want {
+				t.Errorf("%d swept, want %d, %v", n, want, err)
+			}
+		}
+		if n, err := s.Sweep(t.Context(), job.Webhook, 100, now.Add(time.Hour), 10); err != nil || n != 0 {
+			t.Errorf("%d of those that are not over, %v", n, err)
 		}
 	})
 }

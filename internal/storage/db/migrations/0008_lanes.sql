@@ -20,3 +20,6 @@ CREATE UNIQUE INDEX execution_cause ON execution (cause);
 
 -- Executions of several kinds, in their order.
 CREATE INDEX execution_of ON execution (owner_id, id, kind);
+
+-- Old executions are forgotten, whoever they were for.
+CREATE INDEX execution_ended ON execution (kind, ended) WHERE ended <> 0;
