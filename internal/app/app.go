@@ -46,6 +46,7 @@ import (
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/queue"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
+	"github.com/berth-registry/berth/internal/webhook"
 )
 
 // An App is the whole server. New makes it, Run runs it; one that is not run is
@@ -74,6 +75,8 @@ type App struct {
 	metrics  *metrics.Metrics
 
 	retention *retention.Service
+	webhooks  *webhook.Service
+	out       *outbound.Client // for what people of projects configure
 
 	certificate *certificate // nil without TLS
 	handler     http.Handler
@@ -165,7 +168,15 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	rules := immutable.New(sqlstore.NewImmutable(d))
 	a.retention = retention.New(sqlstore.NewRetention(d), remover{a.content, rules}, a.jobs)
-	a.events = &dispatcher{outbox: sqlstore.NewEvents(d), log: log, subscribers: []subscriber{{"audit", a.audit.Deliver}}}
+	allowed, err := outbound.ParseAllow(cfg.OutboundAllow)
+	if err != nil {
+		return fmt.Errorf("outbound_allow: %w", err)
+	}
+	a.out = outbound.New(outbound.ForProjects(allowed), outbound.Limits{Whole: webhook.Patience})
+	a.webhooks = webhook.New(webhook.Config{
+		Store: sqlstore.NewWebhooks(d), Jobs: a.jobs, Sealer: secret.NewSealer(key), Out: a.out, Settings: a.settings.Get, Host: cfg.host(external),
+	})
+	a.events = &dispatcher{outbox: sqlstore.NewEvents(d), log: log, subscribers: []subscriber{{"audit", a.audit.Deliver}, {"webhook", a.webhooks.Deliver}}}
 
 	a.metrics = metrics.New(metrics.Build{Version: cfg.Version.Number, Commit: cfg.Version.Commit, Go: cfg.Version.Go}, log)
 	for name, stats := range d.Pools() {
@@ -175,7 +186,7 @@ func (a *App) wire(ctx context.Context) error {
 	guard := auth.New(auth.Config{Identity: who, Tokens: tokens, Sessions: a.sessions, Accounts: a.accounts, Settings: a.settings.Get, Events: a.audit})
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
-		Content: a.content, Catalog: artifacts, Labels: label.New(sqlstore.NewLabels(d)), Rules: rules, Retention: a.retention, Additions: addition.New(artifacts, a.openBlob),
+		Content: a.content, Catalog: artifacts, Labels: label.New(sqlstore.NewLabels(d)), Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},
@@ -273,6 +284,9 @@ func (a *App) Close() error {
 	var errs []error
 	if a.queue != nil {
 		errs = append(errs, a.queue.Close())
+	}
+	if a.out != nil {
+		a.out.Close()
 	}
 	if a.db != nil {
 		errs = append(errs, a.db.Close())

@@ -192,6 +192,14 @@ func (c Config) check() error {
 	return err
 }
 
+// host returns what people call the server, without a scheme.
+func (c Config) host(external *url.URL) string {
+	if external != nil {
+		return external.Host
+	}
+	return c.Listen
+}
+
 // external returns the parsed external URL, or nil where there is none.
 func (c Config) external() (*url.URL, error) {
 	if c.ExternalURL == "" {

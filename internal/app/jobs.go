@@ -10,17 +10,21 @@ import (
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/webhook"
 )
 
 // works is all that is done later, each by the program itself. The names are
 // stored: they never change.
 func (a *App) works() map[job.Kind]job.Work {
-	// Retention is made after the jobs, which it asks.
+	// Retention and webhooks are made after the jobs, which they ask.
 	retain := func(ctx context.Context, r *job.Run) error { return a.retention.Do(ctx, r) }
+	tell := func(ctx context.Context, r *job.Run) error { return a.webhooks.Do(ctx, r) }
 	due := func(ctx context.Context, at job.Schedule) (job.Submission, error) { return a.retention.Due(ctx, at) }
 	works := map[job.Kind]job.Work{
 		job.GarbageCollection: {Run: a.garbage.Do, Scheduled: asScheduled, Attempts: 3, Limit: 24 * time.Hour},
 		job.Retention:         {Run: retain, Scheduled: due, Workers: 2, Attempts: 3, Limit: 2 * time.Hour},
+		job.Webhook:           {Run: tell, Workers: 32, Attempts: webhook.Attempts, Backoff: webhook.Backoff, Limit: webhook.Limit, Expire: webhook.Expire, Keep: webhook.Keep},
+		job.Slack:             {Run: tell, Workers: 16, Attempts: webhook.Attempts, Backoff: webhook.Backoff, Limit: webhook.Limit, Expire: webhook.Expire, Keep: webhook.Keep},
 		job.PurgeAudit:        {Run: a.audit.Do, Scheduled: asScheduled, Keep: 10, Attempts: 3, Limit: time.Hour},
 	}
 	for kind, w := range works {

@@ -8,10 +8,11 @@ import (
 	"github.com/berth-registry/berth/internal/robot"
 )
 
-// describe returns the row of an event, unless it is one that nobody did.
+// describe returns the row of an event, unless it is one that nobody did, or that
+// has a row for each of its parts.
 func describe(e event.Event) (row Row, remembered bool) {
 	switch e.Fact.(type) {
-	case event.QuotaWarned, event.QuotaExceeded:
+	case event.QuotaWarned, event.QuotaExceeded, event.RetentionRan:
 		return Row{}, false
 	}
 	return rowOf(e), true
@@ -112,6 +113,12 @@ func (r *Row) rules(fact event.Fact) {
 		r.is("update", "retention_policy", f.Where, numbered(f.Where, f.ID))
 	case event.RetentionPolicyDeleted:
 		r.is("delete", "retention_policy", f.Where, numbered(f.Where, f.ID))
+	case event.WebhookCreated:
+		r.is("create", "webhook", f.Where, f.Name)
+	case event.WebhookUpdated:
+		r.is("update", "webhook", f.Where, f.Name)
+	case event.WebhookDeleted:
+		r.is("delete", "webhook", f.Where, f.Name)
 	case event.QuotaUpdated:
 		r.is("update", "quota", f.Where, f.Project, fmt.Sprintf("%d bytes", f.Hard))
 	case event.SettingsUpdated:

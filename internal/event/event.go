@@ -61,6 +61,7 @@ var kinds = table(
 	as[LabelCreated], as[LabelUpdated], as[LabelDeleted], as[LabelAdded], as[LabelRemoved],
 	as[ImmutableRuleCreated], as[ImmutableRuleUpdated], as[ImmutableRuleDeleted],
 	as[RetentionPolicyCreated], as[RetentionPolicyUpdated], as[RetentionPolicyDeleted],
+	as[RetentionRan], as[WebhookCreated], as[WebhookUpdated], as[WebhookDeleted],
 	as[QuotaUpdated], as[QuotaWarned], as[QuotaExceeded],
 	as[GroupCreated], as[GroupUpdated], as[GroupDeleted],
 	as[SettingsUpdated], as[AuditPurged],

@@ -180,6 +180,52 @@ type (
 	RetentionPolicyDeleted struct{ RetentionPolicy }
 )
 
+// RetentionRan says that artifacts of a repository went because no rule of a
+// policy keeps them.
+type RetentionRan struct {
+	RetentionPolicy
+	Total    int               `json:"total"` // artifacts that there were
+	Retained int               `json:"retained"`
+	Rules    []RetentionRule   `json:"rules"`
+	Deleted  []DeletedArtifact `json:"deleted"` // the first hundred
+}
+
+// A RetentionRule is a rule as it was when it decided.
+type RetentionRule struct {
+	Template     string `json:"template"`
+	Param        *int64 `json:"param,omitempty"`
+	Tags         Choice `json:"tags"`
+	Repositories Choice `json:"repositories"` // without the project
+}
+
+// A Choice is of the names that a pattern matches, or of all others.
+type Choice struct {
+	Pattern string `json:"pattern"`
+	Except  bool   `json:"except,omitempty"`
+}
+
+// A DeletedArtifact is an artifact that went.
+type DeletedArtifact struct {
+	Type   string   `json:"type"` // as the API shows it: "IMAGE"
+	Digest string   `json:"digest"`
+	Tags   []string `json:"tags,omitempty"` // the first hundred
+}
+
+// Webhook names a policy about who is told what happens in a project.
+type Webhook struct {
+	Where
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+// WebhookCreated, WebhookUpdated and WebhookDeleted tell of a policy about who is
+// told what happens.
+type (
+	WebhookCreated struct{ Webhook }
+	WebhookUpdated struct{ Webhook }
+	WebhookDeleted struct{ Webhook }
+)
+
 // Quota says how much a project uses and may use, in bytes. Hard is below 0
 // where nothing limits it.
 type Quota struct {
@@ -262,6 +308,11 @@ func (ImmutableRuleDeleted) Kind() string { return "immutable_rule.deleted" }
 func (RetentionPolicyCreated) Kind() string { return "retention_policy.created" }
 func (RetentionPolicyUpdated) Kind() string { return "retention_policy.updated" }
 func (RetentionPolicyDeleted) Kind() string { return "retention_policy.deleted" }
+func (RetentionRan) Kind() string           { return "retention.ran" }
+
+func (WebhookCreated) Kind() string { return "webhook.created" }
+func (WebhookUpdated) Kind() string { return "webhook.updated" }
+func (WebhookDeleted) Kind() string { return "webhook.deleted" }
 
 func (QuotaUpdated) Kind() string    { return "quota.updated" }
 func (QuotaWarned) Kind() string     { return "quota.warned" }

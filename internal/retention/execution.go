@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/job"
+	"github.com/berth-registry/berth/internal/oci"
 )
 
 // Attrs are what an execution of a policy knows.
@@ -80,17 +82,47 @@ func (s *Service) Do(ctx context.Context, r *job.Run) error {
 	}
 	r.Logf("repository %s, dry run: %t", t.Repository, t.DryRun)
 	r.Logf("Digest | Tag | Kind | Labels | PushedTime | PulledTime | CreatedTime | Retention | Why")
+	gone := []event.DeletedArtifact{}
 	res, err := s.Run(ctx, p, t.Repository, t.DryRun, func(v Verdict, became, why string) {
+		if became == Deleted && len(gone) < maxNamed {
+			gone = append(gone, event.DeletedArtifact{Type: v.Type, Digest: v.Digest, Tags: v.Tags[:min(len(v.Tags), maxNamed)]})
+		}
 		r.Logf("%s | %s | %s | %s | %s | %s | %s | %s | %s", v.Digest, strings.Join(v.Tags, ","), v.Type, strings.Join(v.Labels, ","),
 			written(v.Pushed), written(v.Pulled), written(v.Pushed), became, why)
 	})
-	if err == nil || res.Total > 0 {
-		if kept := r.Keep(ctx, Progress{res.Total, res.Retained}); kept != nil {
-			return errors.Join(err, kept)
-		}
-	}
 	r.Logf("%d artifacts, %d retained", res.Total, res.Retained)
+	if len(gone) > 0 && !t.DryRun { // first of all, since nothing else remembers it
+		err = errors.Join(err, s.store.Ran(context.WithoutCancel(ctx), p.ran(t.Repository, res, gone), access.From(ctx).Actor()))
+	}
+	if res.Total > 0 || err == nil {
+		err = errors.Join(err, r.Keep(ctx, Progress{res.Total, res.Retained}))
+	}
 	return err
+}
+
+// maxNamed is how many of the artifacts that went, and of the tags of each, are
+// named to those who want to know.
+const maxNamed = 100
+
+// ran is the fact of what a run came to in a repository.
+func (p Policy) ran(repository string, res Result, gone []event.DeletedArtifact) event.RetentionRan {
+	where := event.Where{ProjectID: p.ProjectID, Repository: repository}
+	fact := event.RetentionRan{RetentionPolicy: event.RetentionPolicy{Where: where, ID: p.ID}, Total: res.Total, Retained: res.Retained, Deleted: gone}
+	_, name := oci.SplitRepository(repository)
+	for _, r := range p.Rules {
+		if !r.about(name) {
+			continue
+		}
+		rule := event.RetentionRule{
+			Template: string(r.Template), Tags: event.Choice{Pattern: r.Tags.Glob, Except: r.Tags.Except},
+			Repositories: event.Choice{Pattern: r.Repositories.Glob, Except: r.Repositories.Except},
+		}
+		if r.Template != Always {
+			rule.Param = &r.Param
+		}
+		fact.Rules = append(fact.Rules, rule)
+	}
+	return fact
 }
 
 func written(t time.Time) string {

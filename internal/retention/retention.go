@@ -260,6 +260,9 @@ type Store interface {
 	// Delete ends a policy.
 	Delete(ctx context.Context, id int64, by event.Actor) error
 
+	// Ran records that artifacts went.
+	Ran(ctx context.Context, ran event.RetentionRan, by event.Actor) error
+
 	// Repositories returns up to n names of a project's repositories behind one,
 	// in order.
 	Repositories(ctx context.Context, project int64, after string, n int) ([]string, error)

@@ -35,6 +35,7 @@ import (
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/setting"
+	"github.com/berth-registry/berth/internal/webhook"
 )
 
 // Config is what the API is made of.
@@ -51,6 +52,7 @@ type Config struct {
 	Quotas    *quota.Service
 	Jobs      *job.Service
 	Retention *retention.Service
+	Webhooks  *webhook.Service
 
 	Content   *registry.Service
 	Additions *addition.Service

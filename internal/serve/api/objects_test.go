@@ -16,6 +16,9 @@ func (w *world) belongings() map[string]string {
 		"mid": "1",
 
 		"immutable_rule_id": "1",
+		"webhook_policy_id": "1",
+		"execution_id":      "1",
+		"task_id":           "1",
 		"label_id":          "1",
 		"repository_name":   "app", // every project has one of that name; the references below are alpha's
 		"reference":         w.digest("alpha"),
@@ -46,7 +49,7 @@ var parameter = regexp.MustCompile(`\{([^}]*)\}`)
 // everybody there is.
 func TestNoIDOfOneProjectAnswersInAnother(t *testing.T) {
 	oneByOne(t)
-	tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule"}
+	tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "webhook_policy", "execution", "task"}
 	asked := 0
 	for _, r := range newWorld(t).api.table {
 		parts := parameter.FindAllStringSubmatch(r.path, -1)
@@ -61,6 +64,7 @@ func TestNoIDOfOneProjectAnswersInAnother(t *testing.T) {
 			w := newWorld(t)
 			aLabelOnApp(w)
 			aRule(w)
+			aWebhookTrial(w)
 			mine := w.belongings()
 			path := parameter.ReplaceAllStringFunc(r.path, func(p string) string {
 				name := strings.Trim(p, "{}")

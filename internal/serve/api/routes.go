@@ -177,6 +177,20 @@ func (a *API) routes(c Config) {
 	op(g, "createPurgeSchedule", "POST /system/purgeaudit/schedule", theSystem("purge-audit", "create"), pa.create)
 	op(g, "updatePurgeSchedule", "PUT /system/purgeaudit/schedule", theSystem("purge-audit", "update"), pa.update)
 
+	g, wh := a.group("webhook"), webhooks{c.Webhooks, c.Jobs}
+	op(g, "ListWebhookPoliciesOfProject", "GET /projects/{project_name_or_id}/webhook/policies", project("notification-policy", "list"), wh.list)
+	op(g, "CreateWebhookPolicyOfProject", "POST /projects/{project_name_or_id}/webhook/policies", project("notification-policy", "create"), wh.create)
+	op(g, "GetWebhookPolicyOfProject", "GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}", project("notification-policy", "read"), wh.get)
+	op(g, "UpdateWebhookPolicyOfProject", "PUT /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}", project("notification-policy", "update"), wh.update)
+	op(g, "DeleteWebhookPolicyOfProject", "DELETE /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}", project("notification-policy", "delete"), wh.delete)
+	op(g, "testWebhookPolicyOfProject", "POST /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/test", project("notification-policy", "update"), wh.try)
+	op(g, "ListExecutionsOfWebhookPolicy", "GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions", project("notification-policy", "read"), wh.executions)
+	op(g, "ListTasksOfWebhookExecution", "GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks", project("notification-policy", "read"), wh.tasks)
+	op(g, "GetLogsOfWebhookTask", "GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks/{task_id}/log", project("notification-policy", "read"), wh.log)
+	op(g, "LastTrigger", "GET /projects/{project_name_or_id}/webhook/lasttrigger", project("notification-policy", "read"), wh.triggers)
+	op(g, "GetSupportedEventTypes", "GET /projects/{project_name_or_id}/webhook/events", project("notification-policy", "read"), wh.kinds)
+	op(a.group("webhookjob"), "ListWebhookJobs", "GET /projects/{project_name_or_id}/webhook/jobs", project("notification-policy", "list"), wh.sent)
+
 	g, js := a.group("jobservice"), jobService{c.Jobs}
 	op(g, "getWorkerPools", "GET /jobservice/pools", theSystem("jobservice-monitor", "list"), js.pools)
 	op(g, "getWorkers", "GET /jobservice/pools/{pool_id}/workers", theSystem("jobservice-monitor", "list"), js.workers)

@@ -147,6 +147,21 @@ var scenarios = map[string]scenario{
 	"listRetentionTasks":        {before: aRetentionRun, request: "GET /retentions/1/executions/1/tasks", denied: "gus", done: "dev", status: 200, check: bodyHas(`"repository":"alpha/app"`, `"status":"Pending","status_code":0`)},
 	"getRetentionTaskLog":       {before: aRetentionRun, request: "GET /retentions/1/executions/1/tasks/1", denied: "gus", done: "dev", status: 200, check: bodyIs("")},
 
+	"ListWebhookPoliciesOfProject": {before: aWebhook, request: "GET /projects/alpha/webhook/policies?q=name%3Dci", denied: "dev", done: "mia", status: 200,
+		check: bodyHas(`"name":"ci"`, `"targets":[{"type":"http","address":"https://ci.example.org/hook","auth_header":"********","skip_cert_verify":false,"payload_format":"Default"}]`, `"creator":"alice"`)},
+	"CreateWebhookPolicyOfProject": {request: "POST /projects/alpha/webhook/policies\n\n" + newWebhook, denied: "mia", done: "alice", status: 201, check: location("/api/v2.0/projects/alpha/webhook/policies/1")},
+	"GetWebhookPolicyOfProject":    {before: aWebhook, request: "GET /projects/alpha/webhook/policies/1", denied: "dev", done: "mia", status: 200, check: bodyHas(`"event_types":["DELETE_ARTIFACT","PUSH_ARTIFACT"]`, `"enabled":true`)},
+	"UpdateWebhookPolicyOfProject": {before: aWebhook, request: "PUT /projects/alpha/webhook/policies/1\n\n" + strings.Replace(newWebhook, `true`, `false`, 1), denied: "mia", done: "alice", status: 200,
+		check: then("GET /projects/alpha/webhook/policies/1", "alice", `"enabled":false`)},
+	"DeleteWebhookPolicyOfProject":  {before: aWebhook, request: "DELETE /projects/alpha/webhook/policies/1", denied: "mia", done: "alice", status: 200, check: gone("GET /projects/alpha/webhook/policies/1")},
+	"testWebhookPolicyOfProject":    {before: aWebhook, request: "POST /projects/alpha/webhook/policies/1/test", denied: "mia", done: "alice", status: 201, check: location("/api/v2.0/projects/alpha/webhook/policies/1/executions/1/tasks")},
+	"ListExecutionsOfWebhookPolicy": {before: aWebhookTrial, request: "GET /projects/alpha/webhook/policies/1/executions?q=status%3DRunning", denied: "dev", done: "mia", status: 200, check: bodyHas(`"vendor_type":"WEBHOOK","vendor_id":1,"status":"Running"`, `"pending_task_count":1`, `"extra_attrs":{"event_type":"TEST","payload":"{`)},
+	"ListTasksOfWebhookExecution":   {before: aWebhookTrial, request: "GET /projects/alpha/webhook/policies/1/executions/1/tasks", denied: "dev", done: "mia", status: 200, check: bodyHas(`"status":"Pending"`, `"run_count":0`)},
+	"GetLogsOfWebhookTask":          {before: aWebhookTrial, request: "GET /projects/alpha/webhook/policies/1/executions/1/tasks/1/log", denied: "dev", done: "mia", status: 200, check: bodyIs("")},
+	"LastTrigger":                   {before: aWebhook, request: "GET /projects/alpha/webhook/lasttrigger", denied: "dev", done: "mia", status: 200, check: bodyHas(`{"policy_name":"ci","event_type":"DELETE_ARTIFACT","enabled":true,"creation_time":"`)},
+	"GetSupportedEventTypes":        {request: "GET /projects/alpha/webhook/events", denied: "dev", done: "mia", status: 200, check: bodyHas(`"TAG_RETENTION"`, `"notify_type":["http","slack"]`, `{"notify_type":"http","formats":["Default","CloudEvents"]}`)},
+	"ListWebhookJobs":               {before: aWebhookTrial, request: "GET /projects/alpha/webhook/jobs?policy_id=1&status=Running&status=Error", denied: "dev", done: "mia", status: 200, check: bodyHas(`"policy_id":1,"event_type":"TEST","notify_type":"http","status":"Running","job_detail":"{`)},
+
 	"getGCHistory":  {before: aCollection, request: "GET /system/gc?q=status%3DRunning", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_name":"GARBAGE_COLLECTION","job_kind":"MANUAL"`, `\"workers\":1`)},
 	"getGC":         {before: aCollection, request: "GET /system/gc/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_status":"Running"`, `\"time_window\":2`)},
 	"stopGC":        {before: aCollection, request: "PUT /system/gc/1", denied: "alice", done: "root", status: 200, check: then("GET /system/gc/1", "root", `"job_status":"Stopped"`)},
@@ -169,7 +184,7 @@ var scenarios = map[string]scenario{
 	"getWorkers":        {request: "GET /jobservice/pools/all/workers", denied: "alice", done: "root", status: 200, check: bodyIs("[]\n")},
 	"stopRunningJob":    {before: aPurge, request: "PUT /jobservice/jobs/1", denied: "alice", done: "root", status: 200, check: then("GET /system/purgeaudit/1", "root", `"job_status":"Stopped"`)},
 	"actionGetJobLog":   {before: aPurge, request: "GET /jobservice/jobs/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
-	"listJobQueues":     {before: aPurge, request: "GET /jobservice/queues", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"job_type":"GARBAGE_COLLECTION","count":0,"latency":0,"paused":false},{"job_type":"PURGE_AUDIT_LOG","count":1,"latency":0,"paused":false},{"job_type":"RETENTION","count":0,"latency":0,"paused":false},{"job_type":"SCHEDULER","count":0,"latency":0,"paused":false}]` + "\n")},
+	"listJobQueues":     {before: aPurge, request: "GET /jobservice/queues", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"job_type":"GARBAGE_COLLECTION","count":0,"latency":0,"paused":false},{"job_type":"PURGE_AUDIT_LOG","count":1,"latency":0,"paused":false},{"job_type":"RETENTION","count":0,"latency":0,"paused":false},{"job_type":"SLACK","count":0,"latency":0,"paused":false},{"job_type":"WEBHOOK","count":0,"latency":0,"paused":false},{"job_type":"SCHEDULER","count":0,"latency":0,"paused":false}]` + "\n")},
 	"actionPendingJobs": {request: "PUT /jobservice/queues/SCHEDULER\n\n" + `{"action":"pause"}`, denied: "alice", done: "root", status: 200, check: then("GET /schedules/all/paused", "lim", `{"paused":true}`)},
 	"listSchedules":     {before: aPurgeSchedule, request: "GET /schedules", denied: "alice", done: "root", status: 200, check: bodyHas(`[{"id":1,"vendor_type":"PURGE_AUDIT_LOG","vendor_id":0,"cron":"0 0 0 * * *"`)},
 	"getSchedulePaused": {request: "GET /schedules/all/paused", done: "lim", status: 200, check: bodyIs(`{"paused":false}` + "\n")},
@@ -195,8 +210,9 @@ const (
 		`"tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"**","extras":"{\"untagged\":false}"}],` +
 		`"scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"}]}}],` +
 		`"trigger":{"kind":"Schedule","settings":{"cron":"0 0 0 * * *"},"references":{}},"scope":{"level":"project","ref":1}}`
-	newPurge = `{"schedule":{"type":"Manual"},"parameters":{"audit_retention_hour":24,"include_event_types":"create_artifact,other","dry_run":true}}`
-	newRule  = `{"action":"immutable","template":"immutable_template","tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"v*"}],` +
+	newWebhook = `{"name":"ci","enabled":true,"event_types":["PUSH_ARTIFACT","DELETE_ARTIFACT"],"targets":[{"type":"http","address":"https://ci.example.org/hook","auth_header":"Bearer abc"}]}`
+	newPurge   = `{"schedule":{"type":"Manual"},"parameters":{"audit_retention_hour":24,"include_event_types":"create_artifact,other","dry_run":true}}`
+	newRule    = `{"action":"immutable","template":"immutable_template","tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"v*"}],` +
 		`"scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"}]}}`
 	newUser      = `{"username":"eve","email":"eve@example.org","realname":"E","password":"` + canary + `"}`
 	profile      = `{"email":"alice@example.org","realname":"A","comment":"changed"}`
@@ -326,6 +342,15 @@ func aRetentionRun(w *world) {
 	w.want(201, "root", "POST /retentions/1/executions\n\n{}")
 }
 
+func aWebhook(w *world) {
+	w.want(201, "alice", "POST /projects/alpha/webhook/policies\n\n"+newWebhook)
+}
+
+func aWebhookTrial(w *world) {
+	aWebhook(w)
+	w.want(201, "alice", "POST /projects/alpha/webhook/policies/1/test")
+}
+
 func aRule(w *world) { w.want(201, "alice", "POST /projects/alpha/immutabletagrules\n\n"+newRule) }
 
 func someMetadata(w *world) {
@@ -374,13 +399,13 @@ func TestRoles(t *testing.T) {
 	oneByOne(t)
 	const file = "testdata/roles.golden"
 	var out strings.Builder
-	fmt.Fprintf(&out, "%-26s", "")
+	fmt.Fprintf(&out, "%-31s", "")
 	for _, c := range callers {
 		fmt.Fprintf(&out, "%9s", c.title)
 	}
 	readers := newWorld(t)
 	for _, r := range readers.api.table {
-		fmt.Fprintf(&out, "\n%-26s", r.id)
+		fmt.Fprintf(&out, "\n%-31s", r.id)
 		s, w := scenarios[r.id], readers
 		if s.before != nil || r.method != "GET" && r.method != "HEAD" {
 			w = nil

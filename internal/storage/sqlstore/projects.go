@@ -311,6 +311,8 @@ func (s *Projects) Delete(ctx context.Context, id int64, by event.Actor) error {
 			`DELETE FROM repository WHERE project_id = ?`,
 			`DELETE FROM project_blob WHERE project_id = ?`,
 			`DELETE FROM immutable_rule WHERE project_id = ?`,
+			`DELETE FROM retention_policy WHERE project_id = ?`,
+			`DELETE FROM webhook_policy WHERE project_id = ?`,
 			`DELETE FROM label WHERE project_id = ?`,
 			`DELETE FROM quota WHERE project_id = ?`,
 		} {

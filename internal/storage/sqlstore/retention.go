@@ -184,6 +184,17 @@ func (s *Retention) Delete(ctx context.Context, id int64, by event.Actor) error 
 	}))
 }
 
+// Ran implements retention.Store.
+func (s *Retention) Ran(ctx context.Context, ran event.RetentionRan, by event.Actor) error {
+	return policyError(s.db.Write(ctx, func(tx *db.Tx) error {
+		var err error
+		if ran.Project, err = projectName(tx, ran.ProjectID); err != nil {
+			return err
+		}
+		return record(tx, event.New(by, ran))
+	}))
+}
+
 // Repositories implements retention.Store.
 func (s *Retention) Repositories(ctx context.Context, project int64, after string, n int) ([]string, error) {
 	return columnOf[string](s.db.Query(ctx, `SELECT name FROM repository WHERE project_id = ? AND name > ? ORDER BY name LIMIT ?`, project, after, n))
