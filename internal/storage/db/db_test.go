@@ -362,3 +362,15 @@ func TestSQLiteIsStrict(t *testing.T) {
 		t.Error("bytes went into a column of text")
 	}
 }
+
+// TestPostgresPlansForSmallAnswers holds that no connection starts helpers, or
+// compiles statements, for what takes milliseconds.
+func TestPostgresPlansForSmallAnswers(t *testing.T) {
+	d := storetest.PostgreSQL(t)
+	for name, want := range map[string]string{"jit": "off", "max_parallel_workers_per_gather": "0"} {
+		var got string
+		if err := d.QueryRow(t.Context(), `SELECT current_setting(?)`, name).Scan(&got); err != nil || got != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func openPostgres(ctx context.Context, url string, o Options) (engine, error) {
 	}
 	cfg.StatementCacheCapacity = 2 * keptStatements
 	n := cmp.Or(max(o.Pool, 0), 10)
-	pool := stdlib.OpenDB(*cfg)
+	pool := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(planForSmall))
 	pool.SetMaxOpenConns(n)
 	pool.SetMaxIdleConns(n)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
@@ -45,6 +45,14 @@ func openPostgres(ctx context.Context, url string, o Options) (engine, error) {
 		return nil, errors.Join(fmt.Errorf("open PostgreSQL: %w", err), pool.Close())
 	}
 	return e, nil
+}
+
+// planForSmall lets a connection plan for answers that take milliseconds. To start
+// processes that help, and to compile a statement, takes longer than either saves
+// here. A proxy between may refuse these as parameters of the connection.
+func planForSmall(ctx context.Context, c *pgx.Conn) error {
+	_, err := c.Exec(ctx, `SET max_parallel_workers_per_gather = 0; SET jit = off`)
+	return err
 }
 
 func (e *postgresEngine) query(ctx context.Context, text string, args []any) (*sql.Rows, error) {
