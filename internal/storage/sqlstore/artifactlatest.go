@@ -18,7 +18,7 @@ func (s *Artifacts) newest(ctx context.Context, of artifactFilter, q query.Query
 	if err != nil {
 		return nil, 0, err
 	}
-	repositories, err := s.byNewest(ctx, of.project, where, artifactListing.sorts(q))
+	repositories, err := s.byNewest(ctx, of.project, where, artifactListing.sortedBy(q))
 	if err != nil {
 		return nil, 0, err
 	}

@@ -60,7 +60,7 @@ func (s *Artifacts) Artifacts(ctx context.Context, w artifact.Where, q query.Que
 		return nil, 0, err
 	}
 	read := s.inOrder
-	switch by := artifactListing.sorts(q); {
+	switch by := artifactListing.sortedBy(q); {
 	case w.Latest:
 		read = s.newest
 	case len(by) == 1 && isOfKind(by[0].Field) && !of.few:
@@ -76,7 +76,7 @@ func (s *Artifacts) Artifacts(ctx context.Context, w artifact.Where, q query.Que
 
 // inOrder returns the ids of one page, and how many there are on all pages.
 func (s *Artifacts) inOrder(ctx context.Context, of artifactFilter, q query.Query) ([]int64, int64, error) {
-	where, err := of.inOrderOf(artifactListing.sorts(q)[0].Field)
+	where, err := of.inOrderOf(artifactListing.sortedBy(q)[0].Field)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -104,7 +104,7 @@ func (s *Artifacts) countOf(ctx context.Context, of artifactFilter) (int64, erro
 // each kind, and reads from those that the page is in. Of kinds with the same
 // text, one comes whole after the other.
 func (s *Artifacts) byKind(ctx context.Context, of artifactFilter, q query.Query) (ids []int64, total int64, err error) {
-	by := artifactListing.sorts(q)[0]
+	by := artifactListing.sortedBy(q)[0]
 	kinds, total, err := s.countKinds(ctx, of, by)
 	if err != nil {
 		return nil, 0, err

@@ -108,6 +108,7 @@ var auditListing = listing{
 		"op_time":               {"l.at", moment},
 		"project_id":            {"l.project_id", number},
 	},
+	sorts: []string{"id", "op_time"}, // any other index would cost something for each pull
 	order: []query.Sort{{Field: "op_time", Desc: true}},
 	id:    "l.id",
 }
@@ -134,10 +135,10 @@ func auditVisible(v audit.Visible) condition {
 		return condition{"TRUE", nil}
 	case v.InProjects:
 		return condition{"l.project_id <> 0", nil}
-	case v.AdministratorID != 0: // the comparison keeps PostgreSQL from going through them for each row
-		return condition{`(l.project_id IN (SELECT m.project_id FROM member m WHERE m.role = ? AND m.kind = 'u' AND m.entity_id = ?
-			UNION SELECT m.project_id FROM member m JOIN account_group g ON g.group_id = m.entity_id WHERE m.role = ? AND m.kind = 'g' AND g.account_id = ?)) = TRUE`,
-			[]any{access.ProjectAdmin, v.AdministratorID, access.ProjectAdmin, v.AdministratorID}}
+	case v.AdministratorID != 0:
+		return gathered("l.project_id", condition{`SELECT m.project_id FROM member m WHERE m.role = ? AND m.kind = 'u' AND m.entity_id = ?
+			UNION ALL SELECT m.project_id FROM member m JOIN account_group g ON g.group_id = m.entity_id WHERE m.role = ? AND m.kind = 'g' AND g.account_id = ?`,
+			[]any{access.ProjectAdmin, v.AdministratorID, access.ProjectAdmin, v.AdministratorID}})
 	case len(v.Projects) > 0:
 		return condition{"l.project_id IN (SELECT id FROM project WHERE NOT deleted AND name IN (" + db.In(len(v.Projects)) + "))", anyOf(v.Projects)}
 	}

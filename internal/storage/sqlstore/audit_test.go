@@ -1,10 +1,13 @@
 package sqlstore_test
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/berth-registry/berth/internal/audit"
+	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
@@ -76,6 +79,73 @@ func TestAuditForgetsTheOldestFirst(t *testing.T) {
 		}
 		if time.UnixMicro(oldest).Before(before) {
 			t.Errorf("a row of %s is left", time.UnixMicro(oldest))
+		}
+	})
+}
+
+// TestAuditIsSortedByTime or id, and refuses to be sorted otherwise.
+func TestAuditIsSortedByTime(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		store := sqlstore.NewAudit(d)
+		at := time.Unix(1_800_000_000, 0)
+		for i, minutes := range []int{2, 0, 1} {
+			if err := store.Add(t.Context(), auditRows(int64(i+1), int64(i+1), at.Add(time.Duration(minutes)*time.Minute)), false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for sort, want := range map[string][]int64{"": {1, 3, 2}, "op_time": {2, 3, 1}, "-op_time,id": {1, 3, 2}, "-id": {3, 2, 1}, "nothing": {1, 3, 2}, "username": nil, "op_time,-resource": nil} {
+			q, err := query.Parse("", sort, 1, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, _, err := store.List(t.Context(), audit.Visible{All: true}, q)
+			var got []int64
+			for _, r := range rows {
+				got = append(got, r.EventID)
+			}
+			if !slices.Equal(got, want) || errors.Is(err, query.ErrInvalid) != (want == nil) {
+				t.Errorf("by %q: %v, want %v: %v", sort, got, want, err)
+			}
+		}
+	})
+}
+
+// TestAuditOfAdministrators shows the rows of projects that somebody administers,
+// be it as a member, as one of a group, or as both.
+func TestAuditOfAdministrators(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			for _, q := range []string{
+				`INSERT INTO account (id, name, created, updated) VALUES (1, 'alice', 0, 0)`,
+				`INSERT INTO project (id, name, owner_id, created, updated) VALUES (1, 'a', 1, 0, 0), (2, 'b', 1, 0, 0), (3, 'c', 1, 0, 0), (4, 'd', 1, 0, 0)`,
+				`INSERT INTO user_group (id, kind, name, key, created, updated) VALUES (7, 1, 'g', 'g', 0, 0)`,
+				`INSERT INTO account_group (account_id, group_id) VALUES (1, 7)`,
+				`INSERT INTO member (project_id, kind, entity_id, role, created, updated) VALUES (1, 'u', 1, 1, 0, 0), (2, 'g', 7, 1, 0, 0), (3, 'u', 1, 1, 0, 0), (3, 'g', 7, 1, 0, 0), (4, 'u', 1, 2, 0, 0)`,
+			} {
+				if _, err := tx.Exec(q); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := sqlstore.NewAudit(d)
+		for id := range int64(5) {
+			rows := auditRows(id+1, id+1, time.Unix(id, 0))
+			rows[0].ProjectID = id
+			if err := store.Add(t.Context(), rows, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows, total, err := store.List(t.Context(), audit.Visible{AdministratorID: 1}, query.Query{Page: 1, Size: 10})
+		var got []int64
+		for _, r := range rows {
+			got = append(got, r.ProjectID)
+		}
+		if want := []int64{3, 2, 1}; err != nil || total != 3 || !slices.Equal(got, want) {
+			t.Errorf("%d %v, want %v: %v", total, got, want, err)
 		}
 	})
 }

@@ -149,7 +149,11 @@ func benchedLists(ctx context.Context, d *db.DB) []benchedList {
 // queries returns in which orders and with which filters a list is read.
 func (l benchedList) queries() []string {
 	all := []string{"default"}
-	for _, field := range slices.Sorted(maps.Keys(l.l.columns)) {
+	sorts := l.l.sorts
+	if sorts == nil {
+		sorts = slices.Sorted(maps.Keys(l.l.columns))
+	}
+	for _, field := range sorts {
 		all = append(all, "sort="+field)
 	}
 	for _, f := range l.filters {

@@ -22,6 +22,7 @@ type listing struct {
 	counts  string            // what of from is enough to count, where that is less
 	total   *condition        // a query for how many there are on all pages, where that is kept
 	columns map[string]column // what may filter and sort; no other field does
+	sorts   []string          // what may sort, where that is not all of them
 	order   []query.Sort      // where the query has none
 	id      string            // decides between equals: "p.id"
 }
@@ -52,8 +53,12 @@ type condition struct {
 
 // list returns one page of what meets both the base and the query's filters, in
 // the query's order, and how many there are on all pages. It returns
-// query.ErrInvalid for a value that its column cannot have.
+// query.ErrInvalid for a value that its column cannot have, and for a column that
+// may not sort.
 func list[T any](ctx context.Context, d *db.DB, l listing, base condition, q query.Query, scan func(*db.Rows) (T, error)) ([]T, int64, error) {
+	if err := l.checkSorts(q.Sorts); err != nil {
+		return nil, 0, err
+	}
 	where, err := l.where(base, q.Filters)
 	if err != nil {
 		return nil, 0, err
@@ -152,7 +157,7 @@ func (l listing) where(base condition, filters []query.Filter) (condition, error
 func (l listing) orderBy(sorts []query.Sort, back bool) string {
 	var b strings.Builder
 	desc := back
-	for _, s := range l.sorts(query.Query{Sorts: sorts}) {
+	for _, s := range l.sortedBy(query.Query{Sorts: sorts}) {
 		b.WriteString(l.columns[s.Field].expr)
 		if desc = s.Desc != back; desc {
 			b.WriteString(" DESC")
@@ -166,9 +171,18 @@ func (l listing) orderBy(sorts []query.Sort, back bool) string {
 	return b.String()
 }
 
-// sorts returns the query's sorts by columns, each once, or the order of the
+func (l listing) checkSorts(sorts []query.Sort) error {
+	for _, s := range sorts {
+		if _, ok := l.columns[s.Field]; ok && l.sorts != nil && !slices.Contains(l.sorts, s.Field) {
+			return query.ErrInvalid.With("%s cannot sort this list, but %s can", s.Field, strings.Join(l.sorts, " and "))
+		}
+	}
+	return nil
+}
+
+// sortedBy returns the query's sorts by columns, each once, or the order of the
 // listing.
-func (l listing) sorts(q query.Query) []query.Sort {
+func (l listing) sortedBy(q query.Query) []query.Sort {
 	var by []query.Sort
 	seen := map[string]bool{}
 	for _, s := range q.Sorts {
@@ -181,6 +195,13 @@ func (l listing) sorts(q query.Query) []query.Sort {
 		return l.order
 	}
 	return by
+}
+
+// gathered is the condition that an expression is among what a query finds, which
+// is gathered once and then asked for each row. As a mere IN, it would lead to the
+// rows, or be asked by PostgreSQL for each of them again.
+func gathered(expr string, among condition) condition {
+	return condition{"NOT (" + expr + " NOT IN (" + among.sql + "))", among.args}
 }
 
 // unindexed is the column for conditions that rows are not to be found by: where
