@@ -49,39 +49,34 @@ func (s *Artifacts) newest(ctx context.Context, of artifactFilter, q query.Query
 }
 
 // byNewest returns the ids of the repositories in which an artifact meets a
-// condition, in the order of the newest of these.
+// condition, in the order of the newest of these. What is read of it is kept before
+// its kind is looked up: PostgreSQL would read it twice.
 func (s *Artifacts) byNewest(ctx context.Context, project int64, where condition, by []query.Sort) ([]int64, error) {
 	var keys, order []string
 	var args []any
-	for i, one := range by {
-		key := fmt.Sprintf("k%d", i)
-		keys = append(keys, ofNewest(artifactListing.columns[one.Field].expr, where)+" AS "+key)
-		args = append(args, where.args...)
+	read := func(expr string) string {
+		key := fmt.Sprintf("k%d", len(keys))
+		keys, args = append(keys, ofNewest(expr, where)+" AS "+key), append(args, where.args...)
+		return "n." + key
+	}
+	kinds := ""
+	for _, one := range by {
+		var key string
+		if c, ok := kindListing.columns[one.Field]; ok {
+			if kinds == "" {
+				kinds = " JOIN artifact_kind k ON k.id = " + read("a.kind")
+			}
+			key = c.expr
+		} else {
+			key = read(artifactListing.columns[one.Field].expr)
+		}
 		if one.Desc {
 			key += " DESC"
 		}
 		order = append(order, key)
 	}
-	rows, err := s.db.Query(ctx, `SELECT r.id, `+strings.Join(keys, ", ")+` FROM repository r WHERE r.project_id = ? AND r.listed = TRUE
-		ORDER BY `+strings.Join(order, ", ")+`, r.id`, append(args, project)...)
-	if err != nil {
-		return nil, err
-	}
-	var id int64
-	values := make([]any, len(by))
-	targets := []any{&id}
-	for i := range values {
-		targets = append(targets, &values[i])
-	}
-	var found []int64
-	err = eachRow(rows, func(rows *db.Rows) error {
-		err := rows.Scan(targets...)
-		if values[0] != nil { // an artifact does
-			found = append(found, id)
-		}
-		return err
-	})
-	return found, err
+	return columnOf[int64](s.db.Query(ctx, `WITH n AS MATERIALIZED (SELECT r.id AS id, `+strings.Join(keys, ", ")+` FROM repository r WHERE r.project_id = ? AND r.listed = TRUE)
+		SELECT n.id FROM n`+kinds+` WHERE n.k0 IS NOT NULL ORDER BY `+strings.Join(order, ", ")+`, n.id`, append(args, project)...))
 }
 
 // ofNewest asks for something of the newest artifact of a repository r.
