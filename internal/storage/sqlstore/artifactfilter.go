@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/storage/db"
 )
@@ -27,9 +29,9 @@ type artifactFilter struct {
 
 // An artifactSet is what other tables say of artifacts.
 type artifactSet struct {
-	ids  condition // a query for all of them
-	has  condition // that one artifact is in it
-	huge bool      // more are in it than both databases gather
+	ids   condition // a query for all of them
+	has   condition // a query for a row where the artifact a is in it
+	large bool      // to gather it costs more than to ask of each artifact
 }
 
 const (
@@ -40,7 +42,7 @@ const (
 	smallSet = 1000
 	// PostgreSQL gathers no more ids than work_mem has room for, and rather goes
 	// through all of them for each artifact.
-	hugeSet = 200_000
+	largeSet = 200_000
 )
 
 // artifactsOf returns which artifacts are meant.
@@ -123,7 +125,9 @@ func (s *Artifacts) filterTags(ctx context.Context, of *artifactFilter, f query.
 	}
 	return s.filterSet(ctx, of, artifactSet{
 		ids: condition{"SELECT t.artifact_id FROM tag t WHERE " + in.sql, in.args},
-		has: condition{"EXISTS (SELECT 1 FROM tag t WHERE t.artifact_id = a.id AND " + in.sql + ")", in.args},
+		// By itself, the condition would have PostgreSQL guess that few tags meet it.
+		has:   condition{"SELECT 1 FROM tag t WHERE t.artifact_id = a.id AND CASE WHEN " + name.sql + " THEN TRUE END", name.args},
+		large: f.Op == query.Fuzzy,
 	})
 }
 
@@ -140,7 +144,7 @@ func (s *Artifacts) filterLabels(ctx context.Context, of *artifactFilter, f quer
 		}
 		err := s.filterSet(ctx, of, artifactSet{
 			ids: condition{"SELECT w.artifact_id FROM artifact_label w WHERE w.label_id = ?", []any{id}},
-			has: condition{"EXISTS (SELECT 1 FROM artifact_label w WHERE w.artifact_id = a.id AND w.label_id = ?)", []any{id}},
+			has: condition{"SELECT 1 FROM artifact_label w WHERE w.artifact_id = a.id AND w.label_id = ?", []any{id}},
 		})
 		if err != nil {
 			return err
@@ -155,9 +159,11 @@ func (s *Artifacts) filterSet(ctx context.Context, of *artifactFilter, set artif
 	if err != nil || small {
 		return err
 	}
-	var n int
-	err = s.db.QueryRow(ctx, `SELECT count(*) FROM (`+set.ids.sql+` LIMIT ?) AS found`, append(slices.Clone(set.ids.args), hugeSet+1)...).Scan(&n)
-	set.huge = n > hugeSet
+	if !set.large {
+		var n int
+		err = s.db.QueryRow(ctx, `SELECT count(*) FROM (`+set.ids.sql+` LIMIT ?) AS found`, append(slices.Clone(set.ids.args), largeSet+1)...).Scan(&n)
+		set.large = n > largeSet
+	}
 	of.sets = append(of.sets, set)
 	return err
 }
@@ -179,6 +185,10 @@ func (s *Artifacts) filterSmall(ctx context.Context, of *artifactFilter, q condi
 
 // filterDigest adds a filter by digests, which only one index is in the order of.
 func (s *Artifacts) filterDigest(ctx context.Context, of *artifactFilter, f query.Filter) error {
+	f, all := fromTheBegin(f)
+	if all {
+		return nil
+	}
 	where, err := artifactFilter{project: of.project, repository: of.repository, all: true, plain: []query.Filter{f}}.inOrderOf("digest")
 	if err != nil {
 		return err
@@ -188,6 +198,32 @@ func (s *Artifacts) filterDigest(ctx context.Context, of *artifactFilter, f quer
 		of.plain = append(of.plain, f)
 	}
 	return err
+}
+
+// fromTheBegin returns a filter by a part of digests as one by what they begin
+// with, where that part reaches into the name of the algorithm: hashes have no
+// colon, and no letter behind f. It reports whether all digests meet it.
+func fromTheBegin(f query.Filter) (_ query.Filter, all bool) {
+	part, ok := f.Value.(string)
+	part = lowerASCII(part)
+	if !ok || f.Op != query.Fuzzy || strings.Trim(part, "0123456789abcdef") == "" {
+		return f, false
+	}
+	name, hash, colon := strings.Cut(part, ":")
+	if colon {
+		name += ":"
+	}
+	var begins []string
+	for _, a := range []oci.Algorithm{oci.SHA256, oci.SHA512} {
+		begin := string(a) + ":"
+		if colon && strings.HasSuffix(begin, name) || !colon && strings.Contains(begin, name) {
+			begins = append(begins, begin+hash)
+		}
+	}
+	if len(begins) != 1 {
+		return f, hash == "" && len(begins) > 1
+	}
+	return query.Filter{Field: f.Field, Op: query.Range, Min: begins[0], Max: begins[0] + "g"}, false
 }
 
 // filterKinds adds the filters by what is said of kinds.
@@ -233,16 +269,6 @@ func (of artifactFilter) inOrderOf(field string) (condition, error) {
 	return of.meeting(in, field)
 }
 
-// inNoOrder is the condition for counting.
-func (of artifactFilter) inNoOrder() (condition, error) {
-	for _, f := range of.plain {
-		if f.Field == "digest" { // the other indexes do not have it
-			return of.inOrderOf("digest")
-		}
-	}
-	return of.inOrderOf("")
-}
-
 // meeting adds the filters to a condition, see inOrderOf.
 func (of artifactFilter) meeting(in condition, field string) (condition, error) {
 	add := func(c condition) { in.sql, in.args = in.sql+" AND "+c.sql, append(in.args, c.args...) }
@@ -254,13 +280,15 @@ func (of artifactFilter) meeting(in condition, field string) (condition, error) 
 		add(condition{"+" + of.kinds.sql, of.kinds.args})
 	}
 	for _, set := range of.sets {
-		switch is := "a.id IN (" + set.ids.sql + ")"; {
-		case of.among || set.huge:
-			add(set.has)
+		switch {
+		case of.among || set.large && field == "": // where both databases may walk along both tables
+			add(condition{"EXISTS (" + set.has.sql + ")", set.has.args})
+		case set.large: // PostgreSQL is not to gather them after all
+			add(condition{"EXISTS (" + set.has.sql + " LIMIT 1 OFFSET 0)", set.has.args})
 		case field == "" && of.repository == 0: // where the set may lead to the artifacts
-			add(condition{is, set.ids.args})
-		default: // PostgreSQL is not to ask for each artifact again
-			add(condition{"(" + is + ") = TRUE", set.ids.args})
+			add(condition{"a.id IN (" + set.ids.sql + ")", set.ids.args})
+		default:
+			add(gathered("a.id", set.ids))
 		}
 	}
 	if of.among {

@@ -93,7 +93,7 @@ func (s *Artifacts) countOf(ctx context.Context, of artifactFilter) (int64, erro
 			l.total = &condition{`SELECT artifact_count FROM repository WHERE id = ?`, []any{of.repository}}
 		}
 	}
-	where, err := of.inNoOrder()
+	where, err := of.inOrderOf("")
 	if err != nil {
 		return 0, err
 	}
@@ -143,7 +143,7 @@ type countedKind struct {
 
 // countKinds counts the artifacts of each kind, in the order of a field.
 func (s *Artifacts) countKinds(ctx context.Context, of artifactFilter, by query.Sort) (kinds []countedKind, total int64, err error) {
-	where, err := of.inNoOrder()
+	where, err := of.inOrderOf("")
 	if err != nil {
 		return nil, 0, err
 	}

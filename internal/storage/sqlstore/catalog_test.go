@@ -59,7 +59,7 @@ func TestArtifactsAreListedAndFiltered(t *testing.T) {
 		}
 		for q, want := range map[string][]int{
 			"": {2, 4, 0}, "base=*": {2, 4, 1, 0}, "tags=*": {4, 0}, "tags=nil": {2}, "tags=uno": {0}, "tags=~AL": {4}, "type=IMAGE": {2, 4, 0}, "type=CHART": nil,
-			"labels=(1 2)": {0}, "labels=(1)": {2, 0}, "labels=(7)": nil, "digest=" + string(c.manifest(4).Digest): {4},
+			"labels=(1 2)": {0}, "labels=(1)": {2, 0}, "labels=(7)": nil, "digest=" + string(c.manifest(4).Digest): {4}, "digest=~" + string(c.manifest(4).Digest)[:12]: {4}, "digest=~sha256": {2, 4, 0}, "digest=~sha": {2, 4, 0}, "digest=~sha512": nil,
 			"media_type=" + oci.MediaTypeImageIndex: {4}, "nothing=1": {2, 4, 0}, "tags=*,type=IMAGE": {4, 0},
 		} {
 			for _, w := range []artifact.Where{{ProjectID: repo.ProjectID, Repository: repo.Name}, {ProjectID: repo.ProjectID}} {
@@ -93,6 +93,31 @@ func TestArtifactsAreListedAndFiltered(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPartsOfDigests finds what a search through all digests would.
+func TestPartsOfDigests(t *testing.T) {
+	digests := []string{"sha256:0a", "sha256:0ab", "sha256:a2", "sha512:0a", "sha512:256"}
+	for _, part := range []string{"sha256:0a", "SHA256:0A", "sha256:0", "sha256:", "sha256", "256:0", "56:", ":0a", ":", "sha", "s", "sha512", "512:2", "a256", "0a", "256", "a", "x", "sha256:x", "sha384:0", "0:0", "::", "sha256:0:"} {
+		f, all := fromTheBegin(query.Filter{Field: "digest", Op: query.Fuzzy, Value: part})
+		for _, d := range digests {
+			found := all || strings.Contains(d, lowerASCII(part))
+			if !all && f.Op == query.Range {
+				found = f.Min.(string) <= d && d <= f.Max.(string)
+			}
+			if want := strings.Contains(d, lowerASCII(part)); found != want {
+				t.Errorf("%q in %s: %t, want %t", part, d, found, want)
+			}
+		}
+	}
+	for part, want := range map[string]query.Op{"0a": query.Fuzzy, "sha256:0a": query.Range, "ha256": query.Range} {
+		if f, all := fromTheBegin(query.Filter{Op: query.Fuzzy, Value: part}); f.Op != want || all {
+			t.Errorf("%s: %+v", part, f)
+		}
+	}
+	if _, all := fromTheBegin(query.Filter{Op: query.Fuzzy, Value: "sha"}); !all {
+		t.Error("not all digests have sha")
+	}
 }
 
 func TestAnArtifactHasItsParts(t *testing.T) {

@@ -81,6 +81,28 @@ func unique(d *db.DB, table, columns string) string {
 	return "sqlite_autoindex_" + table + "_1"
 }
 
+// manyKinds stores artifacts of many kinds: of a table that is empty, PostgreSQL
+// may as well read one index as another.
+func manyKinds(t *testing.T, d *db.DB) {
+	t.Helper()
+	repo := createRepo(t, d, "p")
+	err := d.Write(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(`INSERT INTO repository (id, project_id, name, created, updated) VALUES (1, ?, 'p/r', 0, 0)`, repo.ProjectID)
+		if err == nil {
+			_, err = tx.Exec(`INSERT INTO artifact (project_id, repository_id, digest, media_type, size, manifest_size, kind, listed, pushed, body)
+				WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+				SELECT ?, 1, CAST(i AS TEXT), 'm', i, 1, i % 100, TRUE, i, CAST('{}' AS `+bytesOf(d)+`) FROM n`, repo.ProjectID)
+		}
+		if err == nil {
+			_, err = tx.Exec(`ANALYZE artifact`)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestArtifactsAreReadFromIndexes holds the plan of each order and each filter of
 // lists of artifacts: a walk along the index of the order, which has all that is
 // looked at.
@@ -110,17 +132,21 @@ func TestArtifactsAreReadFromIndexes(t *testing.T) {
 			if !ok {
 				t.Errorf("no index of %s is known here", field)
 			}
+			if isOfKind(field) {
+				continue // see below
+			}
 			read(artifactFilter{project: 1}, field, index)
 			if field == "push_time" {
 				index = "artifact_repository"
 			}
-			if !isOfKind(field) {
-				read(artifactFilter{project: 1, repository: 1}, field, index)
-			}
+			read(artifactFilter{project: 1, repository: 1}, field, index)
 		}
-		large := artifactSet{ids: condition{"SELECT w.artifact_id FROM artifact_label w WHERE w.label_id = ?", []any{1}}}
+		label := artifactSet{ids: condition{"SELECT w.artifact_id FROM artifact_label w WHERE w.label_id = ?", []any{1}}}
+		digest := []query.Filter{{Field: "digest", Op: query.Fuzzy, Value: "9"}}
+		tag := artifactSet{has: condition{"SELECT 1 FROM tag t WHERE t.artifact_id = a.id AND CASE WHEN LOWER(t.name) LIKE ? THEN TRUE END", []any{"%t%"}}, large: true}
 		for name, of := range map[string]artifactFilter{
-			"base": {all: true}, "tags": {tagged: " AND a.tagged = TRUE"}, "kinds": {kinds: &condition{"a.kind IN (?, ?)", []any{1, 2}}}, "labels": {sets: []artifactSet{large}},
+			"base": {all: true}, "tags": {tagged: " AND a.tagged = TRUE"}, "kinds": {kinds: &condition{"a.kind IN (?, ?)", []any{1, 2}}}, "labels": {sets: []artifactSet{label}}, "a part of a tag": {sets: []artifactSet{tag}},
+			"digest":    {plain: digest},
 			"size":      {plain: []query.Filter{{Field: "size", Op: query.Range, Min: int64(5)}}},
 			"pull_time": {plain: []query.Filter{{Field: "pull_time", Op: query.Range, Min: "2026-01-01 00:00:00"}}},
 			"push_time": {plain: []query.Filter{{Field: "push_time", Op: query.Range, Min: "2026-01-01 00:00:00"}}},
@@ -131,11 +157,25 @@ func TestArtifactsAreReadFromIndexes(t *testing.T) {
 			of.repository = 1
 			t.Run(name+" in a repository", func(t *testing.T) { read(of, "push_time", "artifact_repository") })
 		}
+		for name, c := range map[string]struct {
+			of artifactFilter
+			p  readPlan
+		}{
+			"a label":         {artifactFilter{project: 1, sets: []artifactSet{label}}, readPlan{index: "artifact_label_label", covered: true}},
+			"a part of a tag": {artifactFilter{project: 1, sets: []artifactSet{tag}}, readPlan{index: "tag_artifact", covered: true}},
+			"a digest":        {artifactFilter{project: 1, plain: digest}, readPlan{index: "artifact_by_push", covered: true}},
+		} {
+			where, err := c.of.inOrderOf("")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.p.check(t, d, "count by "+name, `SELECT count(*) FROM artifact a WHERE `+where.sql, where.args)
+		}
 		where, err := artifactFilter{}.meeting(condition{sql: "a.repository_id = r.id"}, "push_time")
 		if err != nil {
 			t.Fatal(err)
 		}
-		newest := `SELECT r.id, ` + ofNewest("a.pushed", where) + ` FROM repository r WHERE r.project_id = ? AND r.listed = TRUE`
+		newest := `SELECT r.id, ` + ofNewest("a.pushed", where) + `, ` + ofNewest("a.digest", where) + ` FROM repository r WHERE r.project_id = ? AND r.listed = TRUE`
 		readPlan{"artifact_repository", true, true}.check(t, d, "newest", newest, []any{1})
 		readPlan{"repository_project_listed", true, false}.check(t, d, "newest", newest, []any{1})
 		for name, c := range map[string]struct {
@@ -148,6 +188,12 @@ func TestArtifactsAreReadFromIndexes(t *testing.T) {
 			"a label":               {`SELECT w.artifact_id FROM artifact_label w WHERE w.label_id = ?`, readPlan{"artifact_label_label", true, true}},
 		} {
 			c.p.check(t, d, name, c.q, []any{"1", "1"}[:strings.Count(c.q, "?")])
+		}
+		if d.Dialect() == db.PostgreSQL {
+			manyKinds(t, d)
+		}
+		for field := range kindListing.columns {
+			read(artifactFilter{project: 1}, field, ofProject[field])
 		}
 	})
 }
