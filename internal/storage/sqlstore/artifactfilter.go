@@ -296,7 +296,8 @@ func (of artifactFilter) meeting(in condition, field string) (condition, error) 
 	}
 	for _, f := range of.plain {
 		c := artifactListing.columns[f.Field]
-		if f.Field != field {
+		found := field == "" && of.repository == 0 && f.Field == "digest" // by an index of digests, where they begin alike
+		if f.Field != field && !found {
 			c = c.unindexed()
 		}
 		one, err := c.condition(f)
