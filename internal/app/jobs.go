@@ -23,8 +23,8 @@ func (a *App) works() map[job.Kind]job.Work {
 	works := map[job.Kind]job.Work{
 		job.GarbageCollection: {Run: a.garbage.Do, Scheduled: asScheduled, Attempts: 3, Limit: 24 * time.Hour},
 		job.Retention:         {Run: retain, Scheduled: due, Workers: 2, Attempts: 3, Limit: 2 * time.Hour},
-		job.Webhook:           {Run: tell, Workers: 32, Attempts: webhook.Attempts, Backoff: webhook.Backoff, Limit: webhook.Limit, Expire: webhook.Expire, Keep: webhook.Keep},
-		job.Slack:             {Run: tell, Workers: 16, Attempts: webhook.Attempts, Backoff: webhook.Backoff, Limit: webhook.Limit, Expire: webhook.Expire, Keep: webhook.Keep},
+		job.Webhook:           {Run: tell, Workers: webhook.Workers, Attempts: webhook.Attempts, Backoff: webhook.Backoff, Limit: webhook.Limit, Expire: webhook.Expire, Keep: webhook.Keep},
+		job.Slack:             {Run: tell, Workers: webhook.Workers / 4, Attempts: webhook.Attempts, Backoff: webhook.Backoff, Limit: webhook.Limit, Expire: webhook.Expire, Keep: webhook.Keep},
 		job.PurgeAudit:        {Run: a.audit.Do, Scheduled: asScheduled, Keep: 10, Attempts: 3, Limit: time.Hour},
 	}
 	for kind, w := range works {

@@ -142,8 +142,8 @@ func TestWebhooksTellEverythingInOrder(t *testing.T) {
 	})
 }
 
-// TestTargetsThatHangHoldBackNothingElse has more of them than there are workers,
-// and one that refuses everything.
+// TestTargetsThatHangHoldBackNothingElse has forty of them, and one that refuses
+// everything.
 func TestTargetsThatHangHoldBackNothingElse(t *testing.T) {
 	s, r := apptest.Start(t, allowing), receive(t)
 	end := make(chan struct{})

@@ -24,22 +24,24 @@ import (
 
 // How targets are tried.
 const (
-	Attempts = 20               // in about an hour
+	Attempts = 17               // in about an hour
+	Workers  = 200              // on each node: they wait for targets, most of the time
 	Patience = 10 * time.Second // with a target that does not answer
 	Limit    = 20 * time.Second // of one attempt
 	Expire   = 24 * time.Hour   // what is older is not begun any more
 	Keep     = 500              // executions of a policy and a protocol
 
-	refusals     = 8 // attempts with a target that says that it does not want this
-	firstWait    = 2 * time.Second
-	mostWait     = 5 * time.Minute
+	refusals     = 5           // attempts with a target that says that it does not want this
 	slackWait    = time.Second // between messages, which is as fast as Slack takes them
 	submitAtOnce = 100
 )
 
-// Backoff is how long after an attempt the next one is: so long, in the end, that
-// targets that hang keep few workers busy.
-func Backoff(attempt int) time.Duration { return min(firstWait<<min(attempt-1, 10), mostWait) }
+// Backoff is how long after an attempt the next one is: soon where a target was
+// away for a moment, and then so long that those that hang keep few workers busy.
+func Backoff(attempt int) time.Duration {
+	waits := [...]time.Duration{2 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute}
+	return waits[min(attempt, len(waits))-1]
+}
 
 // Attrs are what an execution knows: the topic, and the body that is sent.
 type Attrs struct {

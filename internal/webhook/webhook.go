@@ -38,7 +38,7 @@ var (
 
 // What there may be.
 const (
-	MaxPolicies = 50 // of a project
+	MaxPolicies = 20 // of a project
 	MaxTargets  = 5  // of a policy
 
 	maxName   = 255        // bytes

@@ -89,7 +89,7 @@ func TestWebhookPoliciesAreKept(t *testing.T) {
 	})
 }
 
-func TestAProjectHasAHundredWebhookPolicies(t *testing.T) {
+func TestAProjectHasTwentyWebhookPolicies(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *db.DB) {
 		s, repo := NewWebhooks(d), createRepo(t, d, "p")
 		for i := range webhook.MaxPolicies {
