@@ -182,6 +182,7 @@ func (a *App) wire(ctx context.Context) error {
 	for name, stats := range d.Pools() {
 		a.metrics.Pool(name, stats)
 	}
+	a.metrics.Garbage(a.garbage.Totals)
 	a.sessions = session.New(sqlstore.NewSessions(d), a.sessionTimeout, nil)
 	guard := auth.New(auth.Config{Identity: who, Tokens: tokens, Sessions: a.sessions, Accounts: a.accounts, Settings: a.settings.Get, Events: a.audit})
 	rest, err := api.New(api.Config{

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,10 +29,13 @@ const (
 	benchPerBatch  = 1000
 	benchPullers   = 4
 	benchBlobBytes = 512
+	benchTurn      = time.Second
 )
 
 // BenchmarkCollect deletes 20,000 of 100,000 blobs, small files, in one
-// repository, while others pull from it.
+// repository, while others pull from it. The collection pauses again and again for
+// as long as it went on, so that pulls with and without it are measured under the
+// same conditions, whatever else the machine does.
 func BenchmarkCollect(b *testing.B) {
 	for name, open := range map[string]func(testing.TB) *db.DB{"SQLite": storetest.SQLite, "PostgreSQL": storetest.PostgreSQL} {
 		for _, workers := range []int{1, 4} {
@@ -45,74 +49,102 @@ func benchCollect(b *testing.B, d *db.DB, workers int) {
 	for range b.N {
 		b.StopTimer()
 		w.fill()
-		before := w.pullFor(b, func(ctx context.Context) { time.Sleep(2 * time.Second) })
-		var took time.Duration
-		var peak uint64
 		runtime.GC()
-		var start runtime.MemStats
+		var start, m runtime.MemStats
 		runtime.ReadMemStats(&start)
+		peak := start.HeapAlloc
+		p := w.pull(b)
+		time.Sleep(benchTurn)
 		b.StartTimer()
-		during := w.pullFor(b, func(ctx context.Context) {
-			began := time.Now()
+		took := p.during(func(turn func()) {
 			o := now
 			o.Workers = workers
-			step, since := "", began
-			r, err := w.gc.Collect(w.ctx, o, func(p gc.Progress) {
-				if p.Step != step {
-					b.Logf("%s took %v", step, time.Since(since).Round(time.Millisecond))
-					step, since = p.Step, time.Now()
-				}
-				var m runtime.MemStats
+			r, err := w.gc.Collect(w.ctx, o, func(gc.Progress) {
 				runtime.ReadMemStats(&m)
 				peak = max(peak, m.HeapAlloc)
+				turn()
 			})
-			took = time.Since(began)
 			if err != nil || r.Blobs != benchGarbage {
 				b.Errorf("%+v, %v", r, err)
 			}
 		})
 		b.StopTimer()
+		p.stop()
 		b.ReportMetric(float64(benchGarbage)/took.Minutes(), "blobs/min")
-		b.ReportMetric(took.Seconds(), "s/collection")
-		b.ReportMetric(float64(peak-min(peak, start.HeapAlloc))/(1<<20), "MiB-heap-more")
-		for what, times := range map[string][]time.Duration{"before": before, "during": during} {
+		b.ReportMetric(float64(peak-start.HeapAlloc)/(1<<20), "MiB-heap-more")
+		var p99 [2]float64
+		for i, what := range []string{"without", "during"} {
+			times := p.times[i]
 			slices.Sort(times)
-			b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "ms-median-pull-"+what)
-			b.ReportMetric(float64(times[len(times)*99/100].Microseconds())/1000, "ms-p99-pull-"+what)
+			ms := func(share float64) float64 {
+				return float64(times[int(float64(len(times))*share)].Microseconds()) / 1000
+			}
+			p99[i] = ms(.99)
+			b.ReportMetric(ms(.5), "ms-median-"+what)
+			b.ReportMetric(p99[i], "ms-p99-"+what)
+			b.ReportMetric(float64(len(times)), "pulls-"+what)
 		}
+		b.ReportMetric(p99[1]/p99[0], "p99-ratio")
 		b.ReportMetric(0, "ns/op")
 	}
 }
 
-// pullFor pulls at a steady pace while do runs, and returns how long each took: a
-// manifest by its tag, and one of its layers.
-func (w *world) pullFor(b *testing.B, do func(context.Context)) (all []time.Duration) {
+// A puller has clients that pull at a steady pace, and keeps how long each pull
+// took: without a collection, and during one.
+type puller struct {
+	stop       func()
+	collecting atomic.Int32 // 1 while something is collected
+
+	mu    sync.Mutex
+	times [2][]time.Duration
+}
+
+// pull begins to pull, each time a manifest by its tag, and one of its layers.
+func (w *world) pull(b *testing.B) *puller {
 	ctx, cancel := context.WithCancel(w.ctx)
-	var mu sync.Mutex
 	var pulling sync.WaitGroup
+	p := &puller{stop: func() { cancel(); pulling.Wait() }}
 	for n := range benchPullers {
 		pulling.Go(func() {
 			random := rand.New(rand.NewPCG(1, uint64(n)))
 			for ctx.Err() == nil {
 				i := random.IntN((benchBlobs - benchGarbage) / benchPerImage)
-				began := time.Now()
+				during, began := p.collecting.Load(), time.Now()
 				err := w.pullOne(i)
 				took := time.Since(began)
 				if err != nil {
 					b.Error(err)
 					return
 				}
-				mu.Lock()
-				all = append(all, took)
-				mu.Unlock()
+				if during == p.collecting.Load() {
+					p.mu.Lock()
+					p.times[during] = append(p.times[during], took)
+					p.mu.Unlock()
+				}
 				time.Sleep(5 * time.Millisecond)
 			}
 		})
 	}
-	do(ctx)
-	cancel()
-	pulling.Wait()
-	return all
+	return p
+}
+
+// during lets do collect, which calls turn often. It returns how long that took
+// without the pauses.
+func (p *puller) during(do func(turn func())) (took time.Duration) {
+	began := time.Now()
+	p.collecting.Store(1)
+	do(func() {
+		went := time.Since(began)
+		if went < benchTurn {
+			return
+		}
+		p.collecting.Store(0)
+		time.Sleep(went)
+		p.collecting.Store(1)
+		took, began = took+went, time.Now()
+	})
+	p.collecting.Store(0)
+	return took + time.Since(began)
 }
 
 func (w *world) pullOne(i int) error {

@@ -17,9 +17,12 @@ const (
 	page = 500
 	// linksAtOnce, artifactsAtOnce and keysAtOnce bound one slice of work, which a
 	// push into the same repository may have to wait for.
-	linksAtOnce     = 300
+	linksAtOnce     = 100
 	artifactsAtOnce = 25
 	keysAtOnce      = 250
+	// rest is how long a worker rests for each thing that it has looked at, at
+	// least. A blob is looked at five times on its way out.
+	rest = time.Millisecond
 	// lease is how long keys are left to who took them; deleting takes seconds.
 	lease = 2 * time.Minute
 	// told is how often progress is told at most.
@@ -109,6 +112,7 @@ func (r *run) trashed() time.Time { return time.Now().Add(-r.o.Trash) }
 
 // collect takes the steps, of which each makes work for the next.
 func (r *run) collect(ctx context.Context) (Result, error) {
+	defer r.total()
 	waiting, err := r.waiting(ctx)
 	if err != nil {
 		return Result{}, err
@@ -144,8 +148,37 @@ func (r *run) collect(ctx context.Context) (Result, error) {
 	return r.at.Result, nil
 }
 
+// total adds what came of a run to the totals.
+func (r *run) total() {
+	r.Service.mu.Lock()
+	defer r.Service.mu.Unlock()
+	sum, t := r.at.Result, &r.totals
+	t.Collections++
+	t.Manifests, t.Blobs, t.Bytes, t.Failed = t.Manifests+sum.Manifests, t.Blobs+sum.Blobs, t.Bytes+sum.Bytes, t.Failed+sum.Failed
+}
+
 func (r *run) waiting(ctx context.Context) (Waiting, error) {
 	return r.store.Waiting(ctx, r.due(), r.trashed(), time.Now())
+}
+
+// slice does a slice of work, which is to say how many things it has looked at.
+// Then it rests: pulls that meet work wait for the processor and for the database,
+// so that few of them may meet any. The more others keep the machine busy, the
+// longer slices take, and the longer the rest.
+func (r *run) slice(ctx context.Context, do func() (looked int, err error)) error {
+	if err := r.may(ctx); err != nil {
+		return err
+	}
+	began := time.Now()
+	looked, err := do()
+	if err != nil || looked == 0 {
+		return err
+	}
+	select {
+	case <-time.After(max(time.Since(began), time.Duration(looked)*rest)):
+	case <-ctx.Done(): // which the next slice tells
+	}
+	return nil
 }
 
 // may is asked before each slice.
@@ -235,11 +268,12 @@ func (r *run) together(ctx context.Context, do func(context.Context) (more bool,
 func (r *run) slices(ctx context.Context, repo int64, n int, do func(context.Context, Slice) (Done, error)) error {
 	s := Slice{Repository: repo, Due: r.due(), N: n, By: r.o.By, Dry: r.dry}
 	for {
-		if err := r.may(ctx); err != nil {
-			return err
-		}
-		s.At = time.Now()
-		done, err := do(ctx, s)
+		var done Done
+		err := r.slice(ctx, func() (_ int, err error) {
+			s.At = time.Now()
+			done, err = do(ctx, s)
+			return done.Looked, err
+		})
 		if err != nil {
 			return err
 		}
@@ -261,10 +295,11 @@ func (r *run) slices(ctx context.Context, repo int64, n int, do func(context.Con
 
 func (r *run) trash(ctx context.Context) error {
 	return r.together(ctx, func(ctx context.Context) (bool, error) {
-		if err := r.may(ctx); err != nil {
-			return false, err
-		}
-		done, err := r.store.Trash(ctx, r.due(), time.Now(), linksAtOnce)
+		var done Done
+		err := r.slice(ctx, func() (_ int, err error) {
+			done, err = r.store.Trash(ctx, r.due(), time.Now(), linksAtOnce)
+			return done.Looked, err
+		})
 		r.add(done.Blobs, func(sum *Result) {
 			sum.Trashed += done.Blobs
 			sum.TrashedBytes += done.Bytes
@@ -276,17 +311,19 @@ func (r *run) trash(ctx context.Context) error {
 // purge empties the trash, and forgets what repositories could serve before.
 func (r *run) purge(ctx context.Context) error {
 	err := r.together(ctx, func(ctx context.Context) (bool, error) {
-		if err := r.may(ctx); err != nil {
-			return false, err
-		}
-		done, err := r.store.Purge(ctx, r.trashed(), time.Now(), linksAtOnce)
+		var done Done
+		err := r.slice(ctx, func() (_ int, err error) {
+			done, err = r.store.Purge(ctx, r.trashed(), time.Now(), linksAtOnce)
+			return done.Looked, err
+		})
 		r.add(done.Blobs, nil)
 		return done.Looked > 0, err
 	})
 	for n := linksAtOnce; err == nil && n == linksAtOnce; {
-		if err = r.may(ctx); err == nil {
+		err = r.slice(ctx, func() (int, error) {
 			n, err = r.store.Expire(ctx, r.trashed(), linksAtOnce)
-		}
+			return n, err
+		})
 	}
 	return err
 }
@@ -294,14 +331,19 @@ func (r *run) purge(ctx context.Context) error {
 // erase deletes the content that no row leads to.
 func (r *run) erase(ctx context.Context) error {
 	return r.together(ctx, func(ctx context.Context) (bool, error) {
-		if err := r.may(ctx); err != nil {
-			return false, err
-		}
-		keys, err := r.store.Keys(ctx, time.Now(), lease, keysAtOnce)
-		if err != nil || len(keys) == 0 {
-			return false, err
-		}
-		gone, failed := r.eraseSome(ctx, keys)
+		var keys, gone []Key
+		var failed []error
+		err := r.slice(ctx, func() (_ int, err error) {
+			keys, err = r.store.Keys(ctx, time.Now(), lease, keysAtOnce)
+			if err != nil || len(keys) == 0 {
+				return 0, err
+			}
+			gone, failed = r.eraseSome(ctx, keys)
+			// What is gone is forgotten even where ctx has ended.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetting)
+			defer cancel()
+			return len(keys), r.store.Forget(ctx, gone)
+		})
 		r.add(int64(len(gone)), func(sum *Result) {
 			for _, k := range gone {
 				sum.Blobs, sum.Bytes = sum.Blobs+1, sum.Bytes+k.Size
@@ -313,10 +355,7 @@ func (r *run) erase(ctx context.Context) error {
 				}
 			}
 		})
-		// What is gone is forgotten even where ctx has ended.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetting)
-		defer cancel()
-		return true, r.store.Forget(ctx, gone)
+		return len(keys) > 0, err
 	})
 }
 

@@ -107,6 +107,9 @@ func TestWhatGoesAndWhatStays(t *testing.T) {
 				dry.DryRun = true
 				rehearsed := w.collect(dry)
 				r := w.collect(c.options)
+				if sum := (gc.Totals{Collections: 1, Manifests: r.Manifests, Blobs: r.Blobs, Bytes: r.Bytes}); w.gc.Totals() != sum {
+					t.Errorf("%+v in all, want %+v", w.gc.Totals(), sum)
+				}
 				if r.Manifests != c.manifests || r.Blobs != c.blobs || r.Failed+r.Remaining+r.Kept != 0 {
 					t.Errorf("%+v", r)
 				}

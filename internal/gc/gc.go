@@ -8,6 +8,7 @@ package gc
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/berth-registry/berth/internal/blob"
@@ -220,6 +221,15 @@ type Progress struct {
 	Result      Result
 }
 
+// Totals are what the collections of a process have come to, dry runs excepted.
+type Totals struct {
+	Collections int64 // that have ended, however they did
+	Manifests   int64 // deleted for having no tag, with their kin
+	Blobs       int64 // whose content was deleted
+	Bytes       int64 // which that freed
+	Failed      int64 // times that content could not be deleted
+}
+
 // A Config has what a Service asks; the zero value works.
 type Config struct {
 	// ReadOnly reports whether nothing may be changed; nil stands for never.
@@ -238,6 +248,16 @@ type Service struct {
 	store     Store
 	inventory Inventory
 	bytes     blob.Store
+
+	mu     sync.Mutex
+	totals Totals
+}
+
+// Totals returns what the collections here have come to so far.
+func (s *Service) Totals() Totals {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.totals
 }
 
 // New returns a service over its stores.
@@ -245,5 +265,5 @@ func New(cfg Config, store Store, inventory Inventory, bytes blob.Store) *Servic
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg, store, inventory, bytes}
+	return &Service{cfg: cfg, store: store, inventory: inventory, bytes: bytes}
 }

@@ -5,12 +5,11 @@ package crash
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -28,63 +27,101 @@ const (
 	user     = "pusher"
 	password = "Pushes-and-dies-1"
 	workers  = 4
+	rounds   = 6 // whose repositories are there
 )
 
-// TestNothingAcknowledgedIsLost kills the server with SIGKILL at random
-// instants while several clients push, and after each restart compares what is
-// there with what was acknowledged: on SQLite and, where BERTH_TEST_POSTGRES
-// names a server, on PostgreSQL. BERTH_TEST_KILLS is how often, BERTH_TEST_SEED
-// repeats the choices of an earlier run.
+// TestNothingAcknowledgedIsLost kills the server with SIGKILL at random instants
+// while several clients push, mount, move tags, copy and delete, and while
+// garbage is collected: by the server itself, by executions of the API, and by
+// another process that has no patience and is killed as well. After each restart
+// it compares what is there with what was acknowledged, on SQLite and, where
+// BERTH_TEST_POSTGRES names a server, on PostgreSQL, both at once.
+//
+// BERTH_TEST_KILLS is how often the server is killed, BERTH_TEST_SOAK for how long
+// at least. BERTH_TEST_SEED repeats the choices of an earlier run, though not what
+// came of them.
 func TestNothingAcknowledgedIsLost(t *testing.T) {
-	kills, seed := setting(t, "BERTH_TEST_KILLS", 20), setting(t, "BERTH_TEST_SEED", int(time.Now().UnixNano()%1e9))
-	t.Logf("%d kills, BERTH_TEST_SEED=%d", kills, seed)
-	t.Run("sqlite", func(t *testing.T) {
-		killAgainAndAgain(t, berth.Options{}, kills, uint64(seed), false)
-	})
-	t.Run("postgres", func(t *testing.T) {
-		killAgainAndAgain(t, berth.Options{Env: []string{"BERTH_DATABASE=" + newDatabase(t)}}, kills, uint64(seed), false)
+	kills, seed := setting(t, "BERTH_TEST_KILLS", 10), setting(t, "BERTH_TEST_SEED", int(time.Now().UnixNano()%1e9))
+	var soak time.Duration
+	if text := os.Getenv("BERTH_TEST_SOAK"); text != "" {
+		var err error
+		if soak, err = time.ParseDuration(text); err != nil {
+			t.Fatalf("BERTH_TEST_SOAK: %v", err)
+		}
+	}
+	t.Logf("%d kills, %s, BERTH_TEST_SEED=%d", kills, soak, seed)
+	each(t, func(t *testing.T, o berth.Options) {
+		t.Parallel()
+		killAgainAndAgain(t, o, kills, soak, uint64(seed))
 	})
 }
 
-func killAgainAndAgain(t *testing.T, o berth.Options, kills int, seed uint64, collect bool) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Duration(kills)*10*time.Second)
+// each runs a test on SQLite and on PostgreSQL.
+func each(t *testing.T, test func(t *testing.T, o berth.Options)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, berth.Options{}) })
+	t.Run("postgres", func(t *testing.T) {
+		test(t, berth.Options{Env: []string{databaseKey + "=" + newDatabase(t)}})
+	})
+}
+
+const databaseKey = "BERTH_DATABASE"
+
+func killAgainAndAgain(t *testing.T, o berth.Options, kills int, soak time.Duration, seed uint64) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute+2*soak+time.Duration(kills)*10*time.Second)
 	defer cancel()
 	s := berth.Run(t, o)
 	prepare(t, s)
-	j := newJournal()
-	j.collected = collect
 	random := rand.New(rand.NewPCG(seed, 0))
-	var slowest time.Duration
-	for n := range kills {
-		r := &life{server: s, journal: j, number: n, seed: random.Uint64()}
-		long := time.Duration(20+random.IntN(400)) * time.Millisecond
-		if collect {
-			long *= 4 // in which several collections begin
+	var all []*worker
+	for n := range workers {
+		all = append(all, &worker{name: strconv.Itoa(n), random: rand.New(rand.NewPCG(seed, uint64(n+1)))})
+	}
+	j, began, slowest := newJournal(), time.Now(), time.Duration(0)
+	for n := 0; n < kills || time.Since(began) < soak; n++ {
+		r := newLife(s, j, n, random)
+		session := r.untilKilled(ctx, t, all)
+		hours := random.IntN(2) == 0
+		if hours {
+			hoursPass(ctx, t, s, o)
+			j.note("hours pass")
 		}
-		before := r.pushUntilKilled(ctx, t, long)
-		began := time.Now()
+		starting := time.Now()
 		if err := s.Start(); err != nil {
 			t.Fatalf("after kill %d: %v", n+1, err)
 		}
-		slowest = max(slowest, time.Since(began))
+		slowest = max(slowest, time.Since(starting))
 		// The session is of before the crash: what was signed then is still good.
-		j.check(ctx, t, before)
-		j.checkTags(ctx, t, before, r.repo())
+		j.check(ctx, t, session, !hours, !hours && !r.impatient)
+		j.checkTags(ctx, t, session, r.repo(0))
+		quiet(ctx, t, s)
 		checkUsed(ctx, t, s)
-		if collect {
-			checkStorage(ctx, t, s)
-		}
+		checkStorage(ctx, t, s, o)
 		if t.Failed() {
 			t.Fatalf("after kill %d", n+1)
 		}
+		j.count("kill", 1)
 	}
-	if collect {
-		collectEverything(ctx, t, s)
+	t.Logf("%s; the slowest start took %s; %s in all", j, slowest.Round(time.Millisecond), time.Since(began).Round(time.Second))
+	c := registry.New(s.URL, "admin", berth.AdminPassword, workers)
+	defer c.Close()
+	j.checkEverything(ctx, t, c)
+	collectEverything(ctx, t, s, o)
+	j.checkEverything(ctx, t, c)
+	if !t.Failed() {
+		j.checkVariety(t)
 	}
-	j.checkEverything(ctx, t, s)
-	t.Logf("%s; the slowest of %d starts took %s", j, kills, slowest.Round(time.Millisecond))
-	if len(j.manifests) < kills {
-		t.Errorf("only %d manifests in %d rounds: the test does not test", len(j.manifests), kills)
+}
+
+// checkVariety checks that the test has tested all that it should.
+func (j *journal) checkVariety(t *testing.T) {
+	t.Helper()
+	for _, what := range []string{
+		"push an image", "push an index", "mount", "retag", "untag", "delete", "copy", "delete repository",
+		"leave an upload open", "go on with an upload", "collect over the API", "collect without patience", "blobs collected without patience",
+	} {
+		if j.counts[what] == 0 {
+			t.Errorf("the test does not test: %s never succeeded", what)
+		}
 	}
 }
 
@@ -141,283 +178,113 @@ func prepare(t *testing.T, s *berth.Server) {
 
 // A life is that of the server between two kills.
 type life struct {
-	server  *berth.Server
-	journal *journal
-	number  int
-	seed    uint64
-	killed  atomic.Bool
+	server    *berth.Server
+	journal   *journal
+	number    int
+	seed      uint64
+	collect   bool // over the API
+	impatient bool // garbage does not wait
+
+	steps  atomic.Int64 // that were acknowledged
+	last   int64        // how many, before the server is killed
+	enough chan struct{}
+	moment time.Duration // when that is, after the last step
+	killed atomic.Bool
 }
 
-func (r *life) repo() string { return fmt.Sprintf("%s/round-%03d", project, r.number) }
+// newLife returns one that ends after some steps, however long these take on
+// this machine. Some end before anything was done.
+func newLife(s *berth.Server, j *journal, n int, random *rand.Rand) *life {
+	r := &life{server: s, journal: j, number: n, seed: random.Uint64(), collect: n%2 == 1, impatient: n%4 >= 2, enough: make(chan struct{})}
+	r.last = int64(random.IntN(50))
+	if r.collect || r.impatient {
+		r.last *= 2 // in which several collections begin
+	}
+	r.moment = time.Duration(random.IntN(30)) * time.Millisecond
+	if r.last == 0 {
+		close(r.enough)
+	}
+	return r
+}
 
-// repos are where this round pushes: one new repository, one that is old.
-func (r *life) repos() []string { return []string{r.repo(), project + "/always"} }
+// stepped counts a step that was acknowledged.
+func (r *life) stepped() {
+	if r.steps.Add(1) == r.last {
+		close(r.enough)
+	}
+}
 
-// pushUntilKilled lets the workers push, kills the server after the given time,
+// repo is the repository that was new some lives ago.
+func (r *life) repo(ago int) string { return fmt.Sprintf("%s/round-%04d", project, r.number-ago) }
+
+func (r *life) mine(worker string) string { return project + "/mine-" + worker }
+
+// repos are where workers push: a new repository, one that is not, and one that
+// is old.
+func (r *life) repos() []string {
+	return []string{r.repo(0), r.repo(min(1, r.number)), project + "/always"}
+}
+
+// scopes are of all that is touched in this life.
+func (r *life) scopes() (scopes []string) {
+	repos := []string{project + "/always"}
+	for ago := range min(rounds, r.number) + 1 {
+		repos = append(repos, r.repo(ago))
+	}
+	for n := range workers {
+		repos = append(repos, r.mine(strconv.Itoa(n)))
+	}
+	for _, repo := range repos {
+		scopes = append(scopes, registry.Scope(repo, registry.Delete))
+	}
+	return scopes
+}
+
+// untilKilled lets the workers work and garbage be collected, kills the server,
 // and returns the session that they used.
-func (r *life) pushUntilKilled(ctx context.Context, t *testing.T, after time.Duration) *registry.Session {
+func (r *life) untilKilled(ctx context.Context, t *testing.T, all []*worker) *registry.Session {
 	t.Helper()
 	c := registry.New(r.server.URL, user, password, workers)
 	defer c.Close()
-	var scopes []string
-	for _, repo := range r.repos() {
-		scopes = append(scopes, registry.Scope(repo, registry.Delete))
-	}
-	session, err := c.SignIn(ctx, scopes...)
+	session, err := c.SignIn(ctx, r.scopes()...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
-	if r.journal.collected {
-		wg.Go(func() { r.collect(ctx, t) })
+	if r.collect {
+		wg.Go(func() { r.collectOverAPI(ctx, t) })
 	}
-	for n := range workers {
-		w := &worker{life: r, session: session, name: fmt.Sprintf("%d-%d", r.number, n), random: rand.New(rand.NewPCG(r.seed, uint64(n)))}
+	if r.impatient {
+		wg.Go(func() { r.collectImpatiently(ctx, t) })
+	}
+	for n, w := range all {
+		w.life, w.session, w.api = r, session, r.server.As(user, password)
+		w.things = slices.DeleteFunc(w.things, func(x thing) bool { return r.number >= rounds && x.repo == r.repo(rounds) })
 		wg.Go(func() {
-			if err := w.work(ctx); err != nil {
-				t.Errorf("worker %s, before the kill: %v", w.name, err)
+			var err error
+			if n == 0 && r.number >= rounds {
+				err = w.drop(ctx, r.repo(rounds))
+			}
+			if err == nil || r.killed.Load() {
+				err = w.work(ctx)
+			}
+			if err != nil {
+				t.Errorf("worker %s, before the kill: %v; what was done:%s", w.name, err, r.journal.story(err.Error(), place{}))
 			}
 		})
 	}
-	time.Sleep(after)
+	select {
+	case <-r.enough:
+	case <-time.After(2 * time.Minute):
+		t.Errorf("only %d of %d steps in two minutes", r.steps.Load(), r.last)
+	}
+	time.Sleep(r.moment)
 	r.killed.Store(true)
 	if err := r.server.Kill(); err != nil {
 		t.Error(err)
 	}
+	r.journal.note("the server was killed")
 	wg.Wait()
+	r.journal.count("step", int(r.steps.Load()))
 	return session
-}
-
-// A worker is one client. Its tags are its own, so that it knows what each may
-// stand for.
-type worker struct {
-	*life
-	session *registry.Session
-	name    string
-	random  *rand.Rand
-	count   int
-	pushed  []place // what may be deleted again
-}
-
-// work pushes until the server is gone. An error before that is returned.
-func (w *worker) work(ctx context.Context) error {
-	for {
-		w.count++
-		err := w.step(ctx)
-		if w.killed.Load() {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func (w *worker) step(ctx context.Context) error {
-	repos := w.repos()
-	repo := repos[w.random.IntN(len(repos))]
-	switch w.random.IntN(12) {
-	case 0:
-		return w.leaveOpen(ctx, repo)
-	case 1:
-		return w.pushIndex(ctx, repo)
-	case 2:
-		if len(w.pushed) > 0 {
-			return w.deleteOne(ctx)
-		}
-	}
-	im, err := w.pushImage(ctx, repo, w.tag())
-	if err == nil {
-		w.pushed = append(w.pushed, place{repo, im.Digest})
-	}
-	return err
-}
-
-// tag is a new one, or the one that this worker moves from image to image.
-func (w *worker) tag() string {
-	if w.random.IntN(3) == 0 {
-		return "moving-" + w.name
-	}
-	return fmt.Sprintf("v%s-%d", w.name, w.count)
-}
-
-// pushImage pushes an image of its own layers and of one that every worker of
-// the round pushes at the same time. Without a tag it is pushed by digest.
-func (w *worker) pushImage(ctx context.Context, repo, tag string) (registry.Image, error) {
-	id := fmt.Sprintf("%s/%s/%d", repo, w.name, w.count)
-	layers := []registry.Blob{registry.NewBlob(100<<10, fmt.Sprintf("common %d %d", w.number, w.count))}
-	for n := range 1 + w.random.IntN(3) {
-		size := int64(w.random.IntN(64 << 10))
-		if w.random.IntN(10) == 0 {
-			size = 2 << 20
-		}
-		layers = append(layers, registry.NewBlob(size, fmt.Sprint(id, n)))
-	}
-	im := registry.NewImage(id, layers...)
-	for _, b := range im.Blobs() {
-		if err := w.pushBlob(ctx, repo, b); err != nil {
-			return im, err
-		}
-	}
-	for {
-		err := w.putManifest(ctx, repo, tag, im.Manifest)
-		if !w.journal.collected || registry.StatusOf(err) != http.StatusNotFound {
-			return im, err
-		}
-		// What it needs was collected before it came: clients send it again.
-		for _, b := range im.Blobs() {
-			if err := w.session.PushBlob(ctx, repo, b); err != nil {
-				return im, err
-			}
-		}
-	}
-}
-
-func (w *worker) pushBlob(ctx context.Context, repo string, b registry.Blob) error {
-	has, err := w.session.HasBlob(ctx, repo, b.Digest)
-	if err != nil || has {
-		return err
-	}
-	if w.random.IntN(2) == 0 || b.Size < 3 {
-		err = w.session.PushBlob(ctx, repo, b)
-	} else {
-		err = w.pushChunks(ctx, repo, b)
-	}
-	if err == nil {
-		w.journal.blob(place{repo, b.Digest})
-	}
-	return err
-}
-
-func (w *worker) pushChunks(ctx context.Context, repo string, b registry.Blob) error {
-	at, err := w.session.Begin(ctx, repo)
-	if err != nil {
-		return err
-	}
-	middle := 1 + w.random.Int64N(b.Size-1)
-	if at, err = w.session.Append(ctx, at, b, 0, middle); err != nil {
-		return err
-	}
-	if at, err = w.session.Append(ctx, at, b, middle, b.Size); err != nil {
-		return err
-	}
-	return w.session.Commit(ctx, at, b.Digest)
-}
-
-// leaveOpen sends half a blob, which can be gone on with after the crash.
-func (w *worker) leaveOpen(ctx context.Context, repo string) error {
-	b := registry.NewBlob(50<<10, "open "+w.name+strconv.Itoa(w.count))
-	at, err := w.session.Begin(ctx, repo)
-	if err != nil {
-		return err
-	}
-	half := b.Size / 2
-	if at, err = w.session.Append(ctx, at, b, 0, half); err != nil {
-		return err
-	}
-	w.journal.upload(upload{repo, at, b, half})
-	return nil
-}
-
-func (w *worker) pushIndex(ctx context.Context, repo string) error {
-	var images []registry.Image
-	for range 2 {
-		w.count++
-		im, err := w.pushImage(ctx, repo, "")
-		if err != nil {
-			return err
-		}
-		images = append(images, im)
-	}
-	return w.putManifest(ctx, repo, w.tag(), registry.NewIndex(images...))
-}
-
-func (w *worker) putManifest(ctx context.Context, repo, tag string, m registry.Manifest) error {
-	reference := tag
-	if tag == "" {
-		reference = m.Digest
-	}
-	w.journal.pushing(repo, tag, m.Digest)
-	err := w.session.PutManifest(ctx, repo, reference, m)
-	if err == nil {
-		w.journal.pushed(repo, tag, m.Digest)
-	}
-	return err
-}
-
-func (w *worker) deleteOne(ctx context.Context) error {
-	n := w.random.IntN(len(w.pushed))
-	p := w.pushed[n]
-	w.pushed = append(w.pushed[:n], w.pushed[n+1:]...)
-	w.journal.deleting(p)
-	err := w.session.Delete(ctx, p.repo, p.reference)
-	if err == nil {
-		w.journal.deleted(p)
-	}
-	return err
-}
-
-// checkEverything checks all that was ever acknowledged, and then all that the
-// server shows, known or not.
-func (j *journal) checkEverything(ctx context.Context, t *testing.T, s *berth.Server) {
-	t.Helper()
-	c := registry.New(s.URL, "admin", berth.AdminPassword, workers)
-	defer c.Close()
-	catalog, err := c.SignIn(ctx, "registry:catalog:*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	repos, err := catalog.Repositories(ctx, 10000, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, repo := range repos {
-		session, err := c.SignIn(ctx, registry.Scope(repo, registry.Pull))
-		if err != nil {
-			t.Fatal(err)
-		}
-		j.checkTags(ctx, t, session, repo)
-		for p, f := range j.manifests {
-			if p.repo == repo {
-				j.checkManifest(ctx, t, session, p, f)
-			}
-		}
-		for p := range j.blobs {
-			if p.repo == repo && !j.collected {
-				if err := session.CheckBlob(ctx, p.repo, p.reference); err != nil {
-					t.Errorf("an acknowledged blob: %v", err)
-				}
-			}
-		}
-	}
-}
-
-// checkTags checks that all that the repository shows can be pulled whole.
-func (j *journal) checkTags(ctx context.Context, t *testing.T, s *registry.Session, repo string) {
-	t.Helper()
-	tags, err := s.Tags(ctx, repo, 10000, "")
-	if registry.StatusOf(err) == http.StatusNotFound {
-		return // killed before its first manifest
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tag := range tags {
-		if _, known := j.tags[place{repo, tag}]; !known {
-			t.Errorf("%s:%s is there, but nobody pushed it", repo, tag)
-		}
-		if err := s.CheckImage(ctx, repo, tag); err != nil {
-			t.Errorf("a tag that the server lists: %v", err)
-		}
-	}
-}
-
-// absent reports whether the server said that a thing is not there, and errors
-// that say anything else.
-func absent(err error) (bool, error) {
-	var e *registry.Error
-	if errors.As(err, &e) && e.Status == http.StatusNotFound {
-		return true, nil
-	}
-	return false, err
 }

@@ -208,6 +208,22 @@ func (s *Session) PushBlob(ctx context.Context, repo string, b Blob) error {
 	return s.Commit(ctx, at, b.Digest)
 }
 
+// Mount asks that the repository may serve a blob that another one has. Where the
+// registry does not do that, it begins an upload, whose address is returned.
+func (s *Session) Mount(ctx context.Context, repo, from, digest string) (mounted bool, at string, err error) {
+	q := url.Values{"mount": {digest}, "from": {from}}
+	res, err := s.do(ctx, "POST", s.at(repo, "blobs/uploads/?%s", q.Encode()), nil, nil, http.StatusCreated, http.StatusAccepted)
+	if err != nil {
+		return false, "", err
+	}
+	drain(res)
+	if res.StatusCode == http.StatusCreated {
+		return true, "", nil
+	}
+	at, err = s.location(res)
+	return false, at, err
+}
+
 // Begin starts an upload and returns its address.
 func (s *Session) Begin(ctx context.Context, repo string) (string, error) {
 	res, err := s.do(ctx, "POST", s.at(repo, "blobs/uploads/"), nil, nil, http.StatusAccepted)

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/berth-registry/berth/internal/gc"
 	"github.com/berth-registry/berth/internal/serve/web"
 )
 
@@ -107,6 +108,19 @@ func (m *Metrics) Pool(name string, stats func() sql.DBStats) {
 	gauge("berth_db_connections_limit", "Connections that there may be; 0 for no limit.", func(s sql.DBStats) float64 { return float64(s.MaxOpenConnections) })
 	counter("berth_db_waits_total", "How often something waited for a connection.", func(s sql.DBStats) float64 { return float64(s.WaitCount) })
 	counter("berth_db_wait_seconds_total", "Time spent waiting for connections.", func(s sql.DBStats) float64 { return s.WaitDuration.Seconds() })
+}
+
+// Garbage adds what collections of garbage have come to.
+func (m *Metrics) Garbage(totals func() gc.Totals) {
+	counter := func(metric, help string, value func(gc.Totals) int64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: metric, Help: help},
+			func() float64 { return float64(value(totals())) }))
+	}
+	counter("berth_gc_collections_total", "Collections of garbage that have ended.", func(t gc.Totals) int64 { return t.Collections })
+	counter("berth_gc_deleted_artifacts_total", "Artifacts deleted for having no tag.", func(t gc.Totals) int64 { return t.Manifests })
+	counter("berth_gc_deleted_blobs_total", "Blobs whose content was deleted.", func(t gc.Totals) int64 { return t.Blobs })
+	counter("berth_gc_freed_bytes_total", "Bytes of these blobs.", func(t gc.Totals) int64 { return t.Bytes })
+	counter("berth_gc_failures_total", "How often content could not be deleted.", func(t gc.Totals) int64 { return t.Failed })
 }
 
 // ServeHTTP answers Prometheus.

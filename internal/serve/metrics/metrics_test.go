@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berth-registry/berth/internal/gc"
 	"github.com/berth-registry/berth/internal/serve/metrics"
 	"github.com/berth-registry/berth/internal/serve/web"
 )
@@ -95,6 +96,12 @@ func TestPoolsAreShownByName(t *testing.T) {
 		`berth_db_waits_total{pool="write"} 5`,
 		`berth_db_wait_seconds_total{pool="read"} 1.5`,
 	)
+}
+
+func TestCollectionsAreCounted(t *testing.T) {
+	m := newMetrics()
+	m.Garbage(func() gc.Totals { return gc.Totals{Collections: 1, Manifests: 2, Blobs: 3, Bytes: 4, Failed: 5} })
+	expect(t, scrape(t, m), "berth_gc_collections_total 1", "berth_gc_deleted_artifacts_total 2", "berth_gc_deleted_blobs_total 3", "berth_gc_freed_bytes_total 4", "berth_gc_failures_total 5")
 }
 
 func TestCountingIsSafeForManyAtOnce(t *testing.T) {
