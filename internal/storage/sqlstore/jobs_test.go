@@ -118,8 +118,8 @@ func (y *yard) sound() {
 		(SELECT MIN(f.id) FROM task f WHERE f.lane = t.lane AND f.ended = 0))`)
 	y.count("lanes that are not kept", 0, `task t WHERE t.ended = 0 AND t.lane <> '' AND NOT EXISTS (SELECT 1 FROM lane l WHERE l.name = t.lane)`)
 	y.count("empty lanes", 0, `lane l WHERE NOT EXISTS (SELECT 1 FROM task t WHERE t.lane = l.name AND t.ended = 0)`)
-	y.count("tasks that overtook others", 0, `task t JOIN task f ON f.lane = t.lane AND f.id < t.id
-		WHERE t.lane <> '' AND t.started > 0 AND (f.ended = 0 OR f.ended > t.started)`)
+	y.count("tasks that overtook others", 0, `(SELECT started, MAX(CASE WHEN ended = 0 THEN 1000000000 ELSE ended END)
+		OVER (PARTITION BY lane ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last FROM task WHERE lane <> '') AS t WHERE started > 0 AND last > started`)
 	y.count("executions that are not counted", 0, `execution e WHERE e.pending + e.scheduled + e.running <> (SELECT count(*) FROM task t WHERE t.execution_id = e.id AND t.ended = 0)
 		OR e.stopped + e.failed + e.succeeded <> (SELECT count(*) FROM task t WHERE t.execution_id = e.id AND t.ended > 0)
 		OR (e.ended = 0) <> (e.pending + e.scheduled + e.running > 0)`)
