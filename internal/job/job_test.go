@@ -249,7 +249,7 @@ func TestWhatIsStoppedEnds(t *testing.T) {
 			h.Errorf("%+v", e)
 		}
 		for n.Busy() > 0 {
-			if time.Since(at) > 2*time.Second {
+			if time.Since(at) > 20*time.Second {
 				h.Fatal("it still runs")
 			}
 			time.Sleep(time.Millisecond)

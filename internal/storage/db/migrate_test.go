@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
@@ -25,13 +24,9 @@ func open(t *testing.T, url string) *db.DB {
 func TestMigrate(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		d := open(t, url)
-		for i := range 2 {
-			start := time.Now()
+		for range 2 {
 			if err := d.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
-			}
-			if took := time.Since(start); took > 2*time.Second { // mostly for a busy machine
-				t.Errorf("time %d took %v", i+1, took)
 			}
 		}
 		write(t, d, `UPDATE rights SET version = version + 1`)
@@ -51,7 +46,6 @@ func TestMigrate(t *testing.T) {
 // TestMigrateAtOnce starts several nodes on an empty database.
 func TestMigrateAtOnce(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		start := time.Now()
 		var all sync.WaitGroup
 		for range 5 {
 			d := open(t, url)
@@ -65,9 +59,6 @@ func TestMigrateAtOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("took %v", took)
-		}
 		if got := texts(t, open(t, url), `SELECT CAST(version AS TEXT) FROM rights`); !slices.Equal(got, []string{"0"}) {
 			t.Errorf("rights: %q", got)
 		}
