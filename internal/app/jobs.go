@@ -20,13 +20,17 @@ func (a *App) works() map[job.Kind]job.Work {
 	retain := func(ctx context.Context, r *job.Run) error { return a.retention.Do(ctx, r) }
 	tell := func(ctx context.Context, r *job.Run) error { return a.webhooks.Do(ctx, r) }
 	due := func(ctx context.Context, at job.Schedule) (job.Submission, error) { return a.retention.Due(ctx, at) }
+	telling := job.Work{
+		Run: tell, Workers: webhook.Workers, Attempts: webhook.Attempts, Backoff: webhook.Backoff, Limit: webhook.Limit, Expire: webhook.Expire, Keep: webhook.Keep,
+	}
 	works := map[job.Kind]job.Work{
 		job.GarbageCollection: {Run: a.garbage.Do, Scheduled: asScheduled, Attempts: 3, Limit: 24 * time.Hour},
 		job.Retention:         {Run: retain, Scheduled: due, Workers: 2, Attempts: 3, Limit: 2 * time.Hour},
-		job.Webhook:           {Run: tell, Workers: webhook.Workers, Attempts: webhook.Attempts, Backoff: webhook.Backoff, Limit: webhook.Limit, Expire: webhook.Expire, Keep: webhook.Keep},
-		job.Slack:             {Run: tell, Workers: webhook.Workers / 4, Attempts: webhook.Attempts, Backoff: webhook.Backoff, Limit: webhook.Limit, Expire: webhook.Expire, Keep: webhook.Keep},
+		job.Webhook:           telling,
 		job.PurgeAudit:        {Run: a.audit.Do, Scheduled: asScheduled, Keep: 10, Attempts: 3, Limit: time.Hour},
 	}
+	telling.Workers /= 4
+	works[job.Slack] = telling
 	for kind, w := range works {
 		run := w.Run
 		w.Run = func(ctx context.Context, r *job.Run) error { return run(access.With(ctx, itself), r) }

@@ -105,10 +105,10 @@ func (h *house) submit(n node, s job.Submission) int64 {
 }
 
 // wait waits until an execution is as it should be.
-func (h *house) wait(n node, id int64, what string, is func(job.Execution) bool) job.Execution {
+func (h *house) wait(id int64, what string, is func(job.Execution) bool) job.Execution {
 	h.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		e, err := n.Execution(h.Context(), kind, id)
+		e, err := h.store.Execution(h.Context(), id)
 		if err != nil {
 			h.Fatal(err)
 		}
@@ -121,9 +121,9 @@ func (h *house) wait(n node, id int64, what string, is func(job.Execution) bool)
 	}
 }
 
-func (h *house) over(n node, id int64, want job.Status) job.Execution {
+func (h *house) over(id int64, want job.Status) job.Execution {
 	h.Helper()
-	return h.wait(n, id, string(want), func(e job.Execution) bool { return e.Status == want && e.Ended.Sub(e.Started) >= 0 })
+	return h.wait(id, string(want), func(e job.Execution) bool { return e.Status == want && e.Ended.Sub(e.Started) >= 0 })
 }
 
 func (h *house) tasks(n node, id int64) []job.Task {
@@ -146,7 +146,7 @@ func TestWorkIsDoneAndItsLogKept(t *testing.T) {
 			return r.Keep(ctx, map[string]int{"twice": 2 * args.N})
 		}})
 		id := h.submit(n, job.Submission{OwnerID: 7, Attrs: map[string]string{"a": "b"}, Tasks: []any{map[string]int{"n": 1}, map[string]int{"n": 2}, map[string]int{"n": 3}}})
-		e := h.over(n, id, job.Succeeded)
+		e := h.over(id, job.Succeeded)
 		if e.Counts != (job.Counts{Succeeded: 3}) || string(e.Attrs) != `{"a":"b"}` || e.OwnerID != 7 || e.Trigger != job.Manual {
 			h.Errorf("%+v", e)
 		}
@@ -164,6 +164,14 @@ func TestWorkIsDoneAndItsLogKept(t *testing.T) {
 		}
 		if err := n.Stop(h.Context(), id+100); !errors.Is(err, job.ErrNotFound) {
 			h.Errorf("stop of none: %v", err)
+		}
+		if found, err := n.Execution(h.Context(), []job.Kind{job.Retention, kind}, 7, id); err != nil || found.ID != id {
+			h.Errorf("found %+v, %v", found, err)
+		}
+		_, ofAnother := n.Execution(h.Context(), []job.Kind{kind}, 8, id)
+		_, ofAnotherKind := n.Execution(h.Context(), []job.Kind{job.Retention}, 7, id)
+		if !errors.Is(ofAnother, job.ErrNotFound) || !errors.Is(ofAnotherKind, job.ErrNotFound) {
+			h.Errorf("found by %v, %v", ofAnother, ofAnotherKind)
 		}
 	})
 }
@@ -189,7 +197,7 @@ func TestWhatFailsIsTriedAgain(t *testing.T) {
 			"third": {job.Succeeded, 3, ""}, "always": {job.Failed, 3, "not yet"}, "never": {job.Failed, 1, "no use"}, "panic": {job.Failed, 1, "panic: oh"},
 		} {
 			id := h.submit(n, job.Submission{Tasks: []any{args}})
-			e := h.over(n, id, want.status)
+			e := h.over(id, want.status)
 			if task := h.tasks(n, id)[0]; task.Runs != want.runs || e.Status != want.status || want.says != "" && e.Message != want.says {
 				h.Errorf("%s: %+v, %+v", args, task, e)
 			}
@@ -203,7 +211,7 @@ func TestARunHasALimit(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}})
-		if e := h.over(n, h.submit(n, job.Submission{Tasks: []any{nil}}), job.Failed); !strings.Contains(e.Message, "too long") {
+		if e := h.over(h.submit(n, job.Submission{Tasks: []any{nil}}), job.Failed); !strings.Contains(e.Message, "too long") {
 			h.Errorf("%+v", e)
 		}
 	})
@@ -223,7 +231,7 @@ func TestLongWorkGoesOn(t *testing.T) {
 			return job.Again{}
 		}})
 		id := h.submit(n, job.Submission{Tasks: []any{nil}})
-		h.over(n, id, job.Succeeded)
+		h.over(id, job.Succeeded)
 		if task := h.tasks(n, id)[0]; string(task.Attrs) != `{"Steps":4}` || task.Runs != 1 {
 			h.Errorf("%+v", task)
 		}
@@ -239,12 +247,12 @@ func TestWhatIsStoppedEnds(t *testing.T) {
 			return ctx.Err()
 		}})
 		id := h.submit(n, job.Submission{Tasks: []any{1, 2, 3}})
-		h.wait(n, id, "running", func(e job.Execution) bool { return e.Counts.Running == 1 })
+		h.wait(id, "running", func(e job.Execution) bool { return e.Counts.Running == 1 })
 		at := time.Now()
 		if err := n.Stop(h.Context(), id); err != nil {
 			h.Fatal(err)
 		}
-		e := h.over(n, id, job.Stopped)
+		e := h.over(id, job.Stopped)
 		if e.Counts != (job.Counts{Stopped: 3}) {
 			h.Errorf("%+v", e)
 		}
@@ -280,8 +288,8 @@ func TestOneAtATime(t *testing.T) {
 		other.OwnerID = 2
 		h.submit(n, other)
 		close(goOn)
-		h.over(n, id, job.Succeeded)
-		h.over(n, h.submit(n, one), job.Succeeded)
+		h.over(id, job.Succeeded)
+		h.over(h.submit(n, one), job.Succeeded)
 	})
 }
 
@@ -296,14 +304,14 @@ func TestANodeThatDiesIsReplaced(t *testing.T) {
 			return nil
 		}})
 		id := h.submit(first, job.Submission{Tasks: []any{1, 2}})
-		h.wait(first, id, "running", func(e job.Execution) bool { return e.Counts.Running == 1 })
+		h.wait(id, "running", func(e job.Execution) bool { return e.Counts.Running == 1 })
 		first.die()
 		later := func() time.Time { return time.Now().Add(time.Hour) }
-		second := h.at(job.Work{Run: func(_ context.Context, r *job.Run) error {
+		h.at(job.Work{Run: func(_ context.Context, r *job.Run) error {
 			runs.Add(1)
 			return nil
 		}}, later)
-		e := h.over(second, id, job.Succeeded)
+		e := h.over(id, job.Succeeded)
 		if e.Counts.Succeeded != 2 || runs.Load() != 3 {
 			h.Errorf("%+v, and %d runs", e, runs.Load())
 		}
@@ -317,13 +325,13 @@ func TestStoppingTheServerLosesNothing(t *testing.T) {
 			return ctx.Err()
 		}})
 		id := h.submit(first, job.Submission{Tasks: []any{1}})
-		h.wait(first, id, "running", func(e job.Execution) bool { return e.Counts.Running == 1 })
+		h.wait(id, "running", func(e job.Execution) bool { return e.Counts.Running == 1 })
 		first.die()
 		if err := first.Close(h.Context()); err != nil {
 			h.Fatal(err)
 		}
 		second := h.node(job.Work{Run: func(context.Context, *job.Run) error { return nil }})
-		h.over(second, id, job.Succeeded)
+		h.over(id, job.Succeeded)
 		if task := h.tasks(second, id)[0]; task.Runs != 1 {
 			h.Errorf("%+v", task)
 		}
@@ -405,11 +413,11 @@ func TestAPausedKindWaits(t *testing.T) {
 		}
 		id := h.submit(n, job.Submission{Tasks: []any{1}})
 		time.Sleep(200 * time.Millisecond)
-		h.wait(n, id, "waiting", func(e job.Execution) bool { return e.Counts.Pending == 1 })
+		h.wait(id, "waiting", func(e job.Execution) bool { return e.Counts.Pending == 1 })
 		if err := n.Pause(h.Context(), kind, false); err != nil {
 			h.Fatal(err)
 		}
-		h.over(n, id, job.Succeeded)
+		h.over(id, job.Succeeded)
 	})
 }
 
@@ -418,7 +426,7 @@ func TestOldExecutionsGo(t *testing.T) {
 		n := h.node(job.Work{Workers: 4, Keep: 2, Run: func(_ context.Context, r *job.Run) error { r.Logf("x"); return nil }})
 		for range 5 {
 			for owner := range int64(2) {
-				h.over(n, h.submit(n, job.Submission{OwnerID: owner, Tasks: []any{1}}), job.Succeeded)
+				h.over(h.submit(n, job.Submission{OwnerID: owner, Tasks: []any{1}}), job.Succeeded)
 			}
 		}
 		if err := n.Sweep(h.Context()); err != nil {

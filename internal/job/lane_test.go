@@ -141,7 +141,7 @@ func TestWhatIsNextIsSentAtOnce(t *testing.T) {
 		}})
 		n.die()
 		for _, id := range h.lane(n, "a", 1, 2, 3) {
-			h.over(n, id, job.Succeeded)
+			h.over(id, job.Succeeded)
 		}
 	})
 }
@@ -159,15 +159,15 @@ func TestWhatFailsHoldsItsLaneOnly(t *testing.T) {
 		}})
 		a := h.lane(n, "a", "a1", "a2", "a3")
 		for _, id := range h.lane(n, "b", "b1", "b2", "b3") {
-			h.over(n, id, job.Succeeded)
+			h.over(id, job.Succeeded)
 		}
-		h.over(n, h.lane(n, "", "c")[0], job.Succeeded)
-		h.wait(n, a[0], "tried again", func(e job.Execution) bool { return h.tasks(n, e.ID)[0].Runs > 2 })
+		h.over(h.lane(n, "", "c")[0], job.Succeeded)
+		h.wait(a[0], "tried again", func(e job.Execution) bool { return h.tasks(n, e.ID)[0].Runs > 2 })
 		if got := rec.all(); got != "b1 b2 b3 c" {
 			h.Errorf("%s was done", got)
 		}
 		mended.Store(true)
-		h.over(n, a[2], job.Succeeded)
+		h.over(a[2], job.Succeeded)
 		if got := rec.all(); got != "b1 b2 b3 c a1 a2 a3" {
 			h.Errorf("%s was done", got)
 		}
@@ -215,9 +215,9 @@ func TestWhatIsStoppedLetsItsLaneGoOn(t *testing.T) {
 		if err := n.StopRunning(h.Context(), kind); err != nil {
 			h.Fatal(err)
 		}
-		h.over(n, ids[5], job.Succeeded)
+		h.over(ids[5], job.Succeeded)
 		for _, id := range ids[:5] {
-			h.over(n, id, job.Stopped)
+			h.over(id, job.Stopped)
 		}
 		h.noLanes()
 	})
@@ -234,10 +234,10 @@ func TestAllOfALaneIsStopped(t *testing.T) {
 			h.Fatal(err)
 		}
 		for _, id := range ids {
-			h.over(n, id, job.Stopped)
+			h.over(id, job.Stopped)
 		}
 		h.noLanes()
-		h.over(n, h.lane(n, "a", "end")[0], job.Succeeded)
+		h.over(h.lane(n, "a", "end")[0], job.Succeeded)
 		if got := rec.all(); got != "first end" {
 			h.Errorf("%s was begun", got)
 		}
@@ -253,11 +253,11 @@ func TestWhatWaitsToBeTriedAgainIsStopped(t *testing.T) {
 			return errors.New("not yet")
 		}})
 		ids := h.lane(n, "a", "first", "end")
-		h.wait(n, ids[0], "waiting", func(e job.Execution) bool { return e.Counts.Scheduled == 1 })
+		h.wait(ids[0], "waiting", func(e job.Execution) bool { return e.Counts.Scheduled == 1 })
 		if err := n.Stop(h.Context(), ids[0]); err != nil {
 			h.Fatal(err)
 		}
-		h.over(n, ids[1], job.Succeeded)
+		h.over(ids[1], job.Succeeded)
 	})
 }
 
@@ -274,11 +274,11 @@ func TestALaneGoesOnWhereANodeDied(t *testing.T) {
 		ids := h.lane(first, "a", "1", "2", "3")
 		h.expect("one runs", func() bool { return rec.all() == "1" })
 		first.die()
-		second := h.at(job.Work{Run: func(_ context.Context, r *job.Run) error {
+		h.at(job.Work{Run: func(_ context.Context, r *job.Run) error {
 			rec.begin("", name(r))
 			return nil
 		}}, func() time.Time { return time.Now().Add(time.Hour) })
-		h.over(second, ids[2], job.Succeeded)
+		h.over(ids[2], job.Succeeded)
 		if got := rec.all(); got != "1 1 2 3" {
 			h.Errorf("%s was begun", got)
 		}
@@ -306,14 +306,14 @@ func TestALaneOfAPausedKindWaits(t *testing.T) {
 		pause(true)
 		ids := h.lane(n, "a", "1", "2", "3")
 		time.Sleep(100 * time.Millisecond)
-		h.wait(n, ids[0], "waiting", func(e job.Execution) bool { return h.tasks(n, e.ID)[0].Runs == 0 })
+		h.wait(ids[0], "waiting", func(e job.Execution) bool { return h.tasks(n, e.ID)[0].Runs == 0 })
 		pause(false)
-		h.wait(n, ids[0], "tried again", func(e job.Execution) bool { return h.tasks(n, e.ID)[0].Runs > 1 })
+		h.wait(ids[0], "tried again", func(e job.Execution) bool { return h.tasks(n, e.ID)[0].Runs > 1 })
 		pause(true)
 		ids = append(ids, h.lane(n, "a", "4")...)
 		mended.Store(true)
 		pause(false)
-		h.over(n, ids[3], job.Succeeded)
+		h.over(ids[3], job.Succeeded)
 		if got := rec.all(); got != "1 2 3 4" {
 			h.Errorf("%s was done", got)
 		}
@@ -340,7 +340,7 @@ func TestACauseIsSubmittedOnce(t *testing.T) {
 					}
 				}
 				id, err := n.Submit(h.Context(), list[0])
-				if e, failed := n.Execution(h.Context(), kind, id); err != nil || failed != nil || h.tasks(n, e.ID)[0].Lane != "0" {
+				if e, failed := h.store.Execution(h.Context(), id); err != nil || failed != nil || h.tasks(n, e.ID)[0].Lane != "0" {
 					h.Errorf("%d: %+v, %v, %v", id, e, err, failed)
 				}
 			})
@@ -351,7 +351,7 @@ func TestACauseIsSubmittedOnce(t *testing.T) {
 		if err != nil || total != causes {
 			h.Fatalf("%d executions, %v", total, err)
 		}
-		h.over(nodes[0], found[0].ID, job.Succeeded)
+		h.over(found[0].ID, job.Succeeded)
 		if n := runs.Load(); n != causes {
 			h.Errorf("%d runs", n)
 		}
@@ -397,7 +397,7 @@ func TestWhatWaitedForTooLongFails(t *testing.T) {
 			return nil
 		}}, clock)
 		first := h.lane(n, "a", "first")[0]
-		h.wait(n, first, "waiting", func(e job.Execution) bool { return e.Counts.Scheduled == 1 })
+		h.wait(first, "waiting", func(e job.Execution) bool { return e.Counts.Scheduled == 1 })
 		list := slices.Repeat([]job.Submission{{Kind: kind, Trigger: job.ByEvent, OwnerID: 1, Lane: "a", Tasks: []any{1}}}, waiting)
 		if err := n.SubmitAll(h.Context(), list); err != nil {
 			h.Fatal(err)
@@ -424,11 +424,11 @@ func TestWhatWaitedForTooLongFails(t *testing.T) {
 			h.Errorf("%+v, %v", all, err)
 		}
 		ahead.Store(int64(late/2 + time.Minute))
-		h.wait(n, first, "waiting", func(e job.Execution) bool { return e.Counts.Scheduled == 1 })
+		h.wait(first, "waiting", func(e job.Execution) bool { return e.Counts.Scheduled == 1 })
 		if err := n.Stop(h.Context(), first); err != nil {
 			h.Fatal(err)
 		}
-		h.over(n, last, job.Succeeded)
+		h.over(last, job.Succeeded)
 		h.noLanes()
 	})
 }

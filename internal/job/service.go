@@ -102,10 +102,10 @@ func (s *Service) stopAll(ctx context.Context, kind Kind, running bool) error {
 	}
 }
 
-// Execution returns one of a kind, or ErrNotFound.
-func (s *Service) Execution(ctx context.Context, kind Kind, id int64) (Execution, error) {
+// Execution returns one of an owner that is of one of the kinds, or ErrNotFound.
+func (s *Service) Execution(ctx context.Context, kinds []Kind, owner, id int64) (Execution, error) {
 	e, err := s.store.Execution(ctx, id)
-	if err == nil && e.Kind != kind {
+	if err == nil && (e.OwnerID != owner || !slices.Contains(kinds, e.Kind)) {
 		return Execution{}, ErrNotFound
 	}
 	return e, err

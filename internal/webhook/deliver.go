@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/url"
@@ -101,52 +102,59 @@ func (s *Service) Deliver(ctx context.Context, events []event.Event) error {
 	return s.tell(ctx, all, policies)
 }
 
-// tell has some news told as some policies want it.
+// wanted pairs each of some news with each policy that wants to be told of it.
+func wanted(all []news, policies []Policy) iter.Seq2[news, Policy] {
+	return func(yield func(news, Policy) bool) {
+		for _, n := range all {
+			for _, p := range policies {
+				if p.ProjectID == n.where.ProjectID && slices.Contains(p.Topics, n.topic) && !yield(n, p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// tell has some news told as some policies want it. There are never many bodies
+// in memory.
 func (s *Service) tell(ctx context.Context, all []news, policies []Policy) error {
 	subjects := map[event.Where]Subject{}
 	last := map[Told]time.Time{}
 	var subs []job.Submission
-	for _, n := range all {
-		for _, p := range policies {
-			if p.ProjectID != n.where.ProjectID || !slices.Contains(p.Topics, n.topic) {
-				continue
+	for n, p := range wanted(all, policies) {
+		subject, known := subjects[n.where]
+		if !known {
+			var err error
+			if subject, err = s.Store.Subject(ctx, n.where.ProjectID, n.where.Repository); err != nil {
+				return err
 			}
-			subject, known := subjects[n.where]
-			if !known {
-				var err error
-				if subject, err = s.Store.Subject(ctx, n.where.ProjectID, n.where.Repository); err != nil {
-					return err
-				}
-				subjects[n.where] = subject
-			}
-			for _, t := range p.Targets {
-				sub, err := s.submission(n, subject, p, t)
-				if err != nil {
-					return err
-				}
-				subs = append(subs, sub)
-			}
-			last[Told{PolicyID: p.ID, Topic: n.topic}] = n.at
-			if len(subs) >= submitAtOnce { // so that there are never many in memory
-				if err := s.Jobs.SubmitAll(ctx, subs); err != nil {
-					return err
-				}
-				subs = subs[:0]
-			}
+			subjects[n.where] = subject
 		}
+		if len(subs) >= submitAtOnce {
+			if err := s.Jobs.SubmitAll(ctx, subs); err != nil {
+				return err
+			}
+			subs = subs[:0]
+		}
+		for _, t := range p.Targets {
+			sub, err := s.submission(n, subject, p, t)
+			if err != nil {
+				return err
+			}
+			subs = append(subs, sub)
+		}
+		last[Told{PolicyID: p.ID, Topic: n.topic}] = n.at
 	}
-	if len(subs) > 0 {
-		if err := s.Jobs.SubmitAll(ctx, subs); err != nil {
-			return err
-		}
+	if len(subs) == 0 {
+		return nil
+	}
+	if err := s.Jobs.SubmitAll(ctx, subs); err != nil {
+		return err
 	}
 	var told []Told
 	for t, at := range last {
 		t.At = at
 		told = append(told, t)
-	}
-	if len(told) == 0 {
-		return nil
 	}
 	return s.Store.Told(ctx, told)
 }
@@ -204,7 +212,7 @@ func (s *Service) Do(ctx context.Context, r *job.Run) error {
 	if err := r.Args(&d); err != nil {
 		return err
 	}
-	e, err := s.Jobs.Execution(ctx, r.Task.Kind, r.Task.ExecutionID)
+	e, err := s.Jobs.Execution(ctx, Kinds, d.Policy, r.Task.ExecutionID)
 	if err != nil {
 		return err
 	}

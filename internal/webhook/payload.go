@@ -261,7 +261,7 @@ func slackMessage(told payload) ([]byte, error) {
 	}
 	at := time.Unix(told.At, 0).UTC()
 	for _, s := range []string{
-		"*" + "Berth webhook event" + "*",
+		"*Berth webhook event*",
 		"*event_type:* " + string(told.Topic),
 		fmt.Sprintf("*occur_at:* <!date^%d^{date_num} {time_secs}|%s>", told.At, at.Format(time.RFC3339)),
 		"*operator:* " + slackText(told.Operator, maxBlock/2),

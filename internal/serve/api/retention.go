@@ -356,11 +356,7 @@ type RetentionExecutionPath struct {
 
 // execution returns it, or job.ErrNotFound.
 func (r retentions) execution(ctx context.Context, in RetentionExecutionPath) (job.Execution, error) {
-	e, err := r.jobs.Execution(ctx, job.Retention, in.Execution)
-	if err == nil && e.OwnerID != in.ID {
-		err = job.ErrNotFound
-	}
-	return e, err
+	return r.jobs.Execution(ctx, []job.Kind{job.Retention}, in.ID, in.Execution)
 }
 
 type operateRetention struct {

@@ -98,7 +98,7 @@ func (s systemJobs) get(ctx context.Context, in *getSystemJob) (*systemJobAnswer
 
 // find returns an execution with its task, which has no id where there is none.
 func (s systemJobs) find(ctx context.Context, id int64) (job.Execution, job.Task, error) {
-	e, err := s.jobs.Execution(ctx, s.kind, id)
+	e, err := s.jobs.Execution(ctx, []job.Kind{s.kind}, 0, id)
 	if err != nil {
 		return e, job.Task{}, err
 	}
@@ -131,7 +131,7 @@ func merged(objects ...json.RawMessage) string {
 }
 
 func (s systemJobs) stop(ctx context.Context, in *getSystemJob) (*nothing, error) {
-	if _, err := s.jobs.Execution(ctx, s.kind, in.ID); err != nil {
+	if _, err := s.jobs.Execution(ctx, []job.Kind{s.kind}, 0, in.ID); err != nil {
 		return nil, err
 	}
 	if err := s.jobs.Stop(ctx, in.ID); err != nil && !errors.Is(err, job.ErrEnded) {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/url"
 
 	"github.com/berth-registry/berth/internal/access"
@@ -317,13 +316,5 @@ func (w webhooks) execution(ctx context.Context, in WebhookExecutionPath) (job.E
 	if _, err := w.policies.ByID(ctx, in.project.ID, in.ID); err != nil {
 		return job.Execution{}, err
 	}
-	for _, kind := range webhook.Kinds {
-		if e, err := w.jobs.Execution(ctx, kind, in.Execution); !errors.Is(err, job.ErrNotFound) {
-			if err == nil && e.OwnerID != in.ID {
-				err = job.ErrNotFound
-			}
-			return e, err
-		}
-	}
-	return job.Execution{}, job.ErrNotFound
+	return w.jobs.Execution(ctx, webhook.Kinds, in.ID, in.Execution)
 }
