@@ -84,7 +84,7 @@ func (s *Artifacts) artifactsOf(ctx context.Context, w artifact.Where, filters [
 			return of, err
 		}
 	}
-	return of, s.filterKinds(ctx, &of, kinds)
+	return of, s.filterKinds(ctx, &of, kinds, w.Latest)
 }
 
 // filteredOnce returns artifact.ErrQuery unless there is a filter of exactly one of
@@ -226,8 +226,10 @@ func fromTheBegin(f query.Filter) (_ query.Filter, all bool) {
 	return query.Filter{Field: f.Field, Op: query.Range, Min: begins[0], Max: begins[0] + "g"}, false
 }
 
-// filterKinds adds the filters by what is said of kinds.
-func (s *Artifacts) filterKinds(ctx context.Context, of *artifactFilter, filters []query.Filter) error {
+// filterKinds adds the filters by what is said of kinds. Where latest is set, few
+// artifacts of them are found first: each repository would be read to its end for
+// them.
+func (s *Artifacts) filterKinds(ctx context.Context, of *artifactFilter, filters []query.Filter, latest bool) error {
 	if len(filters) == 0 {
 		return nil
 	}
@@ -244,7 +246,11 @@ func (s *Artifacts) filterKinds(ctx context.Context, of *artifactFilter, filters
 	if len(ids) <= rowsAtOnce {
 		of.kinds = &condition{"a.kind IN (" + db.In(len(ids)) + ")", anyOf(ids)}
 	}
-	return nil
+	if !latest {
+		return nil
+	}
+	_, err = s.filterSmall(ctx, of, condition{"SELECT a.id FROM artifact a WHERE a.project_id = ? AND a.accessory_of = '' AND " + of.kinds.sql, append([]any{of.project}, of.kinds.args...)})
+	return err
 }
 
 // none reports whether all artifacts are meant that are listed.
