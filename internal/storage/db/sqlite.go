@@ -90,11 +90,15 @@ func create(escaped string) (path string, err error) {
 // The parameters of the connections. Each has a cache of pages, whose size counts
 // KiB where it is negative. Files are not mapped into memory, which would be a
 // little faster: a disk that fails to read would end the program.
+//
+// The caches of readers are small. Each is emptied by the first read behind a
+// commit, and the driver gives so much that is freed at once back to the operating
+// system, for which all readers wait.
 const (
 	common  = "_busy_timeout=5000&_foreign_keys=1&_dqs=0&_pragma=case_sensitive_like(1)"
 	writing = common + "&_txlock=immediate&_journal_mode=WAL&_synchronous=FULL" +
 		"&_pragma=cache_size(-4096)&_pragma=temp_store(MEMORY)&_pragma=journal_size_limit(67108864)"
-	reading = common + "&_query_only=1&_pragma=cache_size(-2048)"
+	reading = common + "&_query_only=1&_pragma=cache_size(-256)"
 )
 
 func (e *sqliteEngine) write(ctx context.Context, limit time.Duration, fn func(*Tx) error) error {
