@@ -226,6 +226,9 @@ func fromTheBegin(f query.Filter) (_ query.Filter, all bool) {
 	return query.Filter{Field: f.Field, Op: query.Range, Min: begins[0], Max: begins[0] + "g"}, false
 }
 
+// artifactsOfKinds finds those of a project, without a walk in any order.
+const artifactsOfKinds = `SELECT a.id FROM artifact a WHERE a.project_id = ? AND a.accessory_of = '' AND `
+
 // filterKinds adds the filters by what is said of kinds. Where latest is set, few
 // artifacts of them are found first: each repository would be read to its end for
 // them.
@@ -249,7 +252,7 @@ func (s *Artifacts) filterKinds(ctx context.Context, of *artifactFilter, filters
 	if !latest {
 		return nil
 	}
-	_, err = s.filterSmall(ctx, of, condition{"SELECT a.id FROM artifact a WHERE a.project_id = ? AND a.accessory_of = '' AND " + of.kinds.sql, append([]any{of.project}, of.kinds.args...)})
+	_, err = s.filterSmall(ctx, of, condition{artifactsOfKinds + of.kinds.sql, append([]any{of.project}, of.kinds.args...)})
 	return err
 }
 

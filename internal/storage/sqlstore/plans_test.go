@@ -198,6 +198,7 @@ func TestArtifactsAreReadFromIndexes(t *testing.T) {
 		for field := range kindListing.columns {
 			read(artifactFilter{project: 1}, field, ofProject[field])
 		}
+		readPlan{index: "artifact_by_kind", covered: true}.check(t, d, "few of a kind", artifactsOfKinds+`a.kind IN (?, ?) LIMIT ?`, []any{1, 3, 5, smallSet})
 	})
 }
 
