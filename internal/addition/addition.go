@@ -16,6 +16,7 @@ import (
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/helm"
 	"github.com/berth-registry/berth/internal/oci"
 )
 
@@ -43,7 +44,6 @@ const (
 	ociConfig    = "application/vnd.oci.image.config.v1+json"
 	dockerConfig = "application/vnd.docker.container.image.v1+json"
 	wasmConfig   = "application/vnd.wasm.config.v1+json"
-	helmConfig   = "application/vnd.cncf.helm.config.v1+json"
 	modelType    = "application/vnd.cncf.model.manifest.v1+json"
 	sbomType     = "application/vnd.goharbor.harbor.sbom.v1"
 )
@@ -86,8 +86,8 @@ func New(artifacts Artifacts, open Open) *Service {
 // Get returns an addition, whose name is taken in any case. It returns
 // ErrUnsupported for one that artifacts of this type do not have, whose message
 // names those that they have; ErrMissing where the content lacks it; ErrTooLarge
-// and ErrUnreadable; artifact.ErrUnknown and artifact.ErrRepositoryUnknown; and
-// the fault of a blob that is not here.
+// and ErrUnreadable; faults of helm for a chart that is none; artifact.ErrUnknown
+// and artifact.ErrRepositoryUnknown; and the fault of a blob that is not here.
 func (s *Service) Get(ctx context.Context, repo artifact.Repo, ref oci.Reference, name string) (Content, error) {
 	m, err := s.manifest(ctx, repo, ref)
 	if err != nil {
@@ -193,8 +193,10 @@ func (m manifest) additions() []addition {
 	switch m.kind {
 	case ociConfig, dockerConfig, wasmConfig:
 		return []addition{{"build_history", history}}
-	case helmConfig:
-		return []addition{{"values.yaml", chartValues}, {"readme.md", chartReadme}, {"dependencies", chartDependencies}}
+	case helm.ConfigType:
+		return []addition{
+			{"values.yaml", chartValues}, {"readme.md", chartReadme}, {"dependencies", chartDependencies}, {"provenance", chartProvenance},
+		}
 	case modelType:
 		return []addition{{"readme.md", modelReadme}, {"license", modelLicense}, {"files", modelFiles}}
 	case sbomType:

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/helm"
 	"github.com/berth-registry/berth/internal/oci"
 )
 
@@ -111,7 +111,7 @@ func pack(t testing.TB, files ...file) string {
 }
 
 func putChart(t testing.TB, archive string) *shelf {
-	return put(t, "", part{mediaType: helmConfig, data: "{}"}, part{mediaType: chartLayers[0], data: archive})
+	return put(t, "", part{mediaType: helm.ConfigType, data: "{}"}, part{mediaType: helm.ContentType, data: archive})
 }
 
 func TestHistory(t *testing.T) {
@@ -143,43 +143,19 @@ func TestChartsOfBothVersions(t *testing.T) {
 	putChart(t, pack(t, file{"app/Chart.yaml", "name: app\n"})).want(t, "dependencies", jsonContent, `[]`, nil)
 }
 
-func TestHostileCharts(t *testing.T) {
-	chartYAML := file{"app/Chart.yaml", "name: app\n"}
-	many := make([]file, 0, maxEntries+1)
-	for i := range maxEntries + 1 {
-		many = append(many, file{fmt.Sprintf("app/%d", i), ""})
-	}
-	good := pack(t, chartYAML, file{"app/values.yaml", strings.Repeat("a: 1 # and so on\n", 500)})
-	for name, tt := range map[string]struct {
-		archive string
-		want    error
-	}{
-		"no gzip":        {"hello", ErrUnreadable},
-		"empty":          {"", ErrUnreadable},
-		"no chart":       {pack(t, file{"app/values.yaml", ""}), ErrUnreadable},
-		"not in folder":  {pack(t, file{"Chart.yaml", "name: app"}), ErrUnreadable},
-		"cut off":        {good[:len(good)/2], ErrUnreadable},
-		"out of folder":  {pack(t, chartYAML, file{"app/../../values.yaml", "x"}), ErrUnreadable},
-		"absolute":       {pack(t, chartYAML, file{"/app/values.yaml", "x"}), ErrUnreadable},
-		"out by windows": {pack(t, chartYAML, file{`app\..\..\values.yaml`, "x"}), ErrUnreadable},
-		"many files":     {pack(t, many...), ErrTooLarge},
-		"large file":     {pack(t, chartYAML, file{"app/values.yaml", strings.Repeat("x", maxFile+1)}), ErrTooLarge},
-		"bomb":           {pack(t, chartYAML, file{"app/other", strings.Repeat("\x00", 40<<20)}), ErrTooLarge},
+func TestChartsThatAreNone(t *testing.T) {
+	bare := pack(t, file{"app/Chart.yaml", "name: app\n"})
+	for want, s := range map[error]*shelf{
+		helm.ErrInvalid:  putChart(t, "hello"),
+		helm.ErrTooLarge: putChart(t, pack(t, file{"app/other", strings.Repeat("\x00", 40<<20)})),
+		ErrMissing:       put(t, "", part{mediaType: helm.ConfigType}, part{mediaType: "text/plain"}),
 	} {
-		t.Run(name, func(t *testing.T) { putChart(t, tt.archive).want(t, "values.yaml", "", "", tt.want) })
+		s.want(t, "values.yaml", "", "", want)
+		s.want(t, "dependencies", "", "", want)
 	}
-	for text, want := range map[string]error{
-		"dependencies:\n" + strings.Repeat("- name: a\n", maxDependencies+1):        ErrTooLarge,
-		"a: &a " + strings.Repeat("x", maxText+1) + "\ndependencies:\n- name: *a\n": ErrTooLarge,
-		"dependencies: [": ErrUnreadable,
-	} {
-		putChart(t, pack(t, file{"app/Chart.yaml", text})).want(t, "dependencies", "", "", want)
-	}
-	// To compare each key with each other one would take minutes.
-	keys := strings.Repeat("dependencies:\n", 70_000)
-	putChart(t, pack(t, file{"app/Chart.yaml", keys})).want(t, "dependencies", jsonContent, "[]", nil)
-	putChart(t, pack(t, file{"app/Chart.yaml", strings.Repeat("#", maxYAML+1)})).want(t, "dependencies", "", "", ErrTooLarge)
-	put(t, "", part{mediaType: helmConfig}, part{mediaType: "text/plain"}).want(t, "values.yaml", "", "", ErrMissing)
+	putChart(t, bare).want(t, "provenance", "", "", ErrMissing)
+	put(t, "", part{mediaType: helm.ConfigType}, part{mediaType: helm.ContentType, data: bare}, part{mediaType: helm.ProvenanceType, data: "signed"}).
+		want(t, "provenance", textContent, "signed", nil)
 }
 
 func at(path string) map[string]string { return map[string]string{filePaths[0]: path} }
@@ -248,25 +224,11 @@ func TestInventories(t *testing.T) {
 }
 
 func TestWhatATypeDoesNotHaveIsRefusedByName(t *testing.T) {
-	_, err := put(t, "", part{mediaType: helmConfig}).get("build_history")
+	_, err := put(t, "", part{mediaType: helm.ConfigType}).get("build_history")
 	if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "it has values.yaml, readme.md, dependencies") {
 		t.Error(err)
 	}
 	put(t, "", part{mediaType: "application/vnd.example.config.v1+json"}).want(t, "files", "", "", ErrUnsupported)
 	index := &shelf{body: []byte(`{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[]}`)}
 	index.want(t, "build_history", "", "", ErrUnsupported)
-}
-
-func FuzzChart(f *testing.F) {
-	f.Add([]byte(pack(f, file{"app/Chart.yaml", "dependencies:\n- name: a\n"}, file{"app/README.md", "x"})))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := readChart(bytes.NewReader(data), int64(len(data)))
-		if err == nil {
-			_, err = c.dependencies()
-		}
-		var known *fault.Fault
-		if err != nil && !errors.As(err, &known) {
-			t.Errorf("%v is no fault", err)
-		}
-	})
 }

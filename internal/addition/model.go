@@ -181,3 +181,19 @@ func annotated(l oci.Descriptor, keys []string) string {
 	}
 	return ""
 }
+
+// A meter passes on at most so many bytes, and returns ErrTooLarge then.
+type meter struct {
+	r           io.Reader
+	left, limit int64
+}
+
+// Read implements io.Reader.
+func (m *meter) Read(p []byte) (int, error) {
+	if m.left <= 0 {
+		return 0, ErrTooLarge.With("the document has more than %d bytes when it is unpacked", m.limit)
+	}
+	n, err := m.r.Read(p[:min(int64(len(p)), m.left)])
+	m.left -= int64(n)
+	return n, err
+}

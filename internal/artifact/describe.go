@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/berth-registry/berth/internal/helm"
 	"github.com/berth-registry/berth/internal/oci"
 )
 
@@ -41,6 +42,7 @@ type Facts struct {
 	AccessoryType string          // SignatureCosign, …
 	Icon          oci.Digest      // of a layer that is marked as a picture; empty for none
 	Attrs         json.RawMessage // a JSON object of at most maxAttrs bytes
+	Chart         *Chart          // nil of what is no chart that Helm could use
 }
 
 // MaxConfig is how many bytes of a configuration are looked at. What is larger
@@ -52,7 +54,6 @@ const MaxConfig = 1 << 20
 const maxAttrs = 64 << 10
 
 const (
-	mediaTypeChart     = "application/vnd.cncf.helm.config.v1+json"
 	mediaTypeWASM      = "application/vnd.wasm.config.v1+json"
 	mediaTypeModel     = "application/vnd.cncf.model.manifest.v1+json"
 	mediaTypeSBOM      = "application/vnd.goharbor.harbor.sbom.v1"
@@ -100,6 +101,7 @@ func Describe(m oci.Manifest, d oci.Digest, tags []string, configuration []byte)
 		}
 	}
 	f.AccessoryOf, f.AccessoryType = accessory(m, d, tags)
+	f.Chart = ChartOf(m, f.Attrs)
 	return f
 }
 
@@ -119,7 +121,7 @@ func typeOf(m oci.Manifest) string {
 			return TypeWASM
 		}
 		return TypeImage
-	case mediaTypeChart:
+	case helm.ConfigType:
 		return TypeChart
 	case mediaTypeWASM:
 		return TypeWASM

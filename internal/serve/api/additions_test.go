@@ -58,12 +58,12 @@ func TestAnArtifactLinksExactlyTheAdditionsThatItAnswers(t *testing.T) {
 		"typed-index":  {oci.MediaTypeImageIndex, map[string]any{"manifests": []any{}, "artifactType": image}, ""},
 		"bundle":       {oci.MediaTypeImageIndex, map[string]any{"manifests": []any{}, "annotations": map[string]string{"org.opencontainers.artifactType": image}}, ""},
 		"list":         {oci.MediaTypeDockerList, map[string]any{"manifests": []any{}}, ""},
-		"chart":        {oci.MediaTypeImageManifest, configured("application/vnd.cncf.helm.config.v1+json", ""), "dependencies readme.md values.yaml"},
+		"chart":        {oci.MediaTypeImageManifest, configured("application/vnd.cncf.helm.config.v1+json", ""), "dependencies provenance readme.md values.yaml"},
 		"model":        {oci.MediaTypeImageManifest, configured(empty, "application/vnd.cncf.model.manifest.v1+json"), "files license readme.md"},
 		"inventory":    {oci.MediaTypeImageManifest, configured(empty, "application/vnd.goharbor.harbor.sbom.v1"), "sbom"},
 		"unknown":      {oci.MediaTypeImageManifest, configured(empty, "application/x"), ""},
 		"unknown-type": {oci.MediaTypeImageManifest, configured(image, "application/x"), ""},
-		"known-type":   {oci.MediaTypeImageManifest, configured(empty, "application/vnd.cncf.helm.config.v1+json"), "dependencies readme.md values.yaml"},
+		"known-type":   {oci.MediaTypeImageManifest, configured(empty, "application/vnd.cncf.helm.config.v1+json"), "dependencies provenance readme.md values.yaml"},
 		"own":          {oci.MediaTypeImageManifest, configured("application/vnd.acme.image.config.v1+json", ""), ""},
 		"opaque":       {"application/vnd.acme.thing.v1+json", configured(image, ""), "build_history"},
 	} {
@@ -75,7 +75,7 @@ func TestAnArtifactLinksExactlyTheAdditionsThatItAnswers(t *testing.T) {
 		if got := strings.Join(slices.Sorted(maps.Keys(links)), " "); got != push.links {
 			t.Errorf("%s links %q, want %q", name, got, push.links)
 		}
-		for _, a := range []string{"build_history", "values.yaml", "readme.md", "dependencies", "license", "files", "sbom"} {
+		for _, a := range []string{"build_history", "values.yaml", "readme.md", "dependencies", "provenance", "license", "files", "sbom"} {
 			_, linked := links[a]
 			refused := strings.Contains(w.do("root", "GET "+path+"/additions/"+a).Body.String(), "the artifact has no such addition")
 			if linked == refused {

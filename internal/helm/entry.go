@@ -1,0 +1,52 @@
+package helm
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// maxEntry bounds the entries of an index, in bytes: whoever asks for an index
+// gets all of them.
+const maxEntry = 16 << 10
+
+// An Entry is one of an index: what a repository says of a chart's version. It
+// lacks its addresses, which WithURL adds.
+type Entry []byte
+
+// NewEntry returns the entry of a version whose archive has the digest
+// "sha256:…". Of what is too large, only what Helm needs is said.
+func NewEntry(m Metadata, archive string, created time.Time) (Entry, error) {
+	if m.APIVersion == "" {
+		m.APIVersion = "v1" // as Helm reads it
+	}
+	e, err := newEntry(m, archive, created)
+	if err == nil && len(e) > maxEntry {
+		small := Metadata{Name: m.Name, Version: m.Version, APIVersion: m.APIVersion, Deprecated: m.Deprecated}
+		if len(m.AppVersion)+len(m.Type) < maxText {
+			small.AppVersion, small.Type = m.AppVersion, m.Type
+		}
+		e, err = newEntry(small, archive, created)
+	}
+	return e, err
+}
+
+func newEntry(m Metadata, archive string, created time.Time) (Entry, error) {
+	// Helm adds the digest of the bytes as they are, without an algorithm.
+	return json.Marshal(struct {
+		Metadata
+		Created time.Time `json:"created"`
+		Digest  string    `json:"digest"`
+	}{m, created.UTC(), strings.TrimPrefix(archive, "sha256:")})
+}
+
+// WithURL returns the entry with the one address at which the archive is, and
+// where in the entry that begins.
+func (e Entry) WithURL(url string) (whole []byte, at int) {
+	const before, behind = `,"urls":["`, `"]}`
+	whole = make([]byte, 0, len(e)+len(before)+len(url)+len(behind))
+	whole = append(whole, e[:len(e)-1]...)
+	whole = append(whole, before...)
+	at = len(whole)
+	return append(append(whole, url...), behind...), at
+}
