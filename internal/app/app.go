@@ -22,6 +22,7 @@ import (
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/blob/disk"
+	"github.com/berth-registry/berth/internal/chart"
 	"github.com/berth-registry/berth/internal/gc"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
@@ -38,6 +39,7 @@ import (
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/api"
 	"github.com/berth-registry/berth/internal/serve/auth"
+	"github.com/berth-registry/berth/internal/serve/chartrepo"
 	"github.com/berth-registry/berth/internal/serve/dist"
 	"github.com/berth-registry/berth/internal/serve/metrics"
 	"github.com/berth-registry/berth/internal/serve/web"
@@ -166,6 +168,8 @@ func (a *App) wire(ctx context.Context) error {
 	if a.jobs, err = a.newJobs(ctx); err != nil {
 		return err
 	}
+	labels := label.New(sqlstore.NewLabels(d))
+	charts := chart.New(sqlstore.NewCharts(d), artifacts, a.content)
 	rules := immutable.New(sqlstore.NewImmutable(d))
 	a.retention = retention.New(sqlstore.NewRetention(d), remover{a.content, rules}, a.jobs)
 	allowed, err := outbound.ParseAllow(cfg.OutboundAllow)
@@ -187,7 +191,7 @@ func (a *App) wire(ctx context.Context) error {
 	guard := auth.New(auth.Config{Identity: who, Tokens: tokens, Sessions: a.sessions, Accounts: a.accounts, Settings: a.settings.Get, Events: a.audit})
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
-		Content: a.content, Catalog: artifacts, Labels: label.New(sqlstore.NewLabels(d)), Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Additions: addition.New(artifacts, a.openBlob),
+		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},
@@ -201,6 +205,7 @@ func (a *App) wire(ctx context.Context) error {
 	doors := doors{
 		registry: guard.Identify(dist.New(a.content, a.projects, guard.Challenge)),
 		api:      guard.Protect(rest),
+		charts:   guard.Protect(chartrepo.New(charts, labels, a.projects)),
 		token:    guard.Token(),
 		sessions: guard.Sessions(),
 	}
@@ -239,7 +244,7 @@ func newSettings(cfg Config, d *db.DB, key [32]byte, epoch *access.Epoch) (*sett
 
 // doors are the handlers of the server, by the beginning of the path.
 type doors struct {
-	registry, api, token, sessions http.Handler
+	registry, api, charts, token, sessions http.Handler
 
 	metrics http.Handler // nil where it has a listener of its own, or none
 }
@@ -250,6 +255,8 @@ func (d doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case strings.HasPrefix(path, "/v2/"), path == "/v2":
 		d.registry.ServeHTTP(w, r)
+	case strings.HasPrefix(path, "/chartrepo/"), strings.HasPrefix(path, "/api/chartrepo/"):
+		d.charts.ServeHTTP(w, r)
 	case strings.HasPrefix(path, "/api/"):
 		d.api.ServeHTTP(w, r)
 	case path == "/service/token":

@@ -19,6 +19,7 @@ var (
 	ErrUnknown           = fault.New(fault.NotFound, "MANIFEST_UNKNOWN", "manifest not known to this registry")
 	ErrBlobUnknown       = fault.New(fault.NotFound, "MANIFEST_BLOB_UNKNOWN", "the manifest references a blob that is not in this repository")
 	ErrTagExists         = fault.New(fault.Conflict, "CONFLICT", "the repository has such a tag")
+	ErrTagMoved          = fault.New(fault.Conflict, "CONFLICT", "the tag points at something else by now")
 	ErrReferenced        = fault.New(fault.Precondition, "DENIED", "the artifact is referenced by an index, which must be deleted first")
 )
 
@@ -64,6 +65,9 @@ type Push struct {
 	Tags     []string
 	At       time.Time
 	Facts    Facts
+	// Before is what each tag must point at until now, empty for a tag that is not
+	// there. Where it is nil, that does not matter.
+	Before *oci.Digest
 	// Limited says that the push counts only where its project has room for it.
 	Limited bool
 	// AllowMissing accepts references to blobs that the repository lacks.
@@ -89,7 +93,7 @@ type Store interface {
 	// Record stores a pushed manifest: repository, artifact, references, subject,
 	// tags and event together. Storing the same again changes only the tags. It
 	// returns ErrBlobUnknown where a blob is missing, whose digest is its detail,
-	// and ErrRepositoryUnknown where the project is gone.
+	// ErrTagMoved, and ErrRepositoryUnknown where the project is gone.
 	Record(ctx context.Context, p Push, e event.Event) error
 
 	// Find returns what a tag or a digest refers to, with the manifest's bytes

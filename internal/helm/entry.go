@@ -32,12 +32,7 @@ func NewEntry(m Metadata, archive string, created time.Time) (Entry, error) {
 }
 
 func newEntry(m Metadata, archive string, created time.Time) (Entry, error) {
-	// Helm adds the digest of the bytes as they are, without an algorithm.
-	return json.Marshal(struct {
-		Metadata
-		Created time.Time `json:"created"`
-		Digest  string    `json:"digest"`
-	}{m, created.UTC(), strings.TrimPrefix(archive, "sha256:")})
+	return json.Marshal(Listed{Metadata: m, Created: created.UTC(), Digest: strings.TrimPrefix(archive, "sha256:")})
 }
 
 // WithURL returns the entry with the one address at which the archive is, and
@@ -49,4 +44,12 @@ func (e Entry) WithURL(url string) (whole []byte, at int) {
 	whole = append(whole, before...)
 	at = len(whole)
 	return append(append(whole, url...), behind...), at
+}
+
+// A Listed is an entry as it is read.
+type Listed struct {
+	Metadata
+	Created time.Time `json:"created"`
+	Digest  string    `json:"digest"` // of the archive, in hexadecimal digits
+	URLs    []string  `json:"urls,omitempty"`
 }

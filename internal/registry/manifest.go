@@ -27,6 +27,10 @@ type PushRequest struct {
 	Tags      []string // further tags of a push by digest
 	MediaType string   // as the request's Content-Type says
 	Body      []byte   // at most oci.MaxManifest bytes
+
+	// Before is what the tags must point at until now, empty for tags that are not
+	// there; nil for anything.
+	Before *oci.Digest
 }
 
 // A Pushed says what came of a push.
@@ -38,7 +42,8 @@ type Pushed struct {
 // PushManifest stores a manifest and moves its tags in one step. Content whose
 // digest is not the one that was given is refused with ErrDigest, one that
 // cannot be understood with oci.ErrManifestInvalid, and one whose blobs are not
-// in the repository with artifact.ErrBlobUnknown.
+// in the repository with artifact.ErrBlobUnknown. Where a tag does not point at
+// what it is to, it returns artifact.ErrTagMoved.
 func (s *Service) PushManifest(ctx context.Context, repo artifact.Repo, req PushRequest) (Pushed, error) {
 	m, err := oci.ParseManifest(req.MediaType, req.Body)
 	if err != nil {
@@ -58,7 +63,7 @@ func (s *Service) PushManifest(ctx context.Context, repo artifact.Repo, req Push
 	}
 	push := artifact.Push{
 		Repo: repo, Digest: d, Manifest: m, Body: req.Body, Tags: tags, Facts: artifact.Describe(m, d, tags, configuration),
-		At: time.Now(), AllowMissing: s.cfg.AllowMissingBlobs,
+		Before: req.Before, At: time.Now(), AllowMissing: s.cfg.AllowMissingBlobs,
 	}
 	if said := push.Facts.MediaType; said != "" {
 		push.Manifest.ConfigMediaType = said // by which it is kept, shown and found

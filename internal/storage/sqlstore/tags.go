@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/storage/db"
 )
@@ -23,26 +24,68 @@ func moveTags(tx *db.Tx, repo, id int64, p artifact.Push) (left []int64, err err
 		return nil, err
 	}
 	for _, tag := range p.Tags {
-		var old int64
-		err := tx.QueryRow(`SELECT artifact_id FROM tag WHERE repository_id = ? AND name = ?`, repo, tag).Scan(&old)
-		if err != nil && !errors.Is(err, db.ErrNotFound) {
-			return nil, fmt.Errorf("tag %s: %w", tag, err)
-		}
-		// Who pushes the same again moves nothing.
-		if old != 0 && old != id {
-			if err := frozen.Refuse(p.Name, tag); err != nil {
-				return nil, err
-			}
-			left = append(left, old)
-		}
-		_, err = tx.Exec(`INSERT INTO tag (project_id, repository_id, name, artifact_id, pushed, pulled) VALUES (?, ?, ?, ?, ?, 0)
-			ON CONFLICT (repository_id, name) DO UPDATE SET artifact_id = excluded.artifact_id, pushed = excluded.pushed`,
-			p.ProjectID, repo, tag, id, p.At.UnixMicro())
+		old, err := moveTag(tx, repo, id, tag, p, frozen)
 		if err != nil {
-			return nil, fmt.Errorf("tag %s: %w", tag, err)
+			return nil, err
+		}
+		if old != 0 {
+			left = append(left, old)
 		}
 	}
 	return left, nil
+}
+
+// moveTag lets a tag point at the artifact of a push, and returns at which other
+// one it pointed before, if any.
+func moveTag(tx *db.Tx, repo, id int64, tag string, p artifact.Push, frozen immutable.Rules) (left int64, err error) {
+	was, err := tagNow(tx, repo, tag)
+	if err != nil {
+		return 0, fmt.Errorf("tag %s: %w", tag, err)
+	}
+	if p.Before != nil && *p.Before != was.digest {
+		return 0, artifact.ErrTagMoved.With("%s", tag)
+	}
+	// Who pushes the same again moves nothing.
+	moved := was.id != 0 && was.artifact != id
+	if moved {
+		if err := frozen.Refuse(p.Name, tag); err != nil {
+			return 0, err
+		}
+	}
+	var tagID int64
+	err = tx.QueryRow(`INSERT INTO tag (project_id, repository_id, name, artifact_id, pushed, pulled) VALUES (?, ?, ?, ?, ?, 0)
+		ON CONFLICT (repository_id, name) DO UPDATE SET artifact_id = excluded.artifact_id, pushed = excluded.pushed RETURNING id`,
+		p.ProjectID, repo, tag, id, p.At.UnixMicro()).Scan(&tagID)
+	if err != nil {
+		return 0, fmt.Errorf("tag %s: %w", tag, err)
+	}
+	if moved {
+		left = was.artifact
+	}
+	if was.listed && moved {
+		err = unlistChart(tx, tagID)
+	}
+	if err == nil && (!was.listed || moved) {
+		err = listChart(tx, p.Repo, tagID, tag, p.Facts.Chart, p.At)
+	}
+	return left, err
+}
+
+// A pointer is a tag as a push finds it; the zero pointer is of a tag that is not
+// there.
+type pointer struct {
+	id, artifact int64
+	digest       oci.Digest
+	listed       bool // as a chart's version
+}
+
+func tagNow(tx *db.Tx, repo int64, tag string) (p pointer, err error) {
+	err = tx.QueryRow(`SELECT t.id, t.artifact_id, a.digest, EXISTS (SELECT 1 FROM chart_version v WHERE v.tag_id = t.id)
+		FROM tag t JOIN artifact a ON a.id = t.artifact_id WHERE t.repository_id = ? AND t.name = ?`, repo, tag).Scan(&p.id, &p.artifact, &p.digest, &p.listed)
+	if errors.Is(err, db.ErrNotFound) {
+		err = nil
+	}
+	return p, err
 }
 
 // attach makes an artifact an accessory by a tag that it has only now, unless
@@ -172,13 +215,21 @@ func (s *Artifacts) CreateTag(ctx context.Context, repo artifact.Repo, d oci.Dig
 		if err != nil {
 			return err
 		}
-		n, err := tx.Exec(`INSERT INTO tag (project_id, repository_id, name, artifact_id, pushed, pulled) VALUES (?, ?, ?, ?, ?, 0)
-			ON CONFLICT (repository_id, name) DO NOTHING`, repo.ProjectID, repoID, tag, id, e.At.UnixMicro())
+		var tagID int64
+		err = tx.QueryRow(`INSERT INTO tag (project_id, repository_id, name, artifact_id, pushed, pulled) VALUES (?, ?, ?, ?, ?, 0)
+			ON CONFLICT (repository_id, name) DO NOTHING RETURNING id`, repo.ProjectID, repoID, tag, id, e.At.UnixMicro()).Scan(&tagID)
+		if errors.Is(err, db.ErrNotFound) {
+			return artifact.ErrTagExists.With("%s", tag)
+		}
 		if err != nil {
 			return fmt.Errorf("tag %s: %w", tag, err)
 		}
-		if n == 0 {
-			return artifact.ErrTagExists.With("%s", tag)
+		c, err := storedChart(tx, id)
+		if err == nil {
+			err = listChart(tx, repo, tagID, tag, c, e.At)
+		}
+		if err != nil {
+			return err
 		}
 		if artifact.Named([]string{tag}) {
 			if err := detach(tx, id); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/helm"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/storage/db"
@@ -30,7 +31,9 @@ func (c *chaos) manifest(n int) artifact.Push {
 	body := []byte(fmt.Sprintf("manifest %d", n))
 	p := artifact.Push{Digest: oci.Sum(oci.SHA256, body), Body: body, At: accountTime}
 	switch {
-	case n < 4:
+	case n == 3:
+		return chartPush("other", "1.0.0")
+	case n < 3:
 		for i := range 2 {
 			p.Manifest.Blobs = append(p.Manifest.Blobs, oci.Blob{Descriptor: oci.Descriptor{Digest: layerOf((n + i) % 4), Size: 1}})
 		}
@@ -47,13 +50,25 @@ func (c *chaos) manifest(n int) artifact.Push {
 
 const manifests = 10
 
+// chartPush returns a push of a chart as Helm makes it.
+func chartPush(name, version string) artifact.Push {
+	body := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":1},"layers":[{"mediaType":%q,"digest":%q,"size":1}]}`,
+		oci.MediaTypeImageManifest, helm.ConfigType, layerOf(1), helm.ContentType, layerOf(2))
+	m, err := oci.ParseManifest("", body)
+	if err != nil {
+		panic(err)
+	}
+	d := oci.Sum(oci.SHA256, body)
+	return artifact.Push{Digest: d, Body: body, Manifest: m, At: accountTime, Facts: artifact.Describe(m, d, nil, fmt.Appendf(nil, `{"name":%q,"version":%q}`, name, version))}
+}
+
 func layerOf(n int) oci.Digest { return oci.Sum(oci.SHA256, fmt.Appendf(nil, "layer %d", n)) }
 
 func (c *chaos) step() {
 	ctx, artifacts := c.t.Context(), NewArtifacts(c.db)
 	p := c.manifest(c.rand.IntN(manifests))
 	p.Repo = c.repos[c.rand.IntN(len(c.repos))]
-	tag := fmt.Sprint("t", c.rand.IntN(3))
+	tag := []string{"t0", "t1", "1.0.0"}[c.rand.IntN(3)]
 	var err error
 	switch c.rand.IntN(10) {
 	case 0, 1, 2, 3, 4:
@@ -110,6 +125,10 @@ var lies = map[string]string{
 		AND NOT EXISTS (SELECT 1 FROM gc_review g WHERE g.kind = 'artifact' AND g.repository_id = artifact.repository_id AND g.digest = artifact.digest)`,
 	"reviews of what is gone": `SELECT COUNT(*) FROM gc_review g WHERE g.kind <> 'blob' AND NOT EXISTS (SELECT 1 FROM repository r WHERE r.id = g.repository_id)
 		OR g.kind = 'artifact' AND NOT EXISTS (SELECT 1 FROM artifact a WHERE a.repository_id = g.repository_id AND a.digest = g.digest)`,
+	"charts that are listed and ought not to be, or the reverse": `SELECT COUNT(*) FROM tag t JOIN repository r ON r.id = t.repository_id JOIN artifact a ON a.id = t.artifact_id
+		LEFT JOIN chart_version v ON v.tag_id = t.id AND v.project_id = r.project_id AND r.name LIKE '%/' || v.name
+		WHERE (a.type = 'CHART' AND r.name = 'p/other' AND t.name = '1.0.0') <> (v.number IS NOT NULL)`,
+	"charts of no tag":       `SELECT COUNT(*) FROM chart_version WHERE tag_id NOT IN (SELECT id FROM tag)`,
 	"accessories of nothing": `SELECT COUNT(*) FROM artifact WHERE project_id <> (SELECT project_id FROM repository r WHERE r.id = repository_id)`,
 }
 

@@ -1,0 +1,222 @@
+package chart
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/helm"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/registry"
+)
+
+// An Upload is a chart as it was packed.
+type Upload struct {
+	Archive    []byte // at most helm.MaxArchive bytes
+	Provenance []byte // nil where nobody signed it
+	Replace    bool   // may take the place of a version that is there
+}
+
+// absent is what a tag is to point at before the push of a new version: nothing.
+var absent = oci.Digest("")
+
+// Upload stores a packed chart as "helm push" would. It returns ErrExists where
+// the version is there and not to be replaced, faults of helm for what is no
+// chart, and what a push returns.
+func (s *Service) Upload(ctx context.Context, p Project, u Upload) (Version, error) {
+	metadata, err := described(u)
+	if err != nil {
+		return Version{}, err
+	}
+	repo := p.repo(metadata.Name)
+	if err := errors.Join(oci.CheckRepository(repo.Name), oci.CheckTag(helm.Tag(metadata.Version))); err != nil {
+		return Version{}, err
+	}
+	var before *oci.Digest
+	if !u.Replace {
+		before = &absent
+		// Before anything is stored; what races with this is decided by the push.
+		if _, err := s.store.Version(ctx, p.ID, metadata.Name, metadata.Version); err == nil {
+			return Version{}, exists(metadata)
+		}
+	}
+	m, err := s.pack(ctx, repo, metadata, u)
+	if err != nil {
+		return Version{}, err
+	}
+	err = s.push(ctx, repo, metadata.Version, m, before)
+	if errors.Is(err, artifact.ErrTagMoved) {
+		err = exists(metadata)
+	}
+	if err != nil {
+		return Version{}, err
+	}
+	return s.store.Version(ctx, p.ID, metadata.Name, metadata.Version)
+}
+
+func exists(m helm.Metadata) error { return ErrExists.With("%s", helm.File(m.Name, m.Version)) }
+
+// described returns what a chart says of itself, and refuses a provenance file of
+// another one.
+func described(u Upload) (helm.Metadata, error) {
+	a, err := helm.ReadArchive(bytes.NewReader(u.Archive), int64(len(u.Archive)))
+	if err != nil {
+		return helm.Metadata{}, err
+	}
+	m, err := a.Metadata()
+	if err != nil || u.Provenance == nil {
+		return m, err
+	}
+	signed, err := helm.ParseProvenance(u.Provenance)
+	if err == nil {
+		err = signed.Check(m.Name, m.Version, string(oci.Sum(oci.SHA256, u.Archive)))
+	}
+	return m, err
+}
+
+// pack stores the parts of a chart and returns the manifest that holds them.
+func (s *Service) pack(ctx context.Context, repo artifact.Repo, metadata helm.Metadata, u Upload) (manifest, error) {
+	text, err := metadata.Configuration()
+	if err != nil {
+		return manifest{}, err
+	}
+	m := manifest{SchemaVersion: 2, MediaType: oci.MediaTypeImageManifest, Annotations: annotations(metadata)}
+	if m.Config, err = s.put(ctx, repo, helm.ConfigType, text); err != nil {
+		return manifest{}, err
+	}
+	layers := []struct {
+		mediaType string
+		content   []byte
+	}{{helm.ContentType, u.Archive}, {helm.ProvenanceType, u.Provenance}}
+	for _, l := range layers {
+		if l.content == nil {
+			continue
+		}
+		d, err := s.put(ctx, repo, l.mediaType, l.content)
+		if err != nil {
+			return manifest{}, err
+		}
+		m.Layers = append(m.Layers, d)
+	}
+	return m, nil
+}
+
+// annotations are those that "helm push" gives a chart, but for the time: the
+// same chart is the same artifact.
+func annotations(m helm.Metadata) map[string]string {
+	said := map[string]string{
+		"org.opencontainers.image.title":       m.Name,
+		"org.opencontainers.image.version":     m.Version,
+		"org.opencontainers.image.description": m.Description,
+		"org.opencontainers.image.url":         m.Home,
+	}
+	if len(m.Sources) > 0 {
+		said["org.opencontainers.image.source"] = m.Sources[0]
+	}
+	maps.DeleteFunc(said, func(_, value string) bool { return value == "" })
+	return said
+}
+
+// put stores content as a blob, and returns its descriptor of a media type.
+func (s *Service) put(ctx context.Context, repo artifact.Repo, mediaType string, content []byte) (oci.Descriptor, error) {
+	d := oci.Descriptor{MediaType: mediaType, Digest: oci.Sum(oci.SHA256, content), Size: int64(len(content))}
+	_, err := s.registry.PushBlob(ctx, repo, d.Digest, registry.Chunk{From: registry.Any, Size: d.Size, Body: bytes.NewReader(content)})
+	return d, err
+}
+
+// push gives a version's tag to a manifest, where it points at what it is to
+// point at before: anything for nil.
+func (s *Service) push(ctx context.Context, repo artifact.Repo, version string, m manifest, before *oci.Digest) error {
+	body, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	_, err = s.registry.PushManifest(ctx, repo, registry.PushRequest{
+		Ref: oci.Reference{Tag: helm.Tag(version)}, MediaType: m.MediaType, Body: body, Before: before,
+	})
+	return err
+}
+
+// Sign adds a provenance file to a version that is there, in the place of the one
+// that it may have. It returns ErrUnknown, helm.ErrProvenance for a file that is
+// for something else, artifact.ErrTagMoved where another is pushed meanwhile, and
+// what a push returns.
+func (s *Service) Sign(ctx context.Context, p Project, provenance []byte) error {
+	signed, err := helm.ParseProvenance(provenance)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(helm.CheckName(signed.Name), helm.CheckVersion(signed.Version)); err != nil {
+		return err
+	}
+	v, err := s.store.Version(ctx, p.ID, signed.Name, signed.Version)
+	if err != nil {
+		return err
+	}
+	m, err := s.manifest(ctx, p, v)
+	if err != nil {
+		return err
+	}
+	if err := signed.Check(v.Name, v.Version, string(m.archive().Digest)); err != nil {
+		return err
+	}
+	repo := p.repo(v.Name)
+	d, err := s.put(ctx, repo, helm.ProvenanceType, provenance)
+	if err != nil {
+		return err
+	}
+	m.Layers = append(slices.DeleteFunc(m.Layers, isProvenance), d)
+	return s.push(ctx, repo, v.Version, m, &v.Digest)
+}
+
+// Delete removes one version of a chart: its tag, and with its last tag the
+// artifact. It returns ErrUnknown, and what the deletion of an artifact returns.
+func (s *Service) Delete(ctx context.Context, p Project, name, version string) error {
+	v, err := s.store.Version(ctx, p.ID, name, version)
+	if err != nil {
+		return err
+	}
+	return s.remove(ctx, p, v)
+}
+
+func (s *Service) remove(ctx context.Context, p Project, v Version) error {
+	repo, actor := p.repo(v.Name), access.From(ctx).Actor()
+	tags, err := s.artifacts.TagsOf(ctx, repo.Name, v.Digest, 2)
+	if err != nil {
+		return err
+	}
+	if len(tags) > 1 {
+		return s.artifacts.DeleteTag(ctx, repo, v.Digest, helm.Tag(v.Version), actor)
+	}
+	return s.artifacts.Delete(ctx, repo, v.Digest, actor)
+}
+
+// atOnce is how many versions are looked up in one step.
+const atOnce = 100
+
+// DeleteAll removes all versions of a chart, or returns ErrUnknown where there is
+// none. What was removed before a failure is gone.
+func (s *Service) DeleteAll(ctx context.Context, p Project, name string) error {
+	for found := false; ; found = true {
+		some, err := s.store.Versions(ctx, p.ID, name, 0, atOnce)
+		if err != nil {
+			return err
+		}
+		if len(some) == 0 && !found {
+			return ErrUnknown.With("%.300q", name)
+		}
+		if len(some) == 0 {
+			return nil
+		}
+		for _, v := range some {
+			if err := s.remove(ctx, p, v); err != nil && !errors.Is(err, artifact.ErrUnknown) {
+				return err
+			}
+		}
+	}
+}
