@@ -7,7 +7,7 @@ FUZZ    ?= 30s
 
 # Programs that are built once, at the versions in tools/.
 TOOLS   := $(CURDIR)/.cache/tools
-CLIENTS := crane regctl oras helm conformance registry
+CLIENTS := crane regctl oras helm helm-cm-push conformance registry
 
 POSTGRES := postgresql:postgres
 LDAP     := slapd:slapd
@@ -65,13 +65,19 @@ vuln: $(TOOLS)/govulncheck ## known vulnerabilities in what we depend on; needs 
 clean: ## remove what was built; data stays
 	rm -rf bin .cache
 
-# The linter and benchstat have their versions in tools/go.mod, clients in
-# tools/clients. Go's own caches make a second build quick.
+# The linter and benchstat have their versions in tools/go.mod, Helm and its
+# plugin in tools/helm/go.mod, other clients in tools/clients. Go's own caches make
+# a second build quick.
 $(TOOLS)/golangci-lint: PKG := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(TOOLS)/benchstat:     PKG := golang.org/x/perf/cmd/benchstat
 $(TOOLS)/govulncheck:   PKG := golang.org/x/vuln/cmd/govulncheck
 $(TOOLS)/golangci-lint $(TOOLS)/benchstat $(TOOLS)/govulncheck: tools/go.mod
 	cd tools && CGO_ENABLED=0 GOBIN=$(TOOLS) go install $(PKG)
 
-$(CLIENTS:%=$(TOOLS)/%): $(TOOLS)/%: tools/clients
+$(TOOLS)/helm:         PKG := helm.sh/helm/v3/cmd/helm
+$(TOOLS)/helm-cm-push: PKG := github.com/chartmuseum/helm-push/cmd/helm-cm-push
+$(TOOLS)/helm $(TOOLS)/helm-cm-push: tools/helm/go.mod
+	cd tools/helm && CGO_ENABLED=0 GOBIN=$(TOOLS) go install $(PKG)
+
+$(patsubst %,$(TOOLS)/%,$(filter-out helm%,$(CLIENTS))): $(TOOLS)/%: tools/clients
 	CGO_ENABLED=0 GOBIN=$(TOOLS) go install $$(awk '$$1 == "$*" { print $$2 }' tools/clients)
