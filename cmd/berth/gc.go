@@ -13,9 +13,6 @@ import (
 	"github.com/berth-registry/berth/internal/gc"
 )
 
-// gcReports is how often a long collection says how far it is.
-const gcReports = 5 * time.Second
-
 // errLost makes a check fail that found a loss.
 var errLost = errors.New("content was lost")
 
@@ -45,7 +42,7 @@ func newGCRun(c *cli) *cobra.Command {
 				}
 				told := time.Now()
 				r, err := t.CollectGarbage(ctx, o, func(p gc.Progress) {
-					if time.Since(told) >= gcReports {
+					if time.Since(told) >= reports {
 						told = time.Now()
 						fmt.Fprintf(c.errs, "%s: %d of %d, about %s left\n", p.Step, p.Done, p.Total, p.Left.Round(time.Second))
 					}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -30,6 +31,9 @@ func run(ctx context.Context, args, environ []string, in io.Reader, out, errs io
 	return 0
 }
 
+// reports is how often what takes long says how far it is.
+const reports = 5 * time.Second
+
 // cli is what the commands share: the world around the process.
 type cli struct {
 	environ   []string
@@ -50,7 +54,7 @@ func newRoot(c *cli) *cobra.Command {
 	flags.String("database", "", "sqlite:///path/to/file or postgres://user:password@host/name (default: SQLite in the data folder)")
 	_ = root.MarkPersistentFlagDirname("data") // the flag exists
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
-	root.AddCommand(newServe(c), newUser(c), newToken(c), newAudit(c), newQuota(c), newGC(c), newDoctor(c), newConfig(c), newVersion(c))
+	root.AddCommand(newServe(c), newUser(c), newToken(c), newAudit(c), newQuota(c), newGC(c), newImport(c), newDoctor(c), newConfig(c), newVersion(c))
 	return root
 }
 

@@ -53,11 +53,10 @@ func newResetPassword(c *cli) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			password := secret.New(secret.Random(madeUp))
 			if stdin {
-				line, err := bufio.NewReader(io.LimitReader(c.in, 4096)).ReadString('\n')
-				if err != nil && !errors.Is(err, io.EOF) {
-					return fmt.Errorf("read password: %w", err)
+				var err error
+				if password, err = firstLine(c.in); err != nil {
+					return err
 				}
-				password = secret.New(strings.TrimRight(line, "\r\n"))
 			}
 			err := c.withTools(cmd, func(ctx context.Context, t *app.Tools) error {
 				return t.ResetPassword(ctx, args[0], password)
@@ -81,6 +80,15 @@ func newResetPassword(c *cli) *cobra.Command {
 	}
 	reset.Flags().BoolVar(&stdin, "stdin", false, "read the password from the first line of the standard input")
 	return reset
+}
+
+// firstLine reads a password.
+func firstLine(r io.Reader) (secret.Text, error) {
+	line, err := bufio.NewReader(io.LimitReader(r, 4096)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return secret.Text{}, fmt.Errorf("read password: %w", err)
+	}
+	return secret.New(strings.TrimRight(line, "\r\n")), nil
 }
 
 // userNames returns the names that begin with start, or none where they cannot
