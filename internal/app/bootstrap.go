@@ -11,11 +11,15 @@ import (
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/storage/db"
+	"github.com/berth-registry/berth/internal/storage/sqlstore"
 )
 
 const (
 	// firstStart is the fact that the first start was complete, and when.
 	firstStart = "first_start"
+	// chartsListed is the fact that projects list the charts that were pushed
+	// before there were classic repositories.
+	chartsListed = "charts_listed"
 
 	adminName      = "admin"
 	libraryName    = "library"
@@ -57,6 +61,19 @@ func (a *App) bootstrap(ctx context.Context, address string) error {
 		a.cfg.FirstPassword(address, adminName, password)
 	}
 	return a.system.Set(ctx, firstStart, time.Now().UTC().Format(time.RFC3339))
+}
+
+// listCharts lists once what was pushed before projects listed charts. A start
+// that ends meanwhile is completed by the next.
+func (a *App) listCharts(ctx context.Context) error {
+	_, err := a.system.Get(ctx, chartsListed)
+	if !errors.Is(err, db.ErrNotFound) {
+		return err
+	}
+	if err := sqlstore.NewCharts(a.db).ListOld(ctx); err != nil {
+		return fmt.Errorf("listing the charts that are there: %w", err)
+	}
+	return a.system.Set(ctx, chartsListed, time.Now().UTC().Format(time.RFC3339))
 }
 
 func (a *App) bootstrapped(ctx context.Context) (bool, error) {

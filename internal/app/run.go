@@ -64,6 +64,9 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.bootstrap(ctx, a.address()); err != nil {
 		return errors.Join(err, l.Close())
 	}
+	if err := a.listCharts(ctx); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	if err := a.startSides(ctx); err != nil {
 		return errors.Join(err, l.Close())
 	}

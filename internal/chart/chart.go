@@ -63,10 +63,8 @@ type Listing struct {
 type Store interface {
 	// Revision returns what a project lists now.
 	Revision(ctx context.Context, project int64) (Revision, error)
-	// Since returns the versions of a higher number, in the order of numbers, and
-	// how many versions of any number there are at the same moment, where there are
-	// any such.
-	Since(ctx context.Context, project, number int64) (come []Version, count int64, err error)
+	// Since returns the versions of a higher number, in any order.
+	Since(ctx context.Context, project, number int64) ([]Version, error)
 	// Numbers returns the numbers of all that a project lists, in order.
 	Numbers(ctx context.Context, project int64) ([]int64, error)
 	// Listings returns all projects that list a chart, by name.

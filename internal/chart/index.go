@@ -216,18 +216,23 @@ func (v *versions) key(prefix string) []byte {
 	return []byte(`"` + prefix + v.name + `":`)
 }
 
-// An item is a version on its way into a body.
+// An item is a version on its way into a body: as it was in another one or, where
+// it has an address, as the store has it.
 type item struct {
 	placed
-	entry []byte // whole
+	entry   []byte
+	address string
 }
+
+// entryBytes is what a body has for a version beside its entry and its address.
+const entryBytes = 20
 
 // render returns the versions of a chart in their order.
 func render(name string, items []item) *versions {
 	slices.SortFunc(items, func(a, b item) int { return cmp.Or(b.order.Compare(a.order), cmp.Compare(b.number, a.number)) })
 	size := 2
 	for _, i := range items {
-		size += len(i.entry) + 1
+		size += len(i.entry) + len(i.address) + entryBytes
 	}
 	v := &versions{name: name, list: make([]placed, 0, len(items)), body: make([]byte, 0, size), oldest: items[0].created}
 	v.body = append(v.body, '[')
@@ -236,9 +241,12 @@ func render(name string, items []item) *versions {
 			v.body = append(v.body, ',')
 		}
 		at := i.placed
-		at.url += len(v.body) - at.from
-		at.from = len(v.body)
-		v.body = append(v.body, i.entry...)
+		at.from, at.url = len(v.body), len(v.body)+at.url-at.from
+		if i.address == "" {
+			v.body = append(v.body, i.entry...)
+		} else {
+			v.body, at.url = helm.Entry(i.entry).AppendTo(v.body, i.address)
+		}
 		at.end = len(v.body)
 		v.list = append(v.list, at)
 		v.last = max(v.last, at.number)
@@ -259,15 +267,14 @@ func (v *versions) items(gone map[int64]bool) []item {
 	items := make([]item, 0, len(v.list)+1)
 	for _, at := range v.list {
 		if !gone[at.number] {
-			items = append(items, item{at, v.body[at.from:at.end]})
+			items = append(items, item{at, v.body[at.from:at.end], ""})
 		}
 	}
 	return items
 }
 
 func itemOf(v Version) item {
-	entry, url := v.Entry.WithURL("charts/" + helm.File(v.Name, v.Version))
-	return item{placed{number: v.Number, order: helm.OrderOf(v.Version), url: url, created: v.Created}, entry}
+	return item{placed{number: v.Number, order: helm.OrderOf(v.Version), created: v.Created}, v.Entry, "charts/" + helm.File(v.Name, v.Version)}
 }
 
 // with returns a shelf with other versions besides, and without those that are
@@ -350,12 +357,15 @@ func (s *shelf) refreshed(ctx context.Context, store Store, project int64, now R
 	if now == s.revision {
 		return s, nil
 	}
-	come, count, err := store.Since(ctx, project, s.revision.Last)
+	come, err := store.Since(ctx, project, s.revision.Last)
 	if err != nil {
 		return nil, err
 	}
-	if len(come) > 0 && s.revision.Count+int64(len(come)) == count {
-		return s.with(come, nil), nil
+	if s.revision.Count+int64(len(come)) == now.Count {
+		// Nothing is gone, if this is still the revision that was asked for.
+		if after, err := store.Revision(ctx, project); err != nil || after == now {
+			return s.with(come, nil), err
+		}
 	}
 	// What comes from here on is not missed: its number is higher than all that are
 	// here, so that it is asked for the next time.

@@ -57,7 +57,8 @@ func (w *world) repo(name string) artifact.Repo {
 
 // push points the tag of a version at a chart with a description.
 func (w *world) push(ctx context.Context, name, version, description string) error {
-	configuration := fmt.Appendf(nil, `{"name":%q,"version":%q,"description":%q}`, name, version, description)
+	configuration := fmt.Appendf(nil, `{"name":%q,"version":%q,"description":%q,"apiVersion":"v2","appVersion":"1.0","type":"application","home":"https://example.org",`+
+		`"sources":["https://example.org/source"],"keywords":["a","b"],"maintainers":[{"name":"ann","email":"ann@example.org"}],"icon":"https://example.org/icon.svg"}`, name, version, description)
 	body := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":1},"layers":[{"mediaType":%q,"digest":%q,"size":1}]}`,
 		oci.MediaTypeImageManifest, helm.ConfigType, oci.Sum(oci.SHA256, configuration), helm.ContentType, oci.Sum(oci.SHA256, append(configuration, "packed"...)))
 	m, err := oci.ParseManifest("", body)

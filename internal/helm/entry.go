@@ -11,7 +11,7 @@ import (
 const maxEntry = 16 << 10
 
 // An Entry is one of an index: what a repository says of a chart's version. It
-// lacks its addresses, which WithURL adds.
+// lacks its addresses, which AppendTo adds.
 type Entry []byte
 
 // NewEntry returns the entry of a version whose archive has the digest
@@ -35,15 +35,12 @@ func newEntry(m Metadata, archive string, created time.Time) (Entry, error) {
 	return json.Marshal(Listed{Metadata: m, Created: created.UTC(), Digest: strings.TrimPrefix(archive, "sha256:")})
 }
 
-// WithURL returns the entry with the one address at which the archive is, and
-// where in the entry that begins.
-func (e Entry) WithURL(url string) (whole []byte, at int) {
-	const before, behind = `,"urls":["`, `"]}`
-	whole = make([]byte, 0, len(e)+len(before)+len(url)+len(behind))
-	whole = append(whole, e[:len(e)-1]...)
-	whole = append(whole, before...)
-	at = len(whole)
-	return append(append(whole, url...), behind...), at
+// AppendTo appends the entry with the one address at which the archive is, and
+// returns where in the result the address begins.
+func (e Entry) AppendTo(to []byte, address string) (result []byte, at int) {
+	to = append(append(to, e[:len(e)-1]...), `,"urls":["`...)
+	at = len(to)
+	return append(append(to, address...), `"]}`...), at
 }
 
 // A Listed is an entry as it is read.

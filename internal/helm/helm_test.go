@@ -190,8 +190,8 @@ func TestEntries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole, where := e.WithURL("charts/app-1.0.0.tgz")
-	const want = `{"name":"app","version":"1.0.0","apiVersion":"v1","type":"application","created":"2020-01-02T03:04:05Z","digest":"abc","urls":["charts/app-1.0.0.tgz"]}`
+	whole, where := e.AppendTo([]byte("["), "charts/app-1.0.0.tgz")
+	const want = `[{"name":"app","version":"1.0.0","apiVersion":"v1","type":"application","created":"2020-01-02T03:04:05Z","digest":"abc","urls":["charts/app-1.0.0.tgz"]}`
 	if string(whole) != want || !strings.HasPrefix(string(whole[where:]), "charts/") {
 		t.Errorf("%s at %d, want %s", whole, where, want)
 	}

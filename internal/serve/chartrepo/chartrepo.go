@@ -132,7 +132,11 @@ func (h *Handler) authorize(r *http.Request, need access.Need) (chart.Project, e
 	case err != nil:
 		return chart.Project{}, err
 	}
-	return chart.Project{ID: p.ID, Name: p.Name}, access.Check(caller, need, &p)
+	err = access.Check(caller, need, &p)
+	if errors.Is(err, access.ErrDenied) {
+		err = access.ErrDenied.With("this needs %s", need)
+	}
+	return chart.Project{ID: p.ID, Name: p.Name}, err
 }
 
 func isNotFound(err error) bool {

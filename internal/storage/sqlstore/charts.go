@@ -1,10 +1,12 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/berth-registry/berth/internal/artifact"
@@ -74,26 +76,94 @@ func storedChart(tx *db.Tx, id int64) (*artifact.Chart, error) {
 	return artifact.ChartOf(m, json.RawMessage(attrs)), nil
 }
 
+const chartRevision = `SELECT COALESCE(MAX(number), 0), COUNT(*) FROM chart_version WHERE project_id = ?`
+
+// oldCharts finds tags of charts that are listed for none.
+const oldCharts = `SELECT t.id FROM tag t JOIN artifact a ON a.id = t.artifact_id
+	WHERE a.type = 'CHART' AND t.id > ? AND NOT EXISTS (SELECT 1 FROM chart_version v WHERE v.tag_id = t.id) ORDER BY t.id LIMIT ?`
+
+// ListOld lists the charts that were pushed before projects listed any. It may be
+// ended, and called again.
+func (s *Charts) ListOld(ctx context.Context) error {
+	for last := int64(0); ; {
+		tags, err := columnOf[int64](s.db.Query(ctx, oldCharts, last, rowsAtOnce))
+		if err != nil || len(tags) == 0 {
+			return err
+		}
+		for _, id := range tags {
+			if err := s.listOld(ctx, id); err != nil {
+				return err
+			}
+			last = id
+		}
+	}
+}
+
+// listOld lists the chart of a tag, unless that was done or the tag went since it
+// was found.
+func (s *Charts) listOld(ctx context.Context, tagID int64) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		var repo artifact.Repo
+		var tag string
+		var artifactID, pushed int64
+		err := tx.QueryRow(`UPDATE repository SET updated = updated WHERE id = (SELECT repository_id FROM tag WHERE id = ?) RETURNING project_id, name`, tagID).Scan(&repo.ProjectID, &repo.Name)
+		if err == nil {
+			err = tx.QueryRow(`SELECT name, artifact_id, pushed FROM tag t WHERE id = ? AND NOT EXISTS (SELECT 1 FROM chart_version v WHERE v.tag_id = t.id)`, tagID).Scan(&tag, &artifactID, &pushed)
+		}
+		if errors.Is(err, db.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("old chart: %w", err)
+		}
+		c, err := storedChart(tx, artifactID)
+		if err != nil {
+			return err
+		}
+		return listChart(tx, repo, tagID, tag, c, time.UnixMicro(pushed))
+	})
+}
+
 // Revision implements chart.Store.
 func (s *Charts) Revision(ctx context.Context, project int64) (r chart.Revision, err error) {
-	err = s.db.QueryRow(ctx, `SELECT COALESCE(MAX(number), 0), COUNT(*) FROM chart_version WHERE project_id = ?`, project).Scan(&r.Last, &r.Count)
+	err = s.db.QueryRow(ctx, chartRevision, project).Scan(&r.Last, &r.Count)
 	return r, err
 }
 
+// chartsAtOnce is how many versions come in one row: for rows as small as these,
+// each of its own costs more than what is in it.
+const chartsAtOnce = 500
+
+const chartsSince = `SELECT COALESCE(string_agg(number || ' ' || created || ' ' || name || ' ' || version || ' ' || entry, ?), '')
+	FROM (SELECT * FROM chart_version WHERE project_id = ? AND number > ? ORDER BY number LIMIT ?) v`
+
 // Since implements chart.Store.
-func (s *Charts) Since(ctx context.Context, project, number int64) (come []chart.Version, count int64, err error) {
-	rows, err := s.db.Query(ctx, `SELECT number, name, version, created, entry, (SELECT COUNT(*) FROM chart_version WHERE project_id = ?)
-		FROM chart_version WHERE project_id = ? AND number > ? ORDER BY number`, project, project, number)
-	if err != nil {
-		return nil, 0, err
+func (s *Charts) Since(ctx context.Context, project, number int64) (all []chart.Version, err error) {
+	for {
+		var text []byte
+		err := s.db.QueryRow(ctx, chartsSince, "\n", project, number, chartsAtOnce).Scan(&text)
+		if err != nil || len(text) == 0 {
+			return all, err
+		}
+		for line := range bytes.SplitSeq(text, []byte("\n")) { // which is in no JSON text
+			v, err := parseChart(line)
+			if err != nil {
+				return nil, err
+			}
+			all, number = append(all, v), max(number, v.Number)
+		}
 	}
-	come, err = gather(rows, func(rows *db.Rows) (v chart.Version, err error) {
-		var created int64
-		err = rows.Scan(&v.Number, &v.Name, &v.Version, &created, (*[]byte)(&v.Entry), &count)
-		v.Created = time.UnixMicro(created)
-		return v, err
-	})
-	return come, count, err
+}
+
+func parseChart(line []byte) (v chart.Version, err error) {
+	parts := bytes.SplitN(line, []byte(" "), 5)
+	if len(parts) < 5 {
+		return v, fmt.Errorf("chart version %q", line)
+	}
+	created, bad := strconv.ParseInt(string(parts[1]), 10, 64)
+	v.Number, err = strconv.ParseInt(string(parts[0]), 10, 64)
+	v.Created, v.Name, v.Version, v.Entry = time.UnixMicro(created), string(parts[2]), string(parts[3]), parts[4]
+	return v, errors.Join(err, bad)
 }
 
 // Numbers implements chart.Store.

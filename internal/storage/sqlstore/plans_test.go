@@ -263,3 +263,17 @@ func TestOtherListsAreReadFromIndexes(t *testing.T) {
 		readPlan{index: "member_entity"}.check(t, d, "repositories that one may see", repositoryListing.statement(seen, "r.id"), append(seen.args, 10, 0))
 	})
 }
+
+// TestIndexesOfChartsAreReadFromIndexes holds that what is asked for again and
+// again reads no row of a chart, and that what is new is found without what is
+// not.
+func TestIndexesOfChartsAreReadFromIndexes(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		if d.Dialect() == db.PostgreSQL { // which of two indexes it counts by depends on what is there
+			readPlan{index: "chart_version_pkey", ordered: true}.check(t, d, "since", chartsSince, []any{"\n", 1, 5, 10})
+			return
+		}
+		readPlan{index: "sqlite_autoindex_chart_version_2", covered: true}.check(t, d, "revision", chartRevision, []any{1})
+		readPlan{index: "sqlite_autoindex_chart_version_2", ordered: true}.check(t, d, "since", chartsSince, []any{"\n", 1, 5, 10})
+	})
+}
