@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,8 +95,10 @@ func (a *Audit) Expire(ctx context.Context, before time.Time, most int) (n int64
 const auditFields = `l.id, COALESCE(l.event_id, 0), l.at, l.username, l.address, l.request_id, l.project_id,
 	l.resource, l.resource_type, l.operation, l.description, l.success`
 
+// auditListing finds ids only: who sorts a project's log by them, for which there
+// is no index, is not to sort whole rows.
 var auditListing = listing{
-	fields: auditFields,
+	fields: "l.id",
 	from:   "audit_log l",
 	columns: map[string]column{
 		"id":                    {"l.id", number},
@@ -124,7 +127,37 @@ func scanAudit(rows *db.Rows) (audit.Row, error) {
 
 // List implements audit.Store.
 func (a *Audit) List(ctx context.Context, v audit.Visible, q query.Query) ([]audit.Row, int64, error) {
-	return list(ctx, a.db, auditListing, auditVisible(v), q, scanAudit)
+	ids, total, err := list(ctx, a.db, auditListing, auditVisible(v), q, only[int64])
+	if err != nil {
+		return nil, 0, err
+	}
+	found, err := a.rows(ctx, ids)
+	return found, total, err
+}
+
+// rows returns those of some ids that are still there, in the order of these.
+func (a *Audit) rows(ctx context.Context, ids []int64) (found []audit.Row, err error) {
+	byID := make(map[int64]audit.Row, len(ids))
+	free := newRoom()
+	for chunk := range slices.Chunk(ids, rowsAtOnce) {
+		rows, err := a.db.Query(ctx, `SELECT `+auditFields+` FROM audit_log l WHERE l.id IN (`+db.In(len(chunk))+`)`, anyOf(chunk)...)
+		if err != nil {
+			return nil, err
+		}
+		some, err := gatherIn(rows, free, scanAudit)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range some {
+			byID[r.ID] = r
+		}
+	}
+	for _, id := range ids {
+		if r, ok := byID[id]; ok {
+			found = append(found, r)
+		}
+	}
+	return found, nil
 }
 
 func auditVisible(v audit.Visible) condition {

@@ -231,8 +231,8 @@ func TestOtherListsAreReadFromIndexes(t *testing.T) {
 		}{
 			"repositories of a project": {repositoryListing, condition{"r.project_id = ? AND r.listed = TRUE", []any{1}}, readPlan{index: "repository_project_listed", ordered: true}, "repository_project"},
 			"all repositories":          {repositoryListing, condition{"r.listed = TRUE", nil}, readPlan{index: "repository_listed", ordered: true}, ""},
-			"audit log":                 {auditListing, auditVisible(audit.Visible{All: true}), readPlan{index: "audit_log_at", ordered: true}, ""},
-			"audit log of a project":    {auditListing, auditVisible(audit.Visible{ProjectID: 1}), readPlan{index: "audit_log_project", ordered: true}, "audit_log_project"},
+			"audit log":                 {auditListing, auditVisible(audit.Visible{All: true}), readPlan{"audit_log_at", true, true}, ""},
+			"audit log of a project":    {auditListing, auditVisible(audit.Visible{ProjectID: 1}), readPlan{"audit_log_project", true, true}, "audit_log_project"},
 			"tags of an artifact":       {tagListing, condition{"t.artifact_id = ?", []any{1}}, readPlan{index: "tag_artifact", ordered: true}, "tag_artifact"},
 			"accessories":               {accessoryListing, condition{"s.id = ?", []any{1}}, readPlan{index: "artifact_accessory"}, "artifact_accessory"},
 			"labels of a project":       {labelListing, condition{"l.scope = ? AND l.project_id = ?", []any{"p", 1}}, readPlan{index: unique(d, "label", "scope_project_id_name"), ordered: true}, unique(d, "label", "scope_project_id_name")},
@@ -259,6 +259,12 @@ func TestOtherListsAreReadFromIndexes(t *testing.T) {
 				}
 			}
 		}
+		part, err := auditListing.where(auditVisible(audit.Visible{ProjectID: 1}), []query.Filter{{Field: "resource", Op: query.Fuzzy, Value: "x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		readPlan{"audit_log_project", true, true}.check(t, d, "a part of a resource", auditListing.statement(part, auditListing.orderBy(nil, false)), append(part.args, 10, 0))
+		readPlan{index: "audit_log_project", covered: true}.check(t, d, "a project's log by id", auditListing.statement(auditVisible(audit.Visible{ProjectID: 1}), "l.id"), []any{1, 10, 0})
 		seen := condition{`r.project_id IN (` + projectsOf + `)`, []any{1, 1}}
 		readPlan{index: "member_entity"}.check(t, d, "repositories that one may see", repositoryListing.statement(seen, "r.id"), append(seen.args, 10, 0))
 	})
