@@ -62,7 +62,7 @@ func TestMassAssignment(t *testing.T) {
 			[]string{"robot.description of 1", "robot.duration of 1", "robot.expires of 1", "robot.permissions of 1", "robot.updated of 1"}},
 		{"alice", "PATCH /robots/1", `{"secret":""}`, []string{"robot.secret of 1", "robot.updated of 1"}},
 		{"alice", "PUT /projects/alpha/repositories/app", `{"description":"new"}`, []string{"repository.description of 1", "repository.updated of 1"}},
-		{"alice", "POST /projects/alpha/repositories/app/artifacts/1/tags", `{"name":"2"}`, []string{"repository.updated of 1", "tag of 7"}},
+		{"alice", "POST /projects/alpha/repositories/app/artifacts/1/tags", `{"name":"2"}`, []string{"artifact.tag_names of 1", "repository.updated of 1", "tag of 7"}},
 		{"alice", "POST /labels", newLabel, []string{"label of 1"}},
 		{"alice", "PUT /labels/1", `{"name":"new","description":"new","color":"#000000"}`,
 			[]string{"label.color of 1", "label.description of 1", "label.name of 1", "label.updated of 1"}},

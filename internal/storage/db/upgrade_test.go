@@ -49,6 +49,7 @@ func TestContentOfTheFirstSchemaIsKept(t *testing.T) {
 			`SELECT DISTINCT CAST(project_id AS TEXT) FROM artifact`:                   {"1"},
 			`SELECT DISTINCT CAST(project_id AS TEXT) FROM tag`:                        {"1"},
 			`SELECT CAST(id AS TEXT) FROM artifact WHERE tagged = TRUE ORDER BY id`:    {"11", "13", "20"},
+			`SELECT CAST(id AS TEXT) || tag_names FROM artifact ORDER BY id`:           {"10", "11/two", "12", "13/v1", "14", "20/v1"},
 			`SELECT CAST(a.id AS TEXT) FROM artifact a JOIN artifact_kind k ON k.id = a.kind AND k.type = a.type AND k.media_type = a.media_type AND k.config_media_type = a.config_media_type ORDER BY a.id`: {"10", "11", "12", "13", "14", "20"},
 			`SELECT name FROM repository WHERE listed = TRUE ORDER BY id`:                                               {"p/app", "p/other"},
 			`SELECT CAST(artifact_count AS TEXT) || ' of ' || CAST(manifest_count AS TEXT) FROM repository ORDER BY id`: {"3 of 5", "1 of 1", "0 of 0"},

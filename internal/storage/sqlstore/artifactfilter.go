@@ -31,6 +31,7 @@ type artifactFilter struct {
 type artifactSet struct {
 	ids   condition // a query for all of them
 	has   condition // a query for a row where the artifact a is in it
+	names condition // the same where the index has the names of tags, if they say it
 	large bool      // to gather it costs more than to ask of each artifact
 }
 
@@ -115,20 +116,38 @@ func (s *Artifacts) filterTags(ctx context.Context, of *artifactFilter, f query.
 	case f.Op != query.Exact && f.Op != query.Fuzzy:
 		return artifact.ErrQuery.With("tags: it must be *, nil, a name, or a part of one behind ~")
 	}
-	name, err := column{"t.name", text}.condition(f)
+	in := condition{"t.project_id = ?", []any{of.project}}
+	if of.repository != 0 {
+		in = condition{"t.repository_id = ?", []any{of.repository}}
+	}
+	set, err := withTag(f, in)
 	if err != nil {
 		return err
 	}
-	in := condition{"t.project_id = ? AND " + name.sql, append([]any{of.project}, name.args...)}
-	if of.repository != 0 {
-		in = condition{"t.repository_id = ? AND " + name.sql, append([]any{of.repository}, name.args...)}
+	return s.filterSet(ctx, of, set)
+}
+
+// withTag returns the artifacts whose tags in a project or a repository meet a
+// filter.
+func withTag(f query.Filter, in condition) (artifactSet, error) {
+	name, err := column{"t.name", text}.condition(f)
+	if err != nil {
+		return artifactSet{}, err
 	}
-	return s.filterSet(ctx, of, artifactSet{
-		ids: condition{"SELECT t.artifact_id FROM tag t WHERE " + in.sql, in.args},
+	set := artifactSet{
+		ids: condition{"SELECT t.artifact_id FROM tag t WHERE " + in.sql + " AND " + name.sql, append(in.args, name.args...)},
 		// By itself, the condition would have PostgreSQL guess that few tags meet it.
 		has:   condition{"SELECT 1 FROM tag t WHERE t.artifact_id = a.id AND CASE WHEN " + name.sql + " THEN TRUE END", name.args},
 		large: f.Op == query.Fuzzy,
-	})
+	}
+	if set.large {
+		part, err := column{"a.tag_names", digest}.condition(f)
+		if err != nil {
+			return artifactSet{}, err
+		}
+		set.names = condition{"CASE WHEN a.tag_names IS NULL THEN EXISTS (" + set.has.sql + " LIMIT 1 OFFSET 0) ELSE " + part.sql + " END", append(slices.Clone(name.args), part.args...)}
+	}
+	return set, nil
 }
 
 // filterLabels adds a filter by labels, all of which an artifact must have.
@@ -290,6 +309,8 @@ func (of artifactFilter) meeting(in condition, field string) (condition, error) 
 	}
 	for _, set := range of.sets {
 		switch {
+		case !of.among && set.names.sql != "" && (field == "" || field == "push_time" || isOfKind(field)):
+			add(set.names)
 		case of.among || set.large && field == "": // where both databases may walk along both tables
 			add(condition{"EXISTS (" + set.has.sql + ")", set.has.args})
 		case set.large: // PostgreSQL is not to gather them after all

@@ -151,7 +151,7 @@ func storeArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, err error)
 	}
 	insert := func() (listed bool, err error) {
 		err = tx.QueryRow(insertArtifact, p.ProjectID, repo, p.Digest, p.Manifest.MediaType, p.Manifest.ArtifactType, p.Manifest.ConfigMediaType, size, len(p.Body),
-			subject, of, p.Facts.AccessoryType, len(p.Tags) > 0, of == "", len(p.Tags) > 0, p.Digest, repo, p.At.UnixMicro(), p.Facts.Icon, string(annotations), descriptor, p.Body, string(attrs),
+			subject, of, p.Facts.AccessoryType, len(p.Tags) > 0, tagNames(p.Tags), of == "", len(p.Tags) > 0, p.Digest, repo, p.At.UnixMicro(), p.Facts.Icon, string(annotations), descriptor, p.Body, string(attrs),
 			cmp.Or(p.Facts.Type, artifact.TypeUnknown), p.Manifest.MediaType, p.Manifest.ConfigMediaType, p.Manifest.ArtifactType).Scan(&id, &listed)
 		return listed, err
 	}
@@ -184,8 +184,8 @@ func storeArtifact(tx *db.Tx, repo int64, p artifact.Push) (id int64, err error)
 // insertArtifact inserts nothing where there is no such kind. What it says of
 // being listed is listedNow, before the tags are there.
 const insertArtifact = `INSERT INTO artifact (project_id, repository_id, digest, media_type, artifact_type, config_media_type, size, manifest_size,
-		subject, accessory_of, accessory_type, tagged, listed, pushed, pulled, icon, annotations, descriptor, body, attrs, type, kind)
-	SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? AND (? OR NOT EXISTS (SELECT 1 FROM artifact_reference c WHERE c.child_digest = ? AND c.repository_id = ?)),
+		subject, accessory_of, accessory_type, tagged, tag_names, listed, pushed, pulled, icon, annotations, descriptor, body, attrs, type, kind)
+	SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? AND (? OR NOT EXISTS (SELECT 1 FROM artifact_reference c WHERE c.child_digest = ? AND c.repository_id = ?)),
 		?, 0, ?, ?, ?, ?, ?, k.type, k.id
 	FROM artifact_kind k WHERE k.type = ? AND k.media_type = ? AND k.config_media_type = ? AND k.artifact_type = ? RETURNING id, listed`
 

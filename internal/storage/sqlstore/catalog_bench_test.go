@@ -37,6 +37,7 @@ func stock(t testing.TB, d *db.DB) {
 	const repository = `CASE WHEN i <= 50000 THEN 1 ELSE i % 10000 + 1 END`
 	const manifest, index = `'application/vnd.oci.image.manifest.v1+json'`, `'application/vnd.oci.image.index.v1+json'`
 	const config, chart = `'application/vnd.oci.image.config.v1+json'`, `'application/vnd.cncf.helm.config.v1+json'`
+	const names = `CASE WHEN i > 100000 OR i % 20 = 0 THEN '' WHEN i = 60001 THEN NULL WHEN i > 50000 AND i <= 60000 THEN '/latest/t' || CAST(i AS TEXT) ELSE '/t' || CAST(i AS TEXT) END`
 	body := `CAST('{"schemaVersion":2,"manifests":[],"annotations":{"k":"` + strings.Repeat("0", 1000) + `"}}' AS ` + bytesOf(d) + `)`
 	for _, q := range []string{
 		insert(10_000, `account`, `id, name, email, realname, created, updated`, `i, 'user' || CAST(i AS TEXT), 'user' || CAST(i AS TEXT) || '@example.com', `+padded(`i * 7919 % 10007`, 8)+`, i, i`),
@@ -49,12 +50,12 @@ func stock(t testing.TB, d *db.DB) {
 		insert(10_000, `repository`, `id, project_id, name, listed, artifact_count, manifest_count, pull_count, created, updated`,
 			`i, 1, 'p/r' || CAST(i AS TEXT), TRUE, CASE WHEN i = 1 THEN 50005 ELSE 5 END, CASE WHEN i = 1 THEN 80005 ELSE 5 END, i * 7919 % 10007, i, i * 7919 % 10007`),
 		`INSERT INTO artifact_kind (id, type, media_type, config_media_type, artifact_type) VALUES (1, 'CHART', ` + manifest + `, ` + chart + `, ''), (2, 'IMAGE', ` + index + `, '', ''), (3, 'IMAGE', ` + manifest + `, ` + config + `, '')`,
-		insert(130_000, `artifact`, `id, project_id, repository_id, digest, media_type, config_media_type, type, kind, size, manifest_size, accessory_of, accessory_type, listed, tagged, pushed, pulled, body, attrs`,
+		insert(130_000, `artifact`, `id, project_id, repository_id, digest, media_type, config_media_type, type, kind, size, manifest_size, accessory_of, accessory_type, listed, tagged, tag_names, pushed, pulled, body, attrs`,
 			`i, 1, CASE WHEN i <= 100000 THEN `+repository+` ELSE 1 END, `+digest(`i`)+`,
 			CASE i % 10 WHEN 1 THEN `+index+` ELSE `+manifest+` END, CASE i % 10 WHEN 0 THEN `+chart+` WHEN 1 THEN '' ELSE `+config+` END,
 			CASE i % 10 WHEN 0 THEN 'CHART' ELSE 'IMAGE' END, CASE i % 10 WHEN 0 THEN 1 WHEN 1 THEN 2 ELSE 3 END, i * 7919 % 1000003, 500,
 			CASE WHEN i > 125000 THEN `+digest(`1`)+` WHEN i > 120000 THEN `+digest(`i - 120000`)+` ELSE '' END, CASE WHEN i > 120000 THEN 'signature.cosign' ELSE '' END,
-			i <= 100000, i <= 100000 AND i % 20 <> 0, i, CASE WHEN i % 3 = 0 THEN i * 104729 % 1000003 ELSE 0 END, `+body+`, '{}'`),
+			i <= 100000, i <= 100000 AND i % 20 <> 0, `+names+`, i, CASE WHEN i % 3 = 0 THEN i * 104729 % 1000003 ELSE 0 END, `+body+`, '{}'`),
 		insert(20_000, `artifact_reference`, `parent_id, position, child_digest, repository_id`, `(i - 1) / 2 * 10 + 1, i % 2, `+digest(`100000 + i`)+`, 1`),
 		insert(100_000, `tag`, `project_id, repository_id, name, artifact_id, pushed`, `1, `+repository+`, 't' || CAST(i AS TEXT), i, i`),
 		insert(10_000, `tag`, `project_id, repository_id, name, artifact_id, pushed`, `1, (50000 + i) % 10000 + 1, 'latest', 50000 + i, i`),

@@ -107,6 +107,26 @@ func detach(tx *db.Tx, id int64) error {
 // taggedNow says of an artifact whether it has a tag.
 const taggedNow = `EXISTS (SELECT 1 FROM tag WHERE tag.artifact_id = artifact.id)`
 
+// namesNow says which names an artifact's tags have, as lists look for a part of
+// one: '/latest/v1', in small letters, and NULL where they are more than mostNames.
+const namesNow = `(SELECT CASE WHEN COUNT(*) <= 8 THEN LOWER(COALESCE(STRING_AGG('/' || n.name, '' ORDER BY n.name), '')) END
+	FROM (SELECT tag.name FROM tag WHERE tag.artifact_id = artifact.id LIMIT 9) AS n)`
+
+const mostNames = 8
+
+// tagNames is namesNow of an artifact that is to have these tags.
+func tagNames(tags []string) any {
+	tags = slices.Compact(slices.Sorted(slices.Values(tags)))
+	if len(tags) > mostNames {
+		return nil
+	}
+	names := ""
+	for _, tag := range tags {
+		names += "/" + lowerASCII(tag)
+	}
+	return names
+}
+
 // listedNow says of an artifact whether the list of its repository shows it: it
 // is no accessory, and has a tag or no index that it is a child of.
 const listedNow = `(accessory_of = '' AND (` + taggedNow + ` OR NOT EXISTS (
@@ -130,23 +150,25 @@ func relist(tx *db.Tx, repo int64, ids []int64, digests []oci.Digest) error {
 }
 
 // relistBy reads first, since most need no change, which all indexes of lists
-// would take part in.
+// would take part in, and some only one of names, which fewer have.
 func relistBy(tx *db.Tx, repo int64, column string, values []any) error {
-	rows, err := tx.Query(`SELECT id, listed, `+listedNow+`, tagged <> `+taggedNow+` FROM artifact WHERE repository_id = ? AND `+column+` IN (`+db.In(len(values))+`)`,
+	rows, err := tx.Query(`SELECT id, listed, `+listedNow+`, tagged <> `+taggedNow+`, tag_names IS DISTINCT FROM `+namesNow+` FROM artifact WHERE repository_id = ? AND `+column+` IN (`+db.In(len(values))+`)`,
 		append([]any{repo}, values...)...)
 	if err != nil {
 		return err
 	}
 	more := 0
-	var changed []any
+	var changed, renamed []any
 	err = eachRow(rows, func(rows *db.Rows) error {
 		var id int64
-		var was, is, retagged bool
-		if err := rows.Scan(&id, &was, &is, &retagged); err != nil {
+		var was, is, retagged, named bool
+		if err := rows.Scan(&id, &was, &is, &retagged, &named); err != nil {
 			return err
 		}
 		if was != is || retagged {
 			changed = append(changed, id)
+		} else if named {
+			renamed = append(renamed, id)
 		}
 		if is && !was {
 			more++
@@ -155,11 +177,19 @@ func relistBy(tx *db.Tx, repo int64, column string, values []any) error {
 		}
 		return nil
 	})
-	if err != nil || len(changed) == 0 {
+	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`UPDATE artifact SET tagged = `+taggedNow+`, listed = `+listedNow+` WHERE id IN (`+db.In(len(changed))+`)`, changed...); err != nil {
-		return err
+	for set, ids := range map[string][]any{
+		`tag_names = ` + namesNow: renamed,
+		`tag_names = ` + namesNow + `, tagged = ` + taggedNow + `, listed = ` + listedNow: changed,
+	} {
+		if len(ids) == 0 {
+			continue
+		}
+		if _, err := tx.Exec(`UPDATE artifact SET `+set+` WHERE id IN (`+db.In(len(ids))+`)`, ids...); err != nil {
+			return err
+		}
 	}
 	return countListed(tx, repo, more)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/helm"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
@@ -103,8 +104,9 @@ func (c *chaos) step() {
 
 // lies are what is kept beside the truth, each as a query for what differs.
 var lies = map[string]string{
-	"listed": `SELECT COUNT(*) FROM artifact WHERE listed <> ` + listedNow,
-	"tagged": `SELECT COUNT(*) FROM artifact WHERE tagged <> ` + taggedNow,
+	"listed":    `SELECT COUNT(*) FROM artifact WHERE listed <> ` + listedNow,
+	"tagged":    `SELECT COUNT(*) FROM artifact WHERE tagged <> ` + taggedNow,
+	"tag_names": `SELECT COUNT(*) FROM artifact WHERE tag_names IS DISTINCT FROM ` + namesNow,
 	"kind": `SELECT COUNT(*) FROM artifact a WHERE NOT EXISTS (SELECT 1 FROM artifact_kind k WHERE k.id = a.kind AND k.type = a.type
 		AND k.media_type = a.media_type AND k.config_media_type = a.config_media_type AND k.artifact_type = a.artifact_type)`,
 	"tags of projects": `SELECT COUNT(*) FROM tag t WHERE t.project_id <> (SELECT r.project_id FROM repository r WHERE r.id = t.repository_id)`,
@@ -153,6 +155,56 @@ func TestWhatIsKeptBesideTheTruthIsTrue(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// TestPartsOfTagsAreFoundAmongAnyNumber gives artifacts as many tags as stand beside
+// them, and one more, and looks for parts of these in all orders.
+func TestPartsOfTagsAreFoundAmongAnyNumber(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		repo, artifacts := createRepo(t, d, "p"), NewArtifacts(d)
+		c := &chaos{t: t, db: d}
+		tag := func(n int, tags ...string) {
+			t.Helper()
+			p := c.manifest(n)
+			p.Repo, p.AllowMissing, p.Tags = repo, true, tags
+			if err := artifacts.Record(t.Context(), p, event.New(by, event.ArtifactPushed{})); err != nil {
+				t.Fatal(err)
+			}
+			var lie int
+			if err := d.QueryRow(t.Context(), lies["tag_names"]).Scan(&lie); err != nil || lie > 0 {
+				t.Fatalf("%d artifacts have other names than their tags: %v", lie, err)
+			}
+		}
+		for n := range 4 {
+			tag(n, fmt.Sprint("First-", n), fmt.Sprint("First-", n))
+			for i := range mostNames - 1 + n%2 { // every other has one too many
+				tag(n, fmt.Sprint("more-", n, "-", i))
+			}
+		}
+		q := query.Filter{Field: "tags", Op: query.Fuzzy, Value: "irst"}
+		of := artifactFilter{project: repo.ProjectID}
+		if err := artifacts.filterTags(t.Context(), &of, q); err != nil || !of.among || len(of.ids) != 4 {
+			t.Fatalf("%+v: %v", of, err)
+		}
+		set, err := withTag(q, condition{"TRUE", nil})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for field := range artifactListing.columns {
+			where, err := artifactFilter{project: repo.ProjectID, sets: []artifactSet{set}}.inOrderOf(field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := artifactListing.count(t.Context(), d, where); err != nil || n != 4 {
+				t.Errorf("by %s: %d, want 4: %v", field, n, err)
+			}
+		}
+		tag(0, "more-1-0") // of those that have one too many, one has so no more
+		if err := artifacts.DeleteTag(t.Context(), repo, "", "more-3-0", by); err != nil {
+			t.Fatal(err)
+		}
+		tag(2, "First-2")
 	})
 }
 
