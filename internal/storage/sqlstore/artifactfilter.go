@@ -140,7 +140,8 @@ func withTag(f query.Filter, in condition) (artifactSet, error) {
 		has:   condition{"SELECT 1 FROM tag t WHERE t.artifact_id = a.id AND CASE WHEN " + name.sql + " THEN TRUE END", name.args},
 		large: f.Op == query.Fuzzy,
 	}
-	if set.large {
+	// No name has a slash, and whoever has no tag has no part of one.
+	if part, _ := f.Value.(string); set.large && part != "" && !strings.Contains(part, "/") {
 		part, err := column{"a.tag_names", digest}.condition(f)
 		if err != nil {
 			return artifactSet{}, err

@@ -200,6 +200,20 @@ func TestPartsOfTagsAreFoundAmongAnyNumber(t *testing.T) {
 				t.Errorf("by %s: %d, want 4: %v", field, n, err)
 			}
 		}
+		for part, want := range map[string]int64{"1/more": 0, "/": 0, "": 4} {
+			set, err := withTag(query.Filter{Field: "tags", Op: query.Fuzzy, Value: part}, condition{"TRUE", nil})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tag(4) // which has no tag
+			where, err := artifactFilter{project: repo.ProjectID, all: true, sets: []artifactSet{set}}.inOrderOf("push_time")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := artifactListing.count(t.Context(), d, where); err != nil || n != want {
+				t.Errorf("a part %q: %d, want %d: %v", part, n, want, err)
+			}
+		}
 		tag(0, "more-1-0") // of those that have one too many, one has so no more
 		if err := artifacts.DeleteTag(t.Context(), repo, "", "more-3-0", by); err != nil {
 			t.Fatal(err)
