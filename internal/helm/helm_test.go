@@ -215,9 +215,11 @@ func TestVersionsStandInOrder(t *testing.T) {
 
 const digestA = "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
 
-// signed is a provenance file as Helm writes it, but for the signature.
+// signed is a provenance file as Helm writes it, but for the signature: what
+// begins with a dash has another one before it.
 func signed(metadata, files string) string {
-	return "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n" + metadata + "\n...\nfiles:\n" + files +
+	message := strings.TrimPrefix(strings.ReplaceAll("\n"+metadata+"\n...\nfiles:\n"+files, "\n-", "\n- -"), "\n")
+	return "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n" + message +
 		"-----BEGIN PGP SIGNATURE-----\n\nabc\n-----END PGP SIGNATURE-----\n"
 }
 
@@ -226,10 +228,12 @@ func TestProvenanceVouchesForOneArchive(t *testing.T) {
 	for text, ok := range map[string]bool{
 		good:                                   true,
 		strings.ReplaceAll(good, "\n", "\r\n"): true,
-		signed("name: other\nversion: 1.0.0\n", "  app-1.0.0.tgz: "+digestA+"\n"): false,
-		signed("name: app\nversion: 1.0.1\n", "  app-1.0.0.tgz: "+digestA+"\n"):   false,
-		signed("name: app\nversion: 1.0.0\n", "  other-1.0.0.tgz: "+digestA+"\n"): false,
-		signed("name: app\nversion: 1.0.0\n", "  app-1.0.0.tgz: sha256:00\n"):     false,
+		signed("dependencies:\n- name: db\n  repository: https://example.org\nmaintainers:\n- email: ann@example.org\n  name: Ann\nname: app\nversion: 1.0.0\n", "  app-1.0.0.tgz: "+digestA+"\n"): true,
+		signed("- name: app\n  version: 1.0.0\n", "  app-1.0.0.tgz: "+digestA+"\n"):                                                                                                                false,
+		signed("name: other\nversion: 1.0.0\n", "  app-1.0.0.tgz: "+digestA+"\n"):                                                                                                                  false,
+		signed("name: app\nversion: 1.0.1\n", "  app-1.0.0.tgz: "+digestA+"\n"):                                                                                                                    false,
+		signed("name: app\nversion: 1.0.0\n", "  other-1.0.0.tgz: "+digestA+"\n"):                                                                                                                  false,
+		signed("name: app\nversion: 1.0.0\n", "  app-1.0.0.tgz: sha256:00\n"):                                                                                                                      false,
 		signed("name: [", ""):                       false,
 		signed("name: app\nversion: 1.0.0\n", " ["): false,
 		strings.Replace(good, "\n...\n", "\n", 1):   false,

@@ -35,6 +35,7 @@ func ParseProvenance(text []byte) (Provenance, error) {
 	if !ok || !signature || !headers {
 		return Provenance{}, ErrProvenance.With("it is no message signed with OpenPGP")
 	}
+	message = unescape(message)
 	metadata, sums, ok := bytes.Cut(message, []byte(documentEnd))
 	if !ok {
 		return Provenance{}, ErrProvenance.With("it has no digests behind the chart's metadata")
@@ -53,6 +54,13 @@ func ParseProvenance(text []byte) (Provenance, error) {
 		return Provenance{}, r.err
 	}
 	return p, nil
+}
+
+// unescape takes away what OpenPGP writes before each line of a message that
+// begins with a dash, as the items of a list do (RFC 9580, section 7.2).
+func unescape(message []byte) []byte {
+	message = bytes.ReplaceAll(message, []byte("\n- "), []byte("\n"))
+	return bytes.TrimPrefix(message, []byte("- "))
 }
 
 // Check returns ErrProvenance where the file does not vouch for the archive of a
