@@ -10,6 +10,9 @@ import (
 // gets all of them.
 const maxEntry = 16 << 10
 
+// maxKept bounds the texts of which JSON, with its escapes, fits into an entry.
+const maxKept = 2 << 10
+
 // An Entry is one of an index: what a repository says of a chart's version. It
 // lacks its addresses, which AppendTo adds.
 type Entry []byte
@@ -22,9 +25,9 @@ func NewEntry(m Metadata, archive string, created time.Time) (Entry, error) {
 	}
 	e, err := newEntry(m, archive, created)
 	if err == nil && len(e) > maxEntry {
-		small := Metadata{Name: m.Name, Version: m.Version, APIVersion: m.APIVersion, Deprecated: m.Deprecated}
-		if len(m.AppVersion)+len(m.Type) < maxText {
-			small.AppVersion, small.Type = m.AppVersion, m.Type
+		small := Metadata{Name: m.Name, Version: m.Version, APIVersion: "v1", Deprecated: m.Deprecated}
+		if len(m.APIVersion)+len(m.AppVersion)+len(m.Type) < maxKept {
+			small.APIVersion, small.AppVersion, small.Type = m.APIVersion, m.AppVersion, m.Type
 		}
 		e, err = newEntry(small, archive, created)
 	}

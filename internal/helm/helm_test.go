@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -276,4 +277,50 @@ func FuzzProvenance(f *testing.F) {
 			t.Errorf("%v is no fault", err)
 		}
 	})
+}
+
+// allocated returns how many bytes a function asks for.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestWhatIsReferredToDoesNotGrow: a few kilobytes that refer to their own parts
+// would be gigabytes where each reference is written out.
+func TestWhatIsReferredToDoesNotGrow(t *testing.T) {
+	const most = 32 << 20
+	refer := func(n int) string { return "[" + strings.Repeat("*x,", n) + "]" }
+	table := "{"
+	for i := range 100 {
+		table += fmt.Sprintf("k%d: a,", i)
+	}
+	table += "}"
+	for name, text := range map[string]string{
+		"texts":   "x: &x " + strings.Repeat("x", 4000) + "\ny: &y {name: a, tags: &l " + refer(1000) + "}\n",
+		"tables":  "x: &x " + table + "\ny: &y {name: a, import-values: " + refer(1000) + "}\n",
+		"nothing": "x: &x []\ny: &y {name: a, tags: " + refer(1000) + "}\n",
+	} {
+		a := Archive{metadata: []byte("name: app\nversion: 1.0.0\n" + text + "dependencies: [" + strings.Repeat("*y,", 1000) + "]\n")}
+		var err error
+		if n := allocated(func() { _, err = a.Metadata() }); n > most || !errors.Is(err, ErrTooLarge) {
+			t.Errorf("metadata of %s: %d bytes, %v", name, n, err)
+		}
+	}
+	many := ""
+	for i := range 1000 {
+		many += fmt.Sprintf("y%d: *x\n", i)
+	}
+	for name, text := range map[string]string{
+		"keys":  "x: &x\n  ? " + strings.Repeat("k", 100_000) + "\n  : 1\n" + many,
+		"texts": "x: &x " + strings.Repeat("x", 100_000) + "\n" + many,
+		"lists": "x: &x " + refer(50_000) + "\n",
+	} {
+		var got map[string]any
+		if n := allocated(func() { got = Flatten([]byte(text)) }); n > most || len(got) > 0 {
+			t.Errorf("values of %s: %d bytes, %d of them", name, n, len(got))
+		}
+	}
 }

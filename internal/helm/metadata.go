@@ -9,9 +9,12 @@ import (
 
 // Limits of what a chart says of itself.
 const (
-	maxYAML  = 1 << 20 // bytes of what is parsed
-	maxItems = 1000    // of a list
-	maxText  = 4096    // bytes of one text
+	maxYAML  = 1 << 20  // bytes of what is parsed
+	maxItems = 1000     // of a list
+	maxText  = 64 << 10 // bytes of one text; annotations have examples and lists of changes
+
+	// textBytes is what a text counts for beside its own bytes.
+	textBytes = 16
 )
 
 // A Metadata is what Chart.yaml says, in the fields and the form of an
@@ -130,8 +133,20 @@ func parse(name string, text []byte) (*yaml.Node, error) {
 }
 
 // A reader takes values out of a document, and keeps the first that passes a
-// limit.
-type reader struct{ err error }
+// limit. What is referred to again and again counts each time, so that nothing
+// grows by it: all that is taken may have as many bytes as a document.
+type reader struct {
+	err   error
+	taken int // bytes
+}
+
+// take counts bytes that are taken, and reports whether they may be.
+func (r *reader) take(n int) bool {
+	if r.taken += n; r.taken > maxYAML {
+		r.fail(ErrTooLarge.With("what it says of itself has more than %d bytes, with all that it refers to", maxYAML))
+	}
+	return r.err == nil
+}
 
 func (r *reader) dependency(n *yaml.Node) Dependency {
 	d := Dependency{
@@ -157,11 +172,13 @@ func (r *reader) flag(n *yaml.Node, key string) bool {
 }
 
 func (r *reader) scalar(n *yaml.Node) string {
-	if n == nil || n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+	if !r.take(textBytes) || n == nil || n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
 		return ""
 	}
 	if len(n.Value) > maxText {
 		r.fail(ErrTooLarge.With("a text in line %d has more than %d bytes", n.Line, maxText))
+	}
+	if !r.take(len(n.Value)) {
 		return ""
 	}
 	return n.Value
@@ -183,19 +200,30 @@ func (r *reader) list(n *yaml.Node, key string) []*yaml.Node {
 		r.fail(ErrTooLarge.With("%s has more than %d items", key, maxItems))
 		return nil
 	}
+	if !r.take(textBytes * len(v.Content)) {
+		return nil
+	}
 	items := make([]*yaml.Node, len(v.Content))
 	for i, item := range v.Content {
 		items[i] = target(item)
+		r.fits(items[i])
 	}
 	return items
+}
+
+// fits keeps a failure where a table has too many items: each value that is
+// looked for in it looks at all of them.
+func (r *reader) fits(n *yaml.Node) {
+	if n.Kind == yaml.MappingNode && len(n.Content) > 2*maxItems {
+		r.fail(ErrTooLarge.With("the table in line %d has more than %d items", n.Line, maxItems))
+	}
 }
 
 func (r *reader) table(n *yaml.Node) map[string]string {
 	if n == nil || n.Kind != yaml.MappingNode || len(n.Content) == 0 {
 		return nil
 	}
-	if len(n.Content) > 2*maxItems {
-		r.fail(ErrTooLarge.With("the table in line %d has more than %d items", n.Line, maxItems))
+	if r.fits(n); !r.take(textBytes) {
 		return nil
 	}
 	found := make(map[string]string, len(n.Content)/2)

@@ -4,8 +4,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxValues bounds how many values are told one by one.
-const maxValues = 10_000
+// Limits of values that are told one by one: how many, and how many bytes they
+// have with their paths.
+const (
+	maxValues = 10_000
+	maxFlat   = 4 << 20
+)
 
 // Flatten returns the values of a chart by their paths: "image.tag". Lists are
 // values as they are. Of a document that is no table, that cannot be read, or
@@ -17,7 +21,7 @@ func Flatten(values []byte) map[string]any {
 	}
 	f := flattening{all: map[string]any{}}
 	f.table("", target(root), 0)
-	if f.left() < 0 {
+	if f.full() {
 		return map[string]any{}
 	}
 	return f.all
@@ -26,22 +30,22 @@ func Flatten(values []byte) map[string]any {
 // maxDepth bounds how deep values are looked into; aliases may go round in circles.
 const maxDepth = 50
 
+// A flattening counts what is referred to each time.
 type flattening struct {
-	all  map[string]any
-	seen int
+	all         map[string]any
+	seen, bytes int
 }
 
-// left is how many more nodes may be looked at. What is referred to counts each
-// time.
-func (f *flattening) left() int { return maxValues - f.seen }
+func (f *flattening) full() bool { return f.seen > maxValues || f.bytes > maxFlat }
 
 func (f *flattening) table(prefix string, n *yaml.Node, depth int) {
 	if n.Kind != yaml.MappingNode {
 		return
 	}
-	for i := 0; i+1 < len(n.Content) && f.left() >= 0; i += 2 {
+	for i := 0; i+1 < len(n.Content) && !f.full(); i += 2 {
 		key, value := prefix+n.Content[i].Value, target(n.Content[i+1])
-		if value.Kind == yaml.MappingNode && len(value.Content) > 0 && depth < maxDepth && len(key) < maxText {
+		f.bytes += len(key)
+		if value.Kind == yaml.MappingNode && len(value.Content) > 0 && depth < maxDepth {
 			f.seen++
 			f.table(key+".", value, depth+1)
 			continue
@@ -52,19 +56,22 @@ func (f *flattening) table(prefix string, n *yaml.Node, depth int) {
 
 // value returns a value as JSON has it.
 func (f *flattening) value(n *yaml.Node, depth int) any {
-	if f.seen++; f.left() < 0 || depth > maxDepth {
+	f.seen++
+	f.bytes += len(n.Value)
+	if f.full() || depth > maxDepth {
 		return nil
 	}
 	switch n.Kind {
 	case yaml.SequenceNode:
 		list := []any{}
-		for _, item := range n.Content {
-			list = append(list, f.value(target(item), depth+1))
+		for i := 0; i < len(n.Content) && !f.full(); i++ {
+			list = append(list, f.value(target(n.Content[i]), depth+1))
 		}
 		return list
 	case yaml.MappingNode:
 		table := map[string]any{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
+		for i := 0; i+1 < len(n.Content) && !f.full(); i += 2 {
+			f.bytes += len(n.Content[i].Value)
 			table[n.Content[i].Value] = f.value(target(n.Content[i+1]), depth+1)
 		}
 		return table
