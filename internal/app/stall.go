@@ -11,13 +11,13 @@ import (
 // unstall ends requests that stand still for the time of stall, in either
 // direction. A long upload to the registry, or any download, goes on as long as
 // bytes move; what is sent elsewhere is small, and may be sent by anybody: it has
-// that time in all. received is told how many bytes arrive.
+// that time in all. Charts, which wait in memory until they are complete, have
+// some times of it. received is told how many bytes arrive.
 func unstall(next http.Handler, stall time.Duration, received func(n int)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		if r.ContentLength != 0 && r.Body != nil {
-			small := !strings.HasPrefix(r.URL.Path, "/v2/")
-			b := &body{ReadCloser: r.Body, control: control, stall: stall, small: small, received: received}
+			b := &body{ReadCloser: r.Body, control: control, stall: stall, whole: stall * stalls(r.URL.Path), received: received}
 			if r.ProtoMajor == 1 {
 				// What is not read of a small body the server reads by itself, before it
 				// answers. Where this fails, so does what comes next.
@@ -30,6 +30,22 @@ func unstall(next http.Handler, stall time.Duration, received func(n int)) http.
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// chartStalls is how many times of stall the upload of a chart may take: with one
+// of a minute, the largest chart needs 56 kB in a second.
+const chartStalls = 10
+
+// stalls returns in how many times of stall all of a body is to arrive, 0 for
+// any.
+func stalls(path string) time.Duration {
+	switch {
+	case strings.HasPrefix(path, "/v2/"):
+		return 0
+	case strings.HasPrefix(path, "/api/chartrepo/"):
+		return chartStalls
+	}
+	return 1
 }
 
 // An answer extends the write deadline of its stream while bytes go out. Where a
@@ -69,14 +85,15 @@ type body struct {
 	io.ReadCloser
 	control  *http.ResponseController
 	stall    time.Duration
-	small    bool // all of it is to arrive within the time of stall
+	whole    time.Duration // in which all of it is to arrive; 0 for any
 	received func(n int)
 	deadline time.Time
+	end      time.Time // of whole, once the first bytes are asked for
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	if now := time.Now(); b.deadline.IsZero() || !b.small && b.deadline.Sub(now) <= b.stall*3/4 {
-		b.deadline = now.Add(b.stall)
+	if now := time.Now(); b.deadline.IsZero() || b.deadline.Sub(now) <= b.stall*3/4 && !b.deadline.Equal(b.end) {
+		b.deadline = b.next(now)
 		if err := b.set(b.deadline); err != nil {
 			return 0, err
 		}
@@ -89,6 +106,18 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// next returns the deadline of what is asked for now.
+func (b *body) next(now time.Time) time.Time {
+	if b.end.IsZero() && b.whole > 0 {
+		b.end = now.Add(b.whole)
+	}
+	next := now.Add(b.stall)
+	if b.whole > 0 && next.After(b.end) {
+		return b.end
+	}
+	return next
 }
 
 // set sets the deadline where there is a connection that has one.

@@ -90,50 +90,61 @@ func TestUploadThatStandsStillIsEnded(t *testing.T) {
 
 func TestUploadThatMovesGoesOn(t *testing.T) {
 	t.Parallel()
-	const stall = 800 * time.Millisecond
-	const bytes = 12
-	address, ended, received := serveUploads(t, stall)
-	c := put(t, address, fmt.Sprintf("Content-Length: %d", bytes))
-	for range bytes {
-		time.Sleep(stall / 4)
-		if _, err := c.Write([]byte{'x'}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if u := <-ended; u.err != nil || u.n != bytes {
-		t.Errorf("%d bytes: %v", u.n, u.err)
-	}
-	if got := status(t, c); got != http.StatusOK {
-		t.Errorf("answered %d", got)
-	}
-	if *received != bytes {
-		t.Errorf("%d bytes were counted", *received)
+	for _, path := range []string{"/v2/library/app/blobs/uploads/1", "/api/chartrepo/library/charts"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			const stall = 800 * time.Millisecond
+			const bytes = 12
+			address, ended, received := serveUploads(t, stall)
+			c := putTo(t, address, path, fmt.Sprintf("Content-Length: %d", bytes))
+			for range bytes {
+				time.Sleep(stall / 4)
+				if _, err := c.Write([]byte{'x'}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if u := <-ended; u.err != nil || u.n != bytes {
+				t.Errorf("%d bytes: %v", u.n, u.err)
+			}
+			if got := status(t, c); got != http.StatusOK {
+				t.Errorf("answered %d", got)
+			}
+			if *received != bytes {
+				t.Errorf("%d bytes were counted", *received)
+			}
+		})
 	}
 }
 
 // TestAFormThatTricklesInIsEnded: anybody may send one, and with a byte now and
-// then could keep the server waiting for ever.
+// then could keep the server waiting for ever. So could those who send charts,
+// of which few are received at once.
 func TestAFormThatTricklesInIsEnded(t *testing.T) {
 	t.Parallel()
-	const stall = 400 * time.Millisecond
-	address, ended, _ := serveUploads(t, stall)
-	began := time.Now()
-	c := putTo(t, address, "/c/login", "Content-Length: 1000000")
-	go func() {
-		for {
-			if _, err := c.Write([]byte{'x'}); err != nil {
-				return
+	for path, least := range map[string]time.Duration{"/c/login": 1, "/api/chartrepo/library/charts": chartStalls} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			const stall = 400 * time.Millisecond
+			address, ended, _ := serveUploads(t, stall)
+			began := time.Now()
+			c := putTo(t, address, path, "Content-Length: 1000000")
+			go func() {
+				for {
+					if _, err := c.Write([]byte{'x'}); err != nil {
+						return
+					}
+					time.Sleep(stall / 8)
+				}
+			}()
+			select {
+			case u := <-ended:
+				if u.err == nil || u.n == 0 || time.Since(began) < least*stall/2 {
+					t.Errorf("ended after %s and %d bytes with %v", time.Since(began), u.n, u.err)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatal("it goes on for ever")
 			}
-			time.Sleep(stall / 8)
-		}
-	}()
-	select {
-	case u := <-ended:
-		if u.err == nil || u.n == 0 || time.Since(began) < stall/2 {
-			t.Errorf("ended after %s and %d bytes with %v", time.Since(began), u.n, u.err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("it goes on for ever")
+		})
 	}
 }
 
