@@ -85,6 +85,9 @@ func (s *Service) pack(ctx context.Context, repo artifact.Repo, metadata helm.Me
 	if err != nil {
 		return manifest{}, err
 	}
+	if len(text) > artifact.MaxConfig { // which nobody would look at
+		return manifest{}, helm.ErrTooLarge.With("what it says of itself has more than %d bytes", artifact.MaxConfig)
+	}
 	m := manifest{SchemaVersion: 2, MediaType: oci.MediaTypeImageManifest, Annotations: annotations(metadata)}
 	if m.Config, err = s.put(ctx, repo, helm.ConfigType, text); err != nil {
 		return manifest{}, err

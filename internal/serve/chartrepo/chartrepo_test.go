@@ -258,6 +258,7 @@ func TestUploadsThatAreRefusedSayWhy(t *testing.T) {
 		"a path":                {charts, raw, pack(t, file{"a/Chart.yaml", "name: ../../etc\nversion: 1.0.0"}), 400, "is a path"},
 		"files elsewhere":       {charts, raw, pack(t, file{"app/../../etc/passwd", ""}), 400, "outside of its folder"},
 		"capitals":              {charts, raw, pack(t, file{"a/Chart.yaml", "name: App\nversion: 1.0.0"}), 400, "lower-case letters"},
+		"says too much":         {charts, raw, pack(t, file{"a/Chart.yaml", "name: app\nversion: 2.0.0\nsources:\n" + strings.Repeat("- "+strings.Repeat("<", 1000)+"\n", 300)}), 413, "what it says of itself has more than"},
 		"no version":            {charts, raw, pack(t, file{"a/Chart.yaml", "name: app"}), 400, "Chart.yaml has no version"},
 		"not SemVer":            {charts, raw, packed(t, "app", "latest"), 400, `the version \"latest\" is none of Semantic Versioning`},
 		"signed for another":    {charts, signedKind, signed, 400, `it is for \"other\" \"2.0.0\"`},
