@@ -27,9 +27,9 @@ type File struct {
 }
 
 // Open returns the file of a name, "app-1.0.0.tgz", or "app-1.0.0.tgz.prov" for
-// its provenance, and notes a pull of the chart where it is the archive. It
+// its provenance. That the archive is opened is noted as a pull, if it is one. It
 // returns ErrUnknown.
-func (s *Service) Open(ctx context.Context, p Project, file string) (File, error) {
+func (s *Service) Open(ctx context.Context, p Project, file string, pull bool) (File, error) {
 	stem, signed := strings.CutSuffix(file, provenanceEnd)
 	stem, archive := strings.CutSuffix(stem, archiveEnd)
 	if !archive && !signed {
@@ -39,9 +39,9 @@ func (s *Service) Open(ctx context.Context, p Project, file string) (File, error
 	if err != nil {
 		return File{}, err
 	}
-	read := s.pulled
-	if signed {
-		read = s.manifest
+	read := s.manifest
+	if pull && !signed {
+		read = s.pulled
 	}
 	m, err := read(ctx, p, v)
 	if err != nil {

@@ -164,6 +164,7 @@ func answer(w http.ResponseWriter, status int, v any) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store") // it is what this caller may see, now
 	w.WriteHeader(status)
 	_, err = w.Write(append(body, '\n'))
 	return err

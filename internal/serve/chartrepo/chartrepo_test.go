@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/berth-registry/berth/internal/app"
 	"github.com/berth-registry/berth/internal/app/apptest"
@@ -362,6 +363,26 @@ func TestVersionsAreReplacedSignedAndDeleted(t *testing.T) {
 		}
 		same(s.T, "index", s.index("/chartrepo/closed/index.yaml").versions(), "db 0.1.0 charts/db-0.1.0.tgz")
 	})
+}
+
+func TestToLookForAnArchiveIsNoPull(t *testing.T) {
+	s := newSite(t)
+	s.want(201, "POST /api/chartrepo/closed/charts", packed(t, "app", "1.0.0"))
+	for _, request := range []string{"HEAD", "HEAD", "GET"} {
+		resp, _ := s.do(apptest.Admin, request+" /chartrepo/closed/charts/app-1.0.0.tgz", "")
+		if resp.StatusCode != 200 || resp.ContentLength <= 0 || resp.Header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s: %d, %d bytes, %v", request, resp.StatusCode, resp.ContentLength, resp.Header)
+		}
+	}
+	var repository struct {
+		Pulls int64 `json:"pull_count"`
+	}
+	for deadline := time.Now().Add(20 * time.Second); repository.Pulls == 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		unmarshal(t, s.want(200, "GET /api/v2.0/projects/closed/repositories/app", ""), &repository)
+	}
+	if repository.Pulls != 1 {
+		t.Errorf("%d pulls", repository.Pulls)
+	}
 }
 
 func TestImmutableVersionsStay(t *testing.T) {

@@ -15,6 +15,10 @@ import (
 	"github.com/berth-registry/berth/internal/chart"
 )
 
+// askAgain is for what may be kept, but is to be asked for by its name each time:
+// an index changes, a version may be replaced, and so may the caller's rights.
+const askAgain = "no-cache"
+
 // indexType is what an index is: YAML, of which JSON is a part.
 const indexType = "application/x-yaml"
 
@@ -71,7 +75,7 @@ var compressed = func() func(http.Handler) http.HandlerFunc {
 func (h *Handler) write(w http.ResponseWriter, r *request, x chart.Index) error {
 	header := w.Header()
 	header.Set("Etag", `W/"`+x.Validator()+`"`)
-	header.Set("Cache-Control", "no-cache") // but to be asked for again, by its name
+	header.Set("Cache-Control", askAgain)
 	if x.Known() {
 		header.Set("Vary", "Accept-Encoding")
 		w.WriteHeader(http.StatusNotModified)
@@ -90,7 +94,7 @@ func (h *Handler) write(w http.ResponseWriter, r *request, x chart.Index) error 
 }
 
 func (h *Handler) file(w http.ResponseWriter, r *request) error {
-	f, err := h.charts.Open(r.Context(), r.project, r.PathValue("file"))
+	f, err := h.charts.Open(r.Context(), r.project, r.PathValue("file"), r.Method != http.MethodHead)
 	if err != nil {
 		return err
 	}
@@ -100,6 +104,7 @@ func (h *Handler) file(w http.ResponseWriter, r *request) error {
 		w.Header().Set("Content-Type", "application/pgp-signature")
 	}
 	w.Header().Set("Etag", `"`+string(f.Digest)+`"`)
+	w.Header().Set("Cache-Control", askAgain)
 	// ServeContent does ranges and conditions, and hands a file itself to the
 	// kernel.
 	var body io.ReadSeeker = f
