@@ -114,7 +114,7 @@ func (h *helmer) lay(name, version string, needs ...string) {
 	if err := os.MkdirAll(h.path(name+"/templates"), 0o700); err != nil {
 		h.t.Fatal(err)
 	}
-	about := fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\ndescription: The chart %s\n", name, version, name)
+	about := fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\ndescription: The chart %s\nmaintainers:\n- name: Ann\n  email: ann@example.org\n", name, version, name)
 	if len(needs) > 0 {
 		about += "dependencies:\n" + strings.Join(needs, "")
 	}
