@@ -119,6 +119,10 @@ type Store interface {
 	// where the tag points at another artifact than d, unless d is empty.
 	DeleteTag(ctx context.Context, repo Repo, d oci.Digest, tag string, actor event.Actor) error
 
+	// DeleteTagged removes a tag as DeleteTag does, and as Delete does an artifact
+	// that it leaves without any.
+	DeleteTagged(ctx context.Context, repo Repo, d oci.Digest, tag string, actor event.Actor) error
+
 	// DeleteRepository removes a repository with all that is in it. It returns
 	// ErrRepositoryUnknown.
 	DeleteRepository(ctx context.Context, repo Repo, actor event.Actor) error

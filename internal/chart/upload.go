@@ -188,15 +188,7 @@ func (s *Service) Delete(ctx context.Context, p Project, name, version string) e
 }
 
 func (s *Service) remove(ctx context.Context, p Project, v Version) error {
-	repo, actor := p.repo(v.Name), access.From(ctx).Actor()
-	tags, err := s.artifacts.TagsOf(ctx, repo.Name, v.Digest, 2)
-	if err != nil {
-		return err
-	}
-	if len(tags) > 1 {
-		return s.artifacts.DeleteTag(ctx, repo, v.Digest, helm.Tag(v.Version), actor)
-	}
-	return s.artifacts.Delete(ctx, repo, v.Digest, actor)
+	return s.artifacts.DeleteTagged(ctx, p.repo(v.Name), v.Digest, helm.Tag(v.Version), access.From(ctx).Actor())
 }
 
 // atOnce is how many versions are looked up in one step.

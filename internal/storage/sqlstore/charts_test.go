@@ -148,6 +148,35 @@ func TestAPushThatExpectsAnotherTagIsRefused(t *testing.T) {
 	})
 }
 
+func TestAVersionGoesWithItsLastTag(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		w, artifacts, p := newChartWorld(t, d), NewArtifacts(d), chartPush("app", "1.0.0")
+		if err := w.push(p, "1.0.0", "stable"); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct {
+			digest oci.Digest
+			tag    string
+			want   error
+			stays  bool
+		}{
+			{layerOf(1), "1.0.0", artifact.ErrUnknown, true}, // points at something else
+			{p.Digest, "1.0.0", nil, true},
+			{p.Digest, "1.0.0", artifact.ErrUnknown, true},
+			{p.Digest, "stable", nil, false},
+		} {
+			if err := artifacts.DeleteTagged(t.Context(), w.repo, step.digest, step.tag, by); !errors.Is(err, step.want) {
+				t.Fatalf("%s of %s: %v, want %v", step.tag, step.digest, err, step.want)
+			}
+			_, _, err := artifacts.Find(t.Context(), w.repo.Name, oci.Reference{Digest: p.Digest}, false)
+			if (err == nil) != step.stays || err != nil && !errors.Is(err, artifact.ErrUnknown) {
+				t.Fatalf("the artifact after %s of %s: %v", step.tag, step.digest, err)
+			}
+		}
+		w.want(0, 0)
+	})
+}
+
 func TestChartsThatWerePushedBeforeAreListed(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newChartWorld(t, d)

@@ -22,20 +22,47 @@ func (s *Artifacts) Delete(ctx context.Context, repo artifact.Repo, d oci.Digest
 		if err != nil {
 			return err
 		}
-		first := doomed{digest: d}
-		first.id, err = artifactID(tx, repoID, d)
+		id, err := artifactID(tx, repoID, d)
 		if err != nil {
 			return err
 		}
-		if err := refuseReferenced(tx, repoID, d); err != nil {
+		return deleteArtifact(tx, repo, repoID, doomed{id: id, digest: d}, actor)
+	})
+}
+
+// DeleteTagged implements artifact.Store.
+func (s *Artifacts) DeleteTagged(ctx context.Context, repo artifact.Repo, d oci.Digest, tag string, actor event.Actor) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		repoID, err := lockRepository(tx, repo)
+		if err != nil {
 			return err
 		}
-		x := newDeletion(tx, repo, repoID, actor, first)
-		if err := x.collect([]doomed{first}); err != nil {
-			return fmt.Errorf("delete artifact: %w", err)
+		id, digest, err := tagged(tx, repoID, d, tag)
+		if err != nil {
+			return err
 		}
-		return x.run()
+		var others bool
+		if err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM tag WHERE artifact_id = ? AND name <> ?)`, id, tag).Scan(&others); err != nil {
+			return fmt.Errorf("other tags of %s: %w", digest, err)
+		}
+		if others {
+			return deleteTag(tx, repo, repoID, doomed{id, digest, []string{tag}}, actor)
+		}
+		return deleteArtifact(tx, repo, repoID, doomed{id: id, digest: digest}, actor)
 	})
+}
+
+// deleteArtifact removes an artifact with what goes along. The transaction must
+// hold the repository's row.
+func deleteArtifact(tx *db.Tx, repo artifact.Repo, repoID int64, first doomed, actor event.Actor) error {
+	if err := refuseReferenced(tx, repoID, first.digest); err != nil {
+		return err
+	}
+	x := newDeletion(tx, repo, repoID, actor, first)
+	if err := x.collect([]doomed{first}); err != nil {
+		return fmt.Errorf("delete artifact: %w", err)
+	}
+	return x.run()
 }
 
 // doomed is an artifact that goes.

@@ -297,35 +297,50 @@ func (s *Artifacts) DeleteTag(ctx context.Context, repo artifact.Repo, d oci.Dig
 		if err != nil {
 			return err
 		}
-		var id int64
-		var digest oci.Digest
-		err = tx.QueryRow(`SELECT a.id, a.digest FROM tag t JOIN artifact a ON a.id = t.artifact_id WHERE t.repository_id = ? AND t.name = ?`, repoID, tag).Scan(&id, &digest)
-		if errors.Is(err, db.ErrNotFound) || err == nil && d != "" && d != digest {
-			return artifact.ErrUnknown.With("%s", tag)
-		}
-		if err != nil {
-			return fmt.Errorf("delete tag: %w", err)
-		}
-		frozen, err := frozenIn(tx, repo.ProjectID, repo.Name)
-		if err == nil {
-			err = frozen.Refuse(repo.Name, tag)
-		}
+		id, digest, err := tagged(tx, repoID, d, tag)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`DELETE FROM tag WHERE repository_id = ? AND name = ?`, repoID, tag); err != nil {
-			return fmt.Errorf("delete tag: %w", err)
-		}
-		e := event.New(actor, event.TagDeleted{Where: repo.Where(), Tag: tag, Digest: string(digest)})
-		if err := touchRepository(tx, repoID, e); err != nil {
-			return err
-		}
-		if err := reviewUntagged(tx, repoID, []int64{id}, e.At.UnixMicro()); err != nil {
-			return err
-		}
-		if err := relist(tx, repoID, []int64{id}, nil); err != nil {
-			return err
-		}
-		return record(tx, e)
+		return deleteTag(tx, repo, repoID, doomed{id, digest, []string{tag}}, actor)
 	})
+}
+
+// tagged returns the artifact at which a tag points. It returns ErrUnknown, also
+// where that is another one than d, unless d is empty.
+func tagged(tx *db.Tx, repo int64, d oci.Digest, tag string) (id int64, digest oci.Digest, err error) {
+	err = tx.QueryRow(`SELECT a.id, a.digest FROM tag t JOIN artifact a ON a.id = t.artifact_id WHERE t.repository_id = ? AND t.name = ?`, repo, tag).Scan(&id, &digest)
+	if errors.Is(err, db.ErrNotFound) || err == nil && d != "" && d != digest {
+		return 0, "", artifact.ErrUnknown.With("%s", tag)
+	}
+	if err != nil {
+		return 0, "", fmt.Errorf("tag %s: %w", tag, err)
+	}
+	return id, digest, nil
+}
+
+// deleteTag takes the one tag that goes from an artifact, which stays. The
+// transaction must hold the repository's row.
+func deleteTag(tx *db.Tx, repo artifact.Repo, repoID int64, of doomed, actor event.Actor) error {
+	tag := of.tags[0]
+	frozen, err := frozenIn(tx, repo.ProjectID, repo.Name)
+	if err == nil {
+		err = frozen.Refuse(repo.Name, tag)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM tag WHERE repository_id = ? AND name = ?`, repoID, tag); err != nil {
+		return fmt.Errorf("delete tag: %w", err)
+	}
+	e := event.New(actor, event.TagDeleted{Where: repo.Where(), Tag: tag, Digest: string(of.digest)})
+	if err := touchRepository(tx, repoID, e); err != nil {
+		return err
+	}
+	if err := reviewUntagged(tx, repoID, []int64{of.id}, e.At.UnixMicro()); err != nil {
+		return err
+	}
+	if err := relist(tx, repoID, []int64{of.id}, nil); err != nil {
+		return err
+	}
+	return record(tx, e)
 }
