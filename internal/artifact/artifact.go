@@ -66,7 +66,8 @@ type Push struct {
 	At       time.Time
 	Facts    Facts
 	// Before is what each tag must point at until now, empty for a tag that is not
-	// there. Where it is nil, that does not matter.
+	// there. Where it is nil, that does not matter. An artifact that comes in the
+	// place of another so has its labels.
 	Before *oci.Digest
 	// Limited says that the push counts only where its project has room for it.
 	Limited bool

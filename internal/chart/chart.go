@@ -20,7 +20,11 @@ import (
 var (
 	ErrUnknown = fault.New(fault.NotFound, "NOT_FOUND", "chart not found")
 	ErrExists  = fault.New(fault.Conflict, "CONFLICT", "file already exists")
+	ErrTooMany = fault.New(fault.TooLarge, "REQUEST_ENTITY_TOO_LARGE", "there are more charts than one index holds")
 )
+
+// MaxIndex is how many bytes an index may have, about: it is made in memory.
+const MaxIndex = 256 << 20
 
 // A Project is one with its name.
 type Project struct {
@@ -63,7 +67,8 @@ type Listing struct {
 type Store interface {
 	// Revision returns what a project lists now.
 	Revision(ctx context.Context, project int64) (Revision, error)
-	// Since returns the versions of a higher number, in any order.
+	// Since returns the versions of a higher number, in any order, or ErrTooMany
+	// where they come to more than MaxIndex.
 	Since(ctx context.Context, project, number int64) ([]Version, error)
 	// Numbers returns the numbers of all that a project lists, in order.
 	Numbers(ctx context.Context, project int64) ([]int64, error)

@@ -146,9 +146,10 @@ func (s *Service) push(ctx context.Context, repo artifact.Repo, version string, 
 }
 
 // Sign adds a provenance file to a version that is there, in the place of the one
-// that it may have. It returns ErrUnknown, helm.ErrProvenance for a file that is
-// for something else, artifact.ErrTagMoved where another is pushed meanwhile, and
-// what a push returns.
+// that it may have. What comes of it is another artifact, to which all tags go,
+// and which has the labels of the one before. It returns ErrUnknown,
+// helm.ErrProvenance for a file that is for something else, artifact.ErrTagMoved
+// where another is pushed meanwhile, and what a push returns.
 func (s *Service) Sign(ctx context.Context, p Project, provenance []byte) error {
 	signed, err := helm.ParseProvenance(provenance)
 	if err != nil {
@@ -161,20 +162,56 @@ func (s *Service) Sign(ctx context.Context, p Project, provenance []byte) error 
 	if err != nil {
 		return err
 	}
-	m, err := s.manifest(ctx, p, v)
+	repo := p.repo(v.Name)
+	_, before, err := s.artifacts.Find(ctx, repo.Name, oci.Reference{Digest: v.Digest}, true)
+	m, err := parse(before, err)
 	if err != nil {
 		return err
 	}
 	if err := signed.Check(v.Name, v.Version, string(m.archive().Digest)); err != nil {
 		return err
 	}
-	repo := p.repo(v.Name)
+	tags, err := s.tagsOf(ctx, repo, v)
+	if err != nil {
+		return err
+	}
 	d, err := s.put(ctx, repo, helm.ProvenanceType, provenance)
 	if err != nil {
 		return err
 	}
-	m.Layers = append(slices.DeleteFunc(m.Layers, isProvenance), d)
-	return s.push(ctx, repo, v.Version, m, &v.Digest)
+	body, err := withLayers(before, append(slices.DeleteFunc(m.Layers, isProvenance), d))
+	if err != nil {
+		return err
+	}
+	_, err = s.registry.PushManifest(ctx, repo, registry.PushRequest{
+		Ref: oci.Reference{Digest: oci.Sum(oci.SHA256, body)}, Tags: tags, Body: body, Before: &v.Digest,
+	})
+	return err
+}
+
+// maxMoved is how many tags go from one artifact to another at once.
+const maxMoved = 100
+
+// tagsOf returns the tags of a version, among them its own.
+func (s *Service) tagsOf(ctx context.Context, repo artifact.Repo, v Version) ([]string, error) {
+	tags, err := s.artifacts.TagsOf(ctx, repo.Name, v.Digest, maxMoved)
+	if own := helm.Tag(v.Version); err == nil && !slices.Contains(tags, own) {
+		tags = append(tags[:min(len(tags), maxMoved-1)], own)
+	}
+	return tags, err
+}
+
+// withLayers returns a manifest with other layers, and all else that it had.
+func withLayers(body []byte, layers []oci.Descriptor) ([]byte, error) {
+	var all map[string]json.RawMessage
+	err := json.Unmarshal(body, &all)
+	if err == nil {
+		all["layers"], err = json.Marshal(layers)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(all)
 }
 
 // Delete removes one version of a chart: its tag, and with its last tag the

@@ -385,6 +385,31 @@ func TestToLookForAnArchiveIsNoPull(t *testing.T) {
 	}
 }
 
+func TestASignatureChangesNothingElse(t *testing.T) {
+	each(t, func(s *site) {
+		const of = "/api/v2.0/projects/closed/repositories/app/artifacts/"
+		chart := packed(s.T, "app", "1.0.0")
+		s.pushChart("closed/app", "1.0.0", `{"name":"app","version":"1.0.0"}`, chart)
+		s.want(201, "POST "+of+"1.0.0/tags", `{"name":"stable"}`)
+		s.want(201, "POST /api/v2.0/labels", `{"name":"good","scope":"g"}`)
+		s.want(200, "POST "+of+"1.0.0/labels", `{"id":1}`)
+		var before, after map[string]json.RawMessage
+		accept := "application/vnd.oci.image.manifest.v1+json"
+		unmarshal(s.T, s.want(200, "GET /v2/closed/app/manifests/1.0.0", "", "Accept", accept), &before)
+		s.want(201, "POST /api/chartrepo/closed/prov", provenance("app", "1.0.0", chart))
+		for _, tag := range []string{"1.0.0", "stable"} {
+			unmarshal(s.T, s.want(200, "GET /v2/closed/app/manifests/"+tag, "", "Accept", accept), &after)
+			if string(after["config"]) != string(before["config"]) || string(after["layers"]) == string(before["layers"]) || len(after) != len(before) {
+				s.Errorf("%s was %s and is %s", tag, before, after)
+			}
+		}
+		if shown := s.want(200, "GET "+of+"1.0.0?with_label=true", ""); !strings.Contains(shown, `"name":"good"`) {
+			s.Errorf("the label is lost: %s", shown)
+		}
+		s.want(201, "POST /api/chartrepo/closed/prov", provenance("app", "1.0.0", chart)) // again
+	})
+}
+
 func TestImmutableVersionsStay(t *testing.T) {
 	s := newSite(t)
 	const charts = "/api/chartrepo/closed/charts"

@@ -17,7 +17,7 @@ import (
 
 // maxPage is how many charts or versions are listed at once, and how many are
 // where the request does not say. More are behind an offset.
-const maxPage = 10_000
+const maxPage = 1000
 
 var errPage = fault.New(fault.Invalid, "BAD_REQUEST", "invalid page")
 

@@ -42,6 +42,9 @@ func (s *Artifacts) Record(ctx context.Context, p artifact.Push, e event.Event) 
 		if err != nil {
 			return err
 		}
+		if err := inheritLabels(tx, repo, id, p.Before); err != nil {
+			return err
+		}
 		if err := reviewPushed(tx, repo, left, p); err != nil {
 			return err
 		}

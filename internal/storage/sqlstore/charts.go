@@ -139,11 +139,14 @@ const chartsSince = `SELECT COALESCE(string_agg(number || ' ' || created || ' ' 
 
 // Since implements chart.Store.
 func (s *Charts) Since(ctx context.Context, project, number int64) (all []chart.Version, err error) {
-	for {
+	for size := 0; ; {
 		var text []byte
 		err := s.db.QueryRow(ctx, chartsSince, "\n", project, number, chartsAtOnce).Scan(&text)
 		if err != nil || len(text) == 0 {
 			return all, err
+		}
+		if size += len(text); size > chart.MaxIndex {
+			return nil, chart.ErrTooMany.With("those of one project come to more than %d bytes", chart.MaxIndex)
 		}
 		for line := range bytes.SplitSeq(text, []byte("\n")) { // which is in no JSON text
 			v, err := parseChart(line)

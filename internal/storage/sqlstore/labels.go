@@ -10,6 +10,7 @@ import (
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/label"
+	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/storage/db"
@@ -208,4 +209,19 @@ func (s *Labels) OfArtifacts(ctx context.Context, ids []int64) (map[int64][]labe
 		}
 	}
 	return all, nil
+}
+
+// inheritLabels puts the labels of an artifact on another one that comes in its
+// place.
+func inheritLabels(tx *db.Tx, repo, id int64, before *oci.Digest) error {
+	if before == nil || *before == "" {
+		return nil
+	}
+	_, err := tx.Exec(`INSERT INTO artifact_label (artifact_id, label_id, created)
+		SELECT ?, w.label_id, w.created FROM artifact a JOIN artifact_label w ON w.artifact_id = a.id WHERE a.repository_id = ? AND a.digest = ? AND a.id <> ?
+		ON CONFLICT (artifact_id, label_id) DO NOTHING`, id, repo, *before, id)
+	if err != nil {
+		return fmt.Errorf("labels of %s: %w", *before, err)
+	}
+	return nil
 }
