@@ -159,13 +159,16 @@ func (s *Charts) Since(ctx context.Context, project, number int64) (all []chart.
 }
 
 func parseChart(line []byte) (v chart.Version, err error) {
-	parts := bytes.SplitN(line, []byte(" "), 5)
-	if len(parts) < 5 {
-		return v, fmt.Errorf("chart version %q", line)
+	var parts [4][]byte
+	rest, ok := line, true
+	for i := range parts {
+		if parts[i], rest, ok = bytes.Cut(rest, []byte(" ")); !ok {
+			return v, fmt.Errorf("chart version %q", line)
+		}
 	}
 	created, bad := strconv.ParseInt(string(parts[1]), 10, 64)
 	v.Number, err = strconv.ParseInt(string(parts[0]), 10, 64)
-	v.Created, v.Name, v.Version, v.Entry = time.UnixMicro(created), string(parts[2]), string(parts[3]), parts[4]
+	v.Created, v.Name, v.Version, v.Entry = time.UnixMicro(created), string(parts[2]), string(parts[3]), rest
 	return v, errors.Join(err, bad)
 }
 
