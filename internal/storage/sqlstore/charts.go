@@ -160,8 +160,9 @@ func (s *Charts) Since(ctx context.Context, project, number int64) (all []chart.
 
 func parseChart(line []byte) (v chart.Version, err error) {
 	var parts [4][]byte
-	rest, ok := line, true
+	rest := line
 	for i := range parts {
+		var ok bool
 		if parts[i], rest, ok = bytes.Cut(rest, []byte(" ")); !ok {
 			return v, fmt.Errorf("chart version %q", line)
 		}
