@@ -1,10 +1,7 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -21,6 +18,7 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/helm"
+	"github.com/berth-registry/berth/internal/helm/helmtest"
 )
 
 // A folder of ChartMuseum's, in which each file is a second newer than the one
@@ -55,34 +53,12 @@ func (m *museum) put(name string, content []byte) {
 // packed returns the archive of a chart, which is another for another note.
 func packed(t *testing.T, name, version, note string) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	w := tar.NewWriter(z)
-	for _, file := range [][2]string{
-		{"Chart.yaml", fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %q\n", name, version)},
-		{"README.md", note},
-	} {
-		if err := w.WriteHeader(&tar.Header{Name: "chart/" + file[0], Mode: 0o644, Size: int64(len(file[1]))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write([]byte(file[1])); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
+	return helmtest.Pack(t, helmtest.File{"chart/Chart.yaml", fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %q\n", name, version)},
+		helmtest.File{"chart/README.md", note})
 }
 
-// provenance returns the provenance file of an archive, but for the signature,
-// which nobody looks at here.
 func provenance(name, version string, archive []byte) []byte {
-	return fmt.Appendf(nil, "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nname: %s\nversion: %s\n\n...\nfiles:\n  %s-%[2]s.tgz: sha256:%[4]x\n-----BEGIN PGP SIGNATURE-----\n\nnone\n-----END PGP SIGNATURE-----\n",
-		name, version, name, sha256.Sum256(archive))
+	return []byte(helmtest.Provenance(name, version, archive))
 }
 
 // find is findCharts in the folder.

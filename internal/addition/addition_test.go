@@ -1,7 +1,6 @@
 package addition
 
 import (
-	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -17,6 +16,7 @@ import (
 	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/helm"
+	"github.com/berth-registry/berth/internal/helm/helmtest"
 	"github.com/berth-registry/berth/internal/oci"
 )
 
@@ -89,26 +89,9 @@ func (s *shelf) want(t *testing.T, name, mediaType, body string, err error) {
 }
 
 // A file is an entry of an archive.
-type file struct{ name, data string }
+type file = helmtest.File
 
-func pack(t testing.TB, files ...file) string {
-	t.Helper()
-	var out bytes.Buffer
-	zip := gzip.NewWriter(&out)
-	w := tar.NewWriter(zip)
-	for _, f := range files {
-		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.data))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, f.data); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(w.Close(), zip.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return out.String()
-}
+func pack(t testing.TB, files ...file) string { return string(helmtest.Pack(t, files...)) }
 
 func putChart(t testing.TB, archive string) *shelf {
 	return put(t, "", part{mediaType: helm.ConfigType, data: "{}"}, part{mediaType: helm.ContentType, data: archive})

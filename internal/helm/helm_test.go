@@ -1,13 +1,10 @@
 package helm
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"strings"
 	"testing"
@@ -16,36 +13,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/helm/helmtest"
 )
 
 // A file is an entry of an archive.
-type file struct{ name, data string }
-
-func pack(t testing.TB, files ...file) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	zip := gzip.NewWriter(&out)
-	w := tar.NewWriter(zip)
-	for _, f := range files {
-		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.data))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, f.data); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(w.Close(), zip.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
+type file = helmtest.File
 
 func read(packed []byte) (Archive, error) {
 	return ReadArchive(bytes.NewReader(packed), int64(len(packed)))
 }
 
 func TestAChartSaysWhatItIs(t *testing.T) {
-	a, err := read(pack(t, file{"app/Chart.yaml", `apiVersion: v2
+	a, err := read(helmtest.Pack(t, file{"app/Chart.yaml", `apiVersion: v2
 name: app
 version: 1.2.3-rc.1+build
 appVersion: 1.16
@@ -94,7 +73,7 @@ dependencies:
 }
 
 func TestChartsOfTheFirstVersionListDependenciesApart(t *testing.T) {
-	a, err := read(pack(t, file{"app/Chart.yaml", "name: app\nversion: 1.0.0\n"}, file{"app/requirements.yaml", "dependencies:\n- name: old\n"}))
+	a, err := read(helmtest.Pack(t, file{"app/Chart.yaml", "name: app\nversion: 1.0.0\n"}, file{"app/requirements.yaml", "dependencies:\n- name: old\n"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,22 +89,22 @@ func TestHostileArchives(t *testing.T) {
 	for i := range maxEntries + 1 {
 		many = append(many, file{fmt.Sprintf("app/%d", i), ""})
 	}
-	good := pack(t, chartYAML, file{"app/values.yaml", strings.Repeat("a: 1 # and so on\n", 500)})
+	good := helmtest.Pack(t, chartYAML, file{"app/values.yaml", strings.Repeat("a: 1 # and so on\n", 500)})
 	for name, tt := range map[string]struct {
 		archive []byte
 		want    error
 	}{
 		"no gzip":        {[]byte("hello"), ErrInvalid},
 		"empty":          {nil, ErrInvalid},
-		"no chart":       {pack(t, file{"app/values.yaml", ""}), ErrInvalid},
-		"not in folder":  {pack(t, file{"Chart.yaml", "name: app"}), ErrInvalid},
+		"no chart":       {helmtest.Pack(t, file{"app/values.yaml", ""}), ErrInvalid},
+		"not in folder":  {helmtest.Pack(t, file{"Chart.yaml", "name: app"}), ErrInvalid},
 		"cut off":        {good[:len(good)/2], ErrInvalid},
-		"out of folder":  {pack(t, chartYAML, file{"app/../../values.yaml", "x"}), ErrInvalid},
-		"absolute":       {pack(t, chartYAML, file{"/app/values.yaml", "x"}), ErrInvalid},
-		"out by windows": {pack(t, chartYAML, file{`app\..\..\values.yaml`, "x"}), ErrInvalid},
-		"many files":     {pack(t, many...), ErrTooLarge},
-		"large file":     {pack(t, chartYAML, file{"app/values.yaml", strings.Repeat("x", maxFile+1)}), ErrTooLarge},
-		"bomb":           {pack(t, chartYAML, file{"app/other", strings.Repeat("\x00", 40<<20)}), ErrTooLarge},
+		"out of folder":  {helmtest.Pack(t, chartYAML, file{"app/../../values.yaml", "x"}), ErrInvalid},
+		"absolute":       {helmtest.Pack(t, chartYAML, file{"/app/values.yaml", "x"}), ErrInvalid},
+		"out by windows": {helmtest.Pack(t, chartYAML, file{`app\..\..\values.yaml`, "x"}), ErrInvalid},
+		"many files":     {helmtest.Pack(t, many...), ErrTooLarge},
+		"large file":     {helmtest.Pack(t, chartYAML, file{"app/values.yaml", strings.Repeat("x", maxFile+1)}), ErrTooLarge},
+		"bomb":           {helmtest.Pack(t, chartYAML, file{"app/other", strings.Repeat("\x00", 40<<20)}), ErrTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := read(tt.archive); !errors.Is(err, tt.want) {
@@ -255,7 +234,7 @@ func TestProvenanceVouchesForOneArchive(t *testing.T) {
 }
 
 func FuzzArchive(f *testing.F) {
-	f.Add(pack(f, file{"app/Chart.yaml", "name: app\nversion: 1.0.0\ndependencies:\n- name: a\n"}, file{"app/README.md", "x"}))
+	f.Add(helmtest.Pack(f, file{"app/Chart.yaml", "name: app\nversion: 1.0.0\ndependencies:\n- name: a\n"}, file{"app/README.md", "x"}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		a, err := read(data)
 		if err == nil {

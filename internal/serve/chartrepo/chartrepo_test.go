@@ -1,7 +1,6 @@
 package chartrepo_test
 
 import (
-	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
@@ -17,34 +16,15 @@ import (
 
 	"github.com/berth-registry/berth/internal/app"
 	"github.com/berth-registry/berth/internal/app/apptest"
+	"github.com/berth-registry/berth/internal/helm/helmtest"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
 )
 
-// A file is one of a chart's archive.
-type file struct{ name, text string }
+// A file is one of a chart's archive, or a field of a form.
+type file = helmtest.File
 
-func pack(t testing.TB, files ...file) string {
-	t.Helper()
-	var out bytes.Buffer
-	zip := gzip.NewWriter(&out)
-	w := tar.NewWriter(zip)
-	for _, f := range files {
-		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.text))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, f.text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := zip.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.String()
-}
+func pack(t testing.TB, files ...file) string { return string(helmtest.Pack(t, files...)) }
 
 // packed is a chart with values and a readme.
 func packed(t testing.TB, name, version string) string {
@@ -52,11 +32,8 @@ func packed(t testing.TB, name, version string) string {
 		file{name + "/values.yaml", "image: {tag: v1, pull: true}\nports: [1, 2]\n"}, file{name + "/README.md", "# " + name})
 }
 
-// provenance is a provenance file but for a good signature, which is for people
-// to verify.
 func provenance(name, version, archive string) string {
-	return fmt.Sprintf("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nname: %s\nversion: %s\n\n...\nfiles:\n  %s-%s.tgz: %s\n-----BEGIN PGP SIGNATURE-----\n\nabc\n-----END PGP SIGNATURE-----\n",
-		name, version, name, version, oci.Sum(oci.SHA256, []byte(archive)))
+	return helmtest.Provenance(name, version, []byte(archive))
 }
 
 // A site is a server with a private project "closed" beside the public library,
@@ -115,11 +92,11 @@ func form(t *testing.T, fields ...file) (body, contentType string) {
 	var out bytes.Buffer
 	w := multipart.NewWriter(&out)
 	for _, f := range fields {
-		part, err := w.CreateFormFile(f.name, f.name)
+		part, err := w.CreateFormFile(f[0], f[0])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.WriteString(part, f.text); err != nil {
+		if _, err := io.WriteString(part, f[1]); err != nil {
 			t.Fatal(err)
 		}
 	}
