@@ -4,7 +4,10 @@
 // never leaves the server.
 package fault
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // A Kind is what the caller can do about a fault.
 type Kind uint8
@@ -42,6 +45,12 @@ type Fault struct {
 // New declares a fault.
 func New(kind Kind, code, message string) *Fault {
 	return &Fault{Kind: kind, Code: code, Message: message}
+}
+
+// OfKind reports whether an error is a fault of a kind, or was led to by one.
+func OfKind(err error, k Kind) bool {
+	var f *Fault
+	return errors.As(err, &f) && f.Kind == k
 }
 
 // Error returns the message, and the cause where there is one.

@@ -101,13 +101,13 @@ func (s *Service) newcomer(ctx context.Context, n NewMember) (m Member, err erro
 	case group:
 		m.Kind = KindGroup
 		m.EntityID, m.EntityName, err = s.people.Group(ctx, n.Group)
-		if notFound(err) {
+		if fault.OfKind(err, fault.NotFound) {
 			err = ErrGroupUnknown
 		}
 	default:
 		m.Kind = KindUser
 		m.EntityID, m.EntityName, err = s.people.User(ctx, n.UserID, n.UserName)
-		if n.UserID != 0 && notFound(err) {
+		if n.UserID != 0 && fault.OfKind(err, fault.NotFound) {
 			err = ErrUserUnknown
 		}
 	}

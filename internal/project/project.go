@@ -7,7 +7,6 @@ package project
 import (
 	"cmp"
 	"context"
-	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -315,10 +314,4 @@ func (s *Service) Access(ctx context.Context, c access.Caller, name string) (acc
 		}
 		return s.store.Rights(ctx, name, key.user)
 	})
-}
-
-// notFound reports whether what was asked for does not exist, whoever says so.
-func notFound(err error) bool {
-	var f *fault.Fault
-	return errors.As(err, &f) && f.Kind == fault.NotFound
 }

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -123,8 +122,7 @@ func (s *Service) heldInRepository(ctx context.Context, c access.Caller, g acces
 	}
 	project, _ := oci.SplitRepository(g.Name)
 	p, err := s.projects.Access(ctx, c, project)
-	var f *fault.Fault
-	if errors.As(err, &f) && f.Kind == fault.NotFound {
+	if fault.OfKind(err, fault.NotFound) {
 		return held, nil
 	}
 	if err != nil {

@@ -124,7 +124,7 @@ func (h *Handler) authorize(r *http.Request, need access.Need) (chart.Project, e
 	}
 	p, err := h.projects.Access(r.Context(), caller, name)
 	switch {
-	case isNotFound(err):
+	case fault.OfKind(err, fault.NotFound):
 		if refused := access.Check(caller, need, nil); refused != nil {
 			return chart.Project{}, refused
 		}
@@ -137,11 +137,6 @@ func (h *Handler) authorize(r *http.Request, need access.Need) (chart.Project, e
 		err = access.ErrDenied.With("this needs %s", need)
 	}
 	return chart.Project{ID: p.ID, Name: p.Name}, err
-}
-
-func isNotFound(err error) bool {
-	var f *fault.Fault
-	return errors.As(err, &f) && f.Kind == fault.NotFound
 }
 
 // fail answers as ChartMuseum does: {"error":"…"}.

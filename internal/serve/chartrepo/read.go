@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/chart"
+	"github.com/berth-registry/berth/internal/fault"
 )
 
 // askAgain is for what may be kept, but is to be asked for by its name each time:
@@ -37,7 +38,7 @@ func (h *Handler) merged(w http.ResponseWriter, r *request) error {
 	caller := access.From(ctx)
 	x, err := h.charts.Merged(ctx, func(name string) (bool, error) {
 		p, err := h.projects.Access(ctx, caller, name)
-		if isNotFound(err) {
+		if fault.OfKind(err, fault.NotFound) {
 			return false, nil
 		}
 		return err == nil && access.Allowed(caller, pull, &p), err

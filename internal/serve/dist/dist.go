@@ -136,7 +136,7 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request, name, action
 	}
 	project, _ := oci.SplitRepository(name)
 	p, err := h.projects.Access(r.Context(), caller, project)
-	if isNotFound(err) {
+	if fault.OfKind(err, fault.NotFound) {
 		return repo, false, h.refuse(w, r, name, action)
 	}
 	if err != nil {

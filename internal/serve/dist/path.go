@@ -1,13 +1,10 @@
 package dist
 
 import (
-	"errors"
 	"maps"
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/berth-registry/berth/internal/fault"
 )
 
 // A kind is what sort of resource a path names.
@@ -97,9 +94,4 @@ func cutLast(s string) (before, after string, found bool) {
 // allowed lists the methods of a kind for an Allow header.
 func allowed(methods map[string]route) string {
 	return strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
-}
-
-func isNotFound(err error) bool {
-	var f *fault.Fault
-	return errors.As(err, &f) && f.Kind == fault.NotFound
 }
