@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"net/url"
@@ -29,8 +30,11 @@ type Limits struct {
 	Dial   time.Duration // to resolve the name and to connect: 10 s
 	TLS    time.Duration // for the handshake: 10 s
 	Header time.Duration // from the end of the request to that of the answer's header: 20 s
-	Whole  time.Duration // for all, with redirects and the answer's body: 60 s
+	Whole  time.Duration // for all, with redirects and the answer's body: 60 s, or Unlimited
 }
+
+// Unlimited is for a whole request whose caller sees to its end.
+const Unlimited time.Duration = -1
 
 // A Client sends requests of HTTP to what its rules allow. It is safe for
 // concurrent use. Its owner closes it.
@@ -38,14 +42,18 @@ type Client struct {
 	rules                Rules
 	dialer               *Dialer
 	limits               Limits
+	roots                *x509.CertPool // nil: those of the machine
 	verified, unverified *http.Client
 }
 
-// New returns a client.
-func New(r Rules, l Limits) *Client {
+// New returns a client that trusts the authorities of the machine.
+func New(r Rules, l Limits) *Client { return Trusting(nil, r, l) }
+
+// Trusting returns a client that trusts other authorities than the machine's.
+func Trusting(roots *x509.CertPool, r Rules, l Limits) *Client {
 	l.Dial, l.TLS = cmp.Or(l.Dial, 10*time.Second), cmp.Or(l.TLS, 10*time.Second)
 	l.Header, l.Whole = cmp.Or(l.Header, 20*time.Second), cmp.Or(l.Whole, time.Minute)
-	c := &Client{rules: r, dialer: NewDialer(r), limits: l}
+	c := &Client{rules: r, dialer: NewDialer(r), limits: l, roots: roots}
 	c.verified, c.unverified = c.http(false), c.http(true)
 	return c
 }
@@ -54,18 +62,19 @@ func New(r Rules, l Limits) *Client {
 // was not verified never serves a request that asks for that.
 func (c *Client) http(skipVerify bool) *http.Client {
 	return &http.Client{
-		Timeout:       c.limits.Whole,
+		Timeout:       max(0, c.limits.Whole),
 		CheckRedirect: c.redirect,
 		Transport: &http.Transport{
 			// A proxy of the environment is not used: it would resolve the names, and
 			// the rules would see nothing but its own address.
 			Proxy:                  nil,
 			DialContext:            c.dial,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: skipVerify}, //nolint:gosec // G402: a choice of whoever names the server, in the open
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.roots, InsecureSkipVerify: skipVerify}, //nolint:gosec // G402: a choice of whoever names the server, in the open
 			TLSHandshakeTimeout:    c.limits.TLS,
 			ResponseHeaderTimeout:  c.limits.Header,
 			MaxResponseHeaderBytes: maxHeader,
 			MaxIdleConns:           maxIdle,
+			MaxIdleConnsPerHost:    maxIdle,
 			IdleConnTimeout:        idleFor,
 			DisableCompression:     true, // a small answer stays small
 		},

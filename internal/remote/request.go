@@ -1,0 +1,220 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxError is how many bytes of an error's body are read.
+const maxError = 16 << 10
+
+// A request is what a registry is asked.
+type request struct {
+	method string
+	url    string
+	scopes []string // of the token that it needs
+	// password has the name and the password sent, whatever the registry asked for.
+	password bool
+	header   http.Header
+	body     func() (io.Reader, error) // called for each try; nil: none
+	size     int64                     // of the body; -1: not known
+	once     bool                      // the body cannot be sent a second time
+	whole    bool                      // statuses from 200 to 299 are no error, any other is
+	as       int                       // and the one status that is none, where it is not 0
+}
+
+// ask sends a request with what it needs to be allowed, and returns the answer,
+// whose body the caller closes. Statuses of failures become faults.
+func (r *Registry) ask(ctx context.Context, q request) (*http.Response, error) {
+	answer, err := r.send(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if answer.StatusCode == http.StatusUnauthorized && !q.password && r.ours(answer.Request.URL) {
+		err := r.auth.learn(answer, q.scopes)
+		drain(answer)
+		if err != nil {
+			return nil, err
+		}
+		if q.once {
+			return nil, ErrUnavailable.With("the token ended before the body could be sent")
+		}
+		if answer, err = r.send(ctx, q); err != nil {
+			return nil, err
+		}
+	}
+	return r.judge(q, answer)
+}
+
+// judge returns an answer of a status that is none of a failure.
+func (r *Registry) judge(q request, answer *http.Response) (*http.Response, error) {
+	r.note(answer.Header)
+	if q.as != 0 && answer.StatusCode == q.as || q.whole && answer.StatusCode/100 == 2 {
+		return answer, nil
+	}
+	defer drain(answer)
+	return nil, failure(answer)
+}
+
+// send sends a request once.
+func (r *Registry) send(ctx context.Context, q request) (*http.Response, error) {
+	var body io.Reader
+	if q.body != nil {
+		var err error
+		if body, err = q.body(); err != nil {
+			return nil, err
+		}
+	}
+	hr, err := http.NewRequestWithContext(ctx, q.method, q.url, body)
+	if err != nil {
+		return nil, ErrAnswer.With("it names a URL that is none")
+	}
+	for name, values := range q.header {
+		hr.Header[name] = values
+	}
+	hr.Header.Set("User-Agent", UserAgent)
+	if q.body != nil {
+		hr.ContentLength = q.size
+		if q.size == 0 {
+			hr.Body = http.NoBody
+		}
+	}
+	switch {
+	case !r.ours(hr.URL):
+	case q.password:
+		if r.account != "" {
+			hr.SetBasicAuth(r.account, r.secret.Reveal())
+		}
+	default:
+		if err := r.auth.authorize(ctx, hr, q.scopes); err != nil {
+			return nil, err
+		}
+	}
+	answer, err := r.out.Do(hr, r.skipVerify)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	return answer, nil
+}
+
+// ours reports whether a URL is of the server that the credentials are for: of
+// its scheme, host and port.
+func (r *Registry) ours(u *url.URL) bool {
+	return u.Scheme == r.base.Scheme && strings.EqualFold(u.Host, r.base.Host)
+}
+
+func drain(answer *http.Response) {
+	_, _ = io.CopyN(io.Discard, answer.Body, maxError) // so that the connection may serve again
+	answer.Body.Close()
+}
+
+// failure says what an answer's status means.
+func failure(answer *http.Response) error {
+	said := strings.TrimSpace(strconv.Itoa(answer.StatusCode) + " " + reason(answer))
+	switch code := answer.StatusCode; {
+	case code == http.StatusNotFound:
+		return ErrNotFound.With("%s", said)
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return ErrRefused.With("%s", said)
+	case code == http.StatusTooManyRequests:
+		f := ErrLimited.With("%s", said)
+		if after := retryAfter(answer.Header); after > 0 {
+			f = f.Detailed(map[string]int{"retry_after": int(after.Seconds())})
+		}
+		return f
+	case code == http.StatusConflict:
+		return ErrConflict.With("%s", said)
+	case code == http.StatusMethodNotAllowed:
+		return ErrUnsupported.With("%s", said)
+	case code >= 500:
+		f := ErrUnavailable.With("%s", said)
+		if after := retryAfter(answer.Header); after > 0 {
+			f = f.Detailed(map[string]int{"retry_after": int(after.Seconds())})
+		}
+		return f
+	default:
+		return ErrAnswer.With("%s", said)
+	}
+}
+
+// reason returns the first message of an error as the distribution specification
+// has it, in short.
+func reason(answer *http.Response) string {
+	var body struct {
+		Errors []struct{ Code, Message string } `json:"errors"`
+	}
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxError))
+	if json.Unmarshal(text, &body) != nil || len(body.Errors) == 0 {
+		return http.StatusText(answer.StatusCode)
+	}
+	return short(strings.TrimSpace(body.Errors[0].Code + " " + body.Errors[0].Message))
+}
+
+// maxRetryAfter bounds how long a registry can have itself left alone.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAfter reads the header of that name (RFC 9110, section 10.2.3): at least
+// a second where there is one, 0 where there is none.
+func retryAfter(h http.Header) time.Duration {
+	text := h.Get("Retry-After")
+	var after time.Duration
+	if seconds, err := strconv.Atoi(text); err == nil {
+		after = time.Duration(min(max(seconds, 0), int(maxRetryAfter.Seconds()))) * time.Second
+	} else if then, err := http.ParseTime(text); err == nil {
+		after = time.Until(then)
+	} else {
+		return 0
+	}
+	return min(max(after, time.Second), maxRetryAfter)
+}
+
+// note keeps what an answer says of the registry's budget:
+// RateLimit-Limit and RateLimit-Remaining, as in "100;w=21600".
+func (r *Registry) note(h http.Header) {
+	limit, window, ok := amount(h.Get("RateLimit-Limit"))
+	if !ok {
+		return
+	}
+	remaining, _, ok := amount(h.Get("RateLimit-Remaining"))
+	if !ok {
+		return
+	}
+	r.mu.Lock()
+	r.budget = Budget{Limit: limit, Remaining: remaining, Window: window, At: time.Now()}
+	r.mu.Unlock()
+}
+
+func amount(text string) (n int, window time.Duration, ok bool) {
+	first, rest, _ := strings.Cut(text, ";")
+	n, err := strconv.Atoi(strings.TrimSpace(first))
+	if err != nil || n < 0 {
+		return 0, 0, false
+	}
+	if w, found := strings.CutPrefix(strings.TrimSpace(rest), "w="); found {
+		if seconds, err := strconv.Atoi(w); err == nil && seconds > 0 && seconds < 1e9 {
+			window = time.Duration(seconds) * time.Second
+		}
+	}
+	return n, window, true
+}
+
+// object reads an answer of at most n bytes as JSON.
+func object(answer *http.Response, n int64, into any) error {
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, n+1))
+	switch {
+	case err != nil:
+		return unreachable(err)
+	case int64(len(text)) > n:
+		return ErrAnswer.With("it has more than %d bytes", n)
+	case json.Unmarshal(text, into) != nil:
+		return ErrAnswer.With("it is not the JSON that was asked for")
+	}
+	return nil
+}
