@@ -161,6 +161,10 @@ type Store interface {
 	// It returns the delivery of what may begin now: the task itself, or where it is
 	// over, the next one of its lane.
 	End(ctx context.Context, task, turn int64, o Outcome, now time.Time) ([]Delivery, error)
+	// Spread gives a task that is running the first of some arguments in place of its
+	// own, and its execution a further task for each of the others, which are in no
+	// lane, and returns their deliveries. It returns ErrEnded as End does.
+	Spread(ctx context.Context, task, turn int64, args []any, now time.Time) ([]Delivery, error)
 	// Report replaces the attributes of a task that is running.
 	Report(ctx context.Context, task, turn int64, attrs json.RawMessage, now time.Time) error
 

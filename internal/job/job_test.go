@@ -238,6 +238,55 @@ func TestLongWorkGoesOn(t *testing.T) {
 	})
 }
 
+func TestWorkIsSpread(t *testing.T) {
+	each(t, func(h *house) {
+		var failed atomic.Bool
+		n := h.node(job.Work{Attempts: 2, Backoff: func(int) time.Duration { return 0 }, Run: func(ctx context.Context, r *job.Run) error {
+			var part int
+			if err := r.Args(&part); err != nil {
+				return err
+			}
+			if part == 0 {
+				if err := r.Spread(ctx, []any{1, 2, 3}); err != nil {
+					return err
+				}
+				if err := r.Args(&part); err != nil {
+					return err
+				}
+			}
+			r.Logf("part %d", part)
+			if part == 1 && !failed.Swap(true) {
+				return errors.New("it is to be begun again")
+			}
+			return r.Keep(ctx, map[string]int{"part": part})
+		}})
+		id := h.submit(n, job.Submission{Tasks: []any{0}})
+		if e := h.wait(id, "spread", func(e job.Execution) bool { return e.Status == job.Succeeded }); e.Counts != (job.Counts{Succeeded: 3}) {
+			h.Errorf("%+v", e.Counts)
+		}
+		did := map[string]bool{}
+		for _, task := range h.tasks(n, id) {
+			did[string(task.Attrs)] = true
+		}
+		if len(did) != 3 || !did[`{"part":1}`] || !did[`{"part":2}`] || !did[`{"part":3}`] {
+			h.Error(did)
+		}
+		if err := h.again(id); !errors.Is(err, job.ErrEnded) {
+			h.Error(err)
+		}
+	})
+}
+
+// again spreads what is over.
+func (h *house) again(id int64) error {
+	first, err := h.store.FirstTasks(h.Context(), []int64{id})
+	if err != nil {
+		h.Fatal(err)
+	}
+	_, err = h.store.Spread(h.Context(), first[id].ID, first[id].Turn, []any{4, 5}, time.Now())
+	return err
+}
+
 func TestWhatIsStoppedEnds(t *testing.T) {
 	each(t, func(h *house) {
 		var begun atomic.Int64

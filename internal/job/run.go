@@ -74,6 +74,23 @@ func (r *Run) Keep(ctx context.Context, v any) error {
 	return r.service.store.Report(ctx, r.Task.ID, r.Task.Turn, attrs, r.service.now())
 }
 
+// Spread divides what is to be done: this task has the first of the arguments from
+// now on, and its execution gets a further task for each of the others. All of
+// that happens, or nothing. A run that is begun again has what was spread to it.
+func (r *Run) Spread(ctx context.Context, args []any) error {
+	own, err := json.Marshal(args[0])
+	if err != nil {
+		return err
+	}
+	d, err := r.service.store.Spread(ctx, r.Task.ID, r.Task.Turn, args, r.service.now())
+	if err != nil {
+		return err
+	}
+	r.Task.Args = own
+	_ = r.service.send(ctx, d) // or else Tick does
+	return nil
+}
+
 // do does a task that a queue has brought. An error has it brought again: the
 // database has failed, or an earlier turn of the task has not ended here.
 func (s *Service) do(ctx context.Context, d Delivery) error {

@@ -185,6 +185,43 @@ func held(tx *db.Tx, id int64) (t job.Task, err error) {
 	return t, noJob(err)
 }
 
+// Spread implements job.Store.
+func (s *Jobs) Spread(ctx context.Context, task, turn int64, args []any, now time.Time) (d []job.Delivery, err error) {
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		t, err := held(tx, task)
+		if err != nil {
+			return err
+		}
+		if t.Turn != turn || t.Status != job.Running {
+			return job.ErrEnded
+		}
+		own, err := object(args[0])
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`UPDATE task SET args = ?, updated = ? WHERE id = ?`, own, now.UnixMicro(), task); err != nil {
+			return err
+		}
+		of := &job.Submission{Kind: t.Kind}
+		for chunk := range slices.Chunk(args[1:], rowsAtOnce) {
+			tasks := make([]newTask, len(chunk))
+			for i, a := range chunk {
+				tasks[i] = newTask{t.ExecutionID, of, a}
+			}
+			more, err := addTasks(tx, tasks, now)
+			if err != nil {
+				return fmt.Errorf("tasks of %s: %w", t.Kind, err)
+			}
+			d = append(d, more...)
+		}
+		return countTasks(tx, t.ExecutionID, change{job.Pending: int64(len(args) - 1)}, "", now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
 // Begin implements job.Store.
 func (s *Jobs) Begin(ctx context.Context, task, turn int64, node string, now time.Time) (t job.Task, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
