@@ -78,10 +78,10 @@ func (h *Handler) table() []route {
 		{"GET /chartrepo/{project}/charts/{file...}", "chart_file", pull, h.file},
 
 		{"GET /api/chartrepo/health", "chart_health", access.Anyone, h.health},
-		{"POST /api/chartrepo/charts", "chart_upload", push, h.upload},
+		{"POST /api/chartrepo/charts", "chart_upload", push, h.receiving(h.upload)},
 		{"GET " + api + "/charts", "chart_list", pull, h.list},
-		{"POST " + api + "/charts", "chart_upload", push, h.upload},
-		{"POST " + api + "/prov", "chart_sign", push, h.sign},
+		{"POST " + api + "/charts", "chart_upload", push, h.receiving(h.upload)},
+		{"POST " + api + "/prov", "chart_sign", push, h.receiving(h.sign)},
 		{"GET " + api + "/charts/{name}", "chart_versions", pull, h.versions},
 		{"DELETE " + api + "/charts/{name}", "chart_delete", remove, h.removeAll},
 		{"GET " + version, "chart_version", pull, h.version},
