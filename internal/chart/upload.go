@@ -28,35 +28,32 @@ var absent = oci.Digest("")
 // Upload stores a packed chart as "helm push" would. It returns ErrExists where
 // the version is there and not to be replaced, faults of helm for what is no
 // chart, and what a push returns.
-func (s *Service) Upload(ctx context.Context, p Project, u Upload) (Version, error) {
+func (s *Service) Upload(ctx context.Context, p Project, u Upload) error {
 	metadata, err := described(u)
 	if err != nil {
-		return Version{}, err
+		return err
 	}
 	repo := p.repo(metadata.Name)
 	if err := errors.Join(oci.CheckRepository(repo.Name), oci.CheckTag(helm.Tag(metadata.Version))); err != nil {
-		return Version{}, err
+		return err
 	}
 	var before *oci.Digest
 	if !u.Replace {
 		before = &absent
 		// Before anything is stored; what races with this is decided by the push.
 		if _, err := s.store.Version(ctx, p.ID, metadata.Name, metadata.Version); err == nil {
-			return Version{}, exists(metadata)
+			return exists(metadata)
 		}
 	}
 	m, err := s.pack(ctx, repo, metadata, u)
 	if err != nil {
-		return Version{}, err
+		return err
 	}
 	err = s.push(ctx, repo, metadata.Version, m, before)
 	if errors.Is(err, artifact.ErrTagMoved) {
 		err = exists(metadata)
 	}
-	if err != nil {
-		return Version{}, err
-	}
-	return s.store.Version(ctx, p.ID, metadata.Name, metadata.Version)
+	return err
 }
 
 func exists(m helm.Metadata) error { return ErrExists.With("%s", helm.File(m.Name, m.Version)) }

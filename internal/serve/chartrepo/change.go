@@ -60,8 +60,7 @@ func (h *Handler) receiving(keep func(*request, map[string][]byte) error) func(h
 func (h *Handler) upload(r *request, got map[string][]byte) error {
 	switch {
 	case got[chartField] != nil:
-		_, err := h.charts.Upload(r.Context(), r.project, chart.Upload{Archive: got[chartField], Provenance: got[provenanceField], Replace: forced(r)})
-		return err
+		return h.charts.Upload(r.Context(), r.project, chart.Upload{Archive: got[chartField], Provenance: got[provenanceField], Replace: forced(r)})
 	case got[provenanceField] != nil:
 		return h.charts.Sign(r.Context(), r.project, got[provenanceField])
 	}
