@@ -29,14 +29,11 @@ var absent = oci.Digest("")
 // the version is there and not to be replaced, faults of helm for what is no
 // chart, and what a push returns.
 func (s *Service) Upload(ctx context.Context, p Project, u Upload) error {
-	metadata, err := described(u)
+	metadata, err := u.Check(p)
 	if err != nil {
 		return err
 	}
 	repo := p.repo(metadata.Name)
-	if err := errors.Join(oci.CheckRepository(repo.Name), oci.CheckTag(helm.Tag(metadata.Version))); err != nil {
-		return err
-	}
 	var before *oci.Digest
 	if !u.Replace {
 		before = &absent
@@ -58,22 +55,28 @@ func (s *Service) Upload(ctx context.Context, p Project, u Upload) error {
 
 func exists(m helm.Metadata) error { return ErrExists.With("%s", helm.File(m.Name, m.Version)) }
 
-// described returns what a chart says of itself, and refuses a provenance file of
-// another one.
-func described(u Upload) (helm.Metadata, error) {
+// Check returns what a chart says of itself. It returns faults of helm for what
+// is no chart and for a provenance file of another one, and faults of oci for a
+// name or version that the project can keep nothing under.
+func (u Upload) Check(p Project) (helm.Metadata, error) {
 	a, err := helm.ReadArchive(bytes.NewReader(u.Archive), int64(len(u.Archive)))
 	if err != nil {
 		return helm.Metadata{}, err
 	}
 	m, err := a.Metadata()
-	if err != nil || u.Provenance == nil {
-		return m, err
+	if err != nil {
+		return helm.Metadata{}, err
 	}
-	signed, err := helm.ParseProvenance(u.Provenance)
-	if err == nil {
-		err = signed.Check(m.Name, m.Version, string(oci.Sum(oci.SHA256, u.Archive)))
+	if u.Provenance != nil {
+		signed, err := helm.ParseProvenance(u.Provenance)
+		if err == nil {
+			err = signed.Check(m.Name, m.Version, string(oci.Sum(oci.SHA256, u.Archive)))
+		}
+		if err != nil {
+			return helm.Metadata{}, err
+		}
 	}
-	return m, err
+	return m, errors.Join(oci.CheckRepository(p.repo(m.Name).Name), oci.CheckTag(helm.Tag(m.Version)))
 }
 
 // pack stores the parts of a chart and returns the manifest that holds them.
