@@ -168,7 +168,8 @@ func (s *Service) Sign(ctx context.Context, p Project, provenance []byte) error 
 	if err != nil {
 		return err
 	}
-	if err := signed.Check(v.Name, v.Version, string(m.archive().Digest)); err != nil {
+	archive, _ := artifact.ChartFiles(m.Layers)
+	if err := signed.Check(v.Name, v.Version, string(archive)); err != nil {
 		return err
 	}
 	tags, err := s.tagsOf(ctx, repo, v)
@@ -188,6 +189,8 @@ func (s *Service) Sign(ctx context.Context, p Project, provenance []byte) error 
 	})
 	return err
 }
+
+func isProvenance(l oci.Descriptor) bool { return l.MediaType == helm.ProvenanceType }
 
 // maxMoved is how many tags go from one artifact to another at once.
 const maxMoved = 100
