@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 
 	"github.com/berth-registry/berth/internal/access"
@@ -142,11 +143,9 @@ func (h *Handler) authorize(r *http.Request, need access.Need) (chart.Project, e
 // fail answers as ChartMuseum does: {"error":"…"}.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, header, body := web.Answer(r.Context(), err)
-	for name, values := range header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), header)
 	if status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Basic realm="berth"`)
+		w.Header().Set("WWW-Authenticate", web.BasicChallenge)
 	}
 	text := body.Errors[0].Message
 	_ = answer(w, status, map[string]string{"error": text}) // a client that is gone cannot be told
