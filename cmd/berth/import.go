@@ -20,7 +20,6 @@ const (
 	importTries   = 6                // of a request, where the server is busy
 	importWait    = time.Minute      // between two of them, at most
 	importPause   = 5 * time.Second  // where the server does not say how long to wait
-	maxIndex      = 256 << 20        // bytes of a project's index
 	maxAnswer     = 1 << 20          // bytes of another answer
 )
 

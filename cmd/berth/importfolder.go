@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/berth-registry/berth/internal/chart"
 	"github.com/berth-registry/berth/internal/helm"
 	"github.com/berth-registry/berth/internal/oci"
 )
@@ -81,7 +79,7 @@ func (f *chartFolder) look(folder, project string) (folders []string, err error)
 	for _, e := range entries {
 		name := path.Join(folder, e.Name())
 		info, err := fs.Stat(f.root, name)
-		switch chart, isProvenance := strings.CutSuffix(e.Name(), ".prov"); {
+		switch archive, isProvenance := strings.CutSuffix(e.Name(), ".prov"); {
 		case err == nil && info.IsDir():
 			folders = append(folders, name)
 		case isChart(e.Name()):
@@ -91,7 +89,7 @@ func (f *chartFolder) look(folder, project string) (folders []string, err error)
 				continue
 			}
 			f.charts = append(f.charts, chartFile{project, name, info.ModTime(), names[e.Name()+".prov"]})
-		case isProvenance && isChart(chart) && !names[chart]:
+		case isProvenance && isChart(archive) && !names[archive]:
 			f.strays = append(f.strays, name)
 		case err != nil: // it may be a folder elsewhere
 			f.refused = append(f.refused, [2]string{name, err.Error()})
@@ -149,30 +147,14 @@ func (f *chartFolder) read(c chartFile) (p packedChart, err error) {
 	if p.archive, err = f.file(c.name, helm.MaxArchive); err != nil {
 		return p, err
 	}
-	archive, err := helm.ReadArchive(bytes.NewReader(p.archive), int64(len(p.archive)))
-	if err != nil {
-		return p, err
+	if c.provenance {
+		if p.provenance, err = f.file(c.name+".prov", helm.MaxProvenance); err != nil {
+			return p, err
+		}
 	}
-	metadata, err := archive.Metadata()
-	if err != nil {
-		return p, err
-	}
-	if err := errors.Join(oci.CheckRepository(c.project+"/"+metadata.Name), oci.CheckTag(helm.Tag(metadata.Version))); err != nil {
-		return p, err
-	}
-	sum := sha256.Sum256(p.archive)
-	p.name, p.version, p.digest = metadata.Name, metadata.Version, hex.EncodeToString(sum[:])
-	if !c.provenance {
-		return p, nil
-	}
-	if p.provenance, err = f.file(c.name+".prov", helm.MaxProvenance); err != nil {
-		return p, err
-	}
-	says, err := helm.ParseProvenance(p.provenance)
-	if err != nil {
-		return p, err
-	}
-	return p, says.Check(p.name, p.version, "sha256:"+p.digest)
+	says, err := chart.Upload{Archive: p.archive, Provenance: p.provenance}.Check(chart.Project{Name: c.project})
+	p.name, p.version, p.digest = says.Name, says.Version, oci.Sum(oci.SHA256, p.archive).Hex()
+	return p, err
 }
 
 // file returns what is in a file of at most so many bytes.

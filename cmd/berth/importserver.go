@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/berth-registry/berth/internal/chart"
 	"github.com/berth-registry/berth/internal/helm"
 	"github.com/berth-registry/berth/internal/secret"
 )
@@ -176,7 +177,7 @@ func (s *chartServer) once(ctx context.Context, method, path, kind string, body 
 func (s *chartServer) index(ctx context.Context, project string) (digests, error) {
 	found := digests{}
 	path := "/chartrepo/" + url.PathEscape(project) + "/index.yaml"
-	a, err := s.do(ctx, http.MethodGet, path, "", nil, maxIndex)
+	a, err := s.do(ctx, http.MethodGet, path, "", nil, chart.MaxIndex)
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,8 @@
 package addition
 
 import (
-	"slices"
-
+	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/helm"
-	"github.com/berth-registry/berth/internal/oci"
 )
 
 func chartValues(m manifest, open opener) (Content, error) {
@@ -41,21 +39,21 @@ func chartDependencies(m manifest, open opener) (Content, error) {
 }
 
 func chartProvenance(m manifest, open opener) (Content, error) {
-	at := slices.IndexFunc(m.Layers, func(l oci.Descriptor) bool { return l.MediaType == helm.ProvenanceType })
-	if at < 0 {
+	_, provenance := artifact.ChartFiles(m.Layers)
+	if provenance == "" {
 		return Content{}, ErrMissing.With("nobody signed the chart: it has no provenance file")
 	}
-	text, err := readBlob(open, m.Layers[at].Digest, helm.MaxProvenance)
+	text, err := readBlob(open, provenance, helm.MaxProvenance)
 	return Content{textContent, text}, err
 }
 
 // openChart reads the archive of a chart. It returns faults of helm.
 func openChart(m manifest, open opener) (helm.Archive, error) {
-	at := slices.IndexFunc(m.Layers, func(l oci.Descriptor) bool { return helm.IsContent(l.MediaType) })
-	if at < 0 {
+	archive, _ := artifact.ChartFiles(m.Layers)
+	if archive == "" {
 		return helm.Archive{}, ErrMissing.With("it has no layer with a chart")
 	}
-	r, err := open(m.Layers[at].Digest)
+	r, err := open(archive)
 	if err != nil {
 		return helm.Archive{}, err
 	}

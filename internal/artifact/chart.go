@@ -25,19 +25,30 @@ func ChartOf(m oci.Manifest, attrs json.RawMessage) *Chart {
 	if err != nil {
 		return nil
 	}
-	c := Chart{Metadata: metadata}
-	for _, l := range layers(m) {
-		switch {
-		case helm.IsContent(l.MediaType) && c.Archive == "":
-			c.Archive = l.Digest
-		case l.MediaType == helm.ProvenanceType && c.Provenance == "":
-			c.Provenance = l.Digest
-		}
+	blobs := layers(m)
+	found := make([]oci.Descriptor, len(blobs))
+	for i, b := range blobs {
+		found[i] = b.Descriptor
 	}
-	if c.Archive == "" {
+	archive, provenance := ChartFiles(found)
+	if archive == "" {
 		return nil
 	}
-	return &c
+	return &Chart{metadata, archive, provenance}
+}
+
+// ChartFiles returns which of a chart's layers are its archive and its provenance
+// file: the first of each kind, and nothing where there is none.
+func ChartFiles(layers []oci.Descriptor) (archive, provenance oci.Digest) {
+	for _, l := range layers {
+		switch {
+		case helm.IsContent(l.MediaType) && archive == "":
+			archive = l.Digest
+		case l.MediaType == helm.ProvenanceType && provenance == "":
+			provenance = l.Digest
+		}
+	}
+	return archive, provenance
 }
 
 // ListedAs reports whether a repository lists the chart for having a tag: only

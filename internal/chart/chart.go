@@ -81,7 +81,7 @@ type Store interface {
 	Versions(ctx context.Context, project int64, name string, offset, n int) ([]Version, error)
 }
 
-// maxReaders is how many archives are in memory at once, to be read or stored.
+// maxReaders is how many stored archives are unpacked at once, for Content.
 const maxReaders = 4
 
 // A Service is what Helm and people ask of classic repositories. It is safe for
@@ -115,7 +115,7 @@ func (s *Service) Versions(ctx context.Context, p Project, name string, offset, 
 	return found, err
 }
 
-// reading waits for a turn to have an archive in memory.
+// reading waits for a turn to unpack an archive.
 func (s *Service) reading(ctx context.Context) (done func(), err error) {
 	select {
 	case s.readers <- struct{}{}:

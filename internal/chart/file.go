@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/berth-registry/berth/internal/artifact"
@@ -47,15 +46,15 @@ func (s *Service) Open(ctx context.Context, p Project, file string, pull bool) (
 	if err != nil {
 		return File{}, err
 	}
-	layer := m.archive()
+	layer, provenance := artifact.ChartFiles(m.Layers)
 	if signed {
-		layer = m.provenance()
+		layer = provenance
 	}
-	if layer.Digest == "" {
+	if layer == "" {
 		return File{}, ErrUnknown.With("%s %s has no such file", v.Name, v.Version)
 	}
-	_, content, err := s.registry.OpenBlob(ctx, p.repo(v.Name), layer.Digest)
-	return File{content, layer.Digest, signed}, err
+	_, content, err := s.registry.OpenBlob(ctx, p.repo(v.Name), layer)
+	return File{content, layer, signed}, err
 }
 
 // maxSplits is how many ways are tried to divide the name of a file.
@@ -87,24 +86,6 @@ type manifest struct {
 	Config        oci.Descriptor    `json:"config"`
 	Layers        []oci.Descriptor  `json:"layers"`
 	Annotations   map[string]string `json:"annotations,omitempty"`
-}
-
-// archive returns the layer that is the chart, without a digest where none is.
-func (m manifest) archive() oci.Descriptor {
-	return m.layer(func(l oci.Descriptor) bool { return helm.IsContent(l.MediaType) })
-}
-
-// provenance returns the layer that is the provenance file, without a digest
-// where none is.
-func (m manifest) provenance() oci.Descriptor { return m.layer(isProvenance) }
-
-func isProvenance(l oci.Descriptor) bool { return l.MediaType == helm.ProvenanceType }
-
-func (m manifest) layer(is func(oci.Descriptor) bool) oci.Descriptor {
-	if i := slices.IndexFunc(m.Layers, is); i >= 0 {
-		return m.Layers[i]
-	}
-	return oci.Descriptor{}
 }
 
 // manifest returns the manifest of a version, or ErrUnknown where it has gone
@@ -150,7 +131,8 @@ func (s *Service) Content(ctx context.Context, p Project, v Version) (Content, e
 		return Content{}, err
 	}
 	defer done()
-	_, r, err := s.registry.OpenBlob(ctx, p.repo(v.Name), m.archive().Digest)
+	archive, provenance := artifact.ChartFiles(m.Layers)
+	_, r, err := s.registry.OpenBlob(ctx, p.repo(v.Name), archive)
 	if err != nil {
 		return Content{}, err
 	}
@@ -160,5 +142,5 @@ func (s *Service) Content(ctx context.Context, p Project, v Version) (Content, e
 		return Content{}, err
 	}
 	metadata, err := a.Metadata()
-	return Content{metadata, a.Values, a.Readme, m.provenance().Digest != ""}, err
+	return Content{metadata, a.Values, a.Readme, provenance != ""}, err
 }

@@ -165,8 +165,9 @@ type Summary struct {
 	First, Newest time.Time   // when the oldest and the newest version came
 }
 
-// Summaries returns the charts that a project lists, by name.
-func (s *Service) Summaries(ctx context.Context, p Project) ([]Summary, error) {
+// Summaries returns at most n of the charts that a project lists, behind the first
+// offset, by name.
+func (s *Service) Summaries(ctx context.Context, p Project, offset, n int) ([]Summary, error) {
 	now, err := s.store.Revision(ctx, p.ID)
 	if err != nil {
 		return nil, err
@@ -175,12 +176,14 @@ func (s *Service) Summaries(ctx context.Context, p Project) ([]Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make([]Summary, len(shelf.charts))
-	for i, c := range shelf.charts {
-		all[i] = Summary{Name: c.name, Versions: len(c.list), First: c.oldest, Newest: c.newest}
-		if err := json.Unmarshal(c.body[c.list[0].from:c.list[0].end], &all[i].Latest); err != nil {
+	charts := shelf.charts[min(offset, len(shelf.charts)):]
+	charts = charts[:min(n, len(charts))]
+	some := make([]Summary, len(charts))
+	for i, c := range charts {
+		some[i] = Summary{Name: c.name, Versions: len(c.list), First: c.oldest, Newest: c.newest}
+		if err := json.Unmarshal(c.body[c.list[0].from:c.list[0].end], &some[i].Latest); err != nil {
 			return nil, fmt.Errorf("entry of %s: %w", c.name, err)
 		}
 	}
-	return all, nil
+	return some, nil
 }

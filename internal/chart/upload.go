@@ -28,55 +28,55 @@ var absent = oci.Digest("")
 // Upload stores a packed chart as "helm push" would. It returns ErrExists where
 // the version is there and not to be replaced, faults of helm for what is no
 // chart, and what a push returns.
-func (s *Service) Upload(ctx context.Context, p Project, u Upload) (Version, error) {
-	metadata, err := described(u)
+func (s *Service) Upload(ctx context.Context, p Project, u Upload) error {
+	metadata, err := u.Check(p)
 	if err != nil {
-		return Version{}, err
+		return err
 	}
 	repo := p.repo(metadata.Name)
-	if err := errors.Join(oci.CheckRepository(repo.Name), oci.CheckTag(helm.Tag(metadata.Version))); err != nil {
-		return Version{}, err
-	}
 	var before *oci.Digest
 	if !u.Replace {
 		before = &absent
 		// Before anything is stored; what races with this is decided by the push.
 		if _, err := s.store.Version(ctx, p.ID, metadata.Name, metadata.Version); err == nil {
-			return Version{}, exists(metadata)
+			return exists(metadata)
 		}
 	}
 	m, err := s.pack(ctx, repo, metadata, u)
 	if err != nil {
-		return Version{}, err
+		return err
 	}
 	err = s.push(ctx, repo, metadata.Version, m, before)
 	if errors.Is(err, artifact.ErrTagMoved) {
 		err = exists(metadata)
 	}
-	if err != nil {
-		return Version{}, err
-	}
-	return s.store.Version(ctx, p.ID, metadata.Name, metadata.Version)
+	return err
 }
 
 func exists(m helm.Metadata) error { return ErrExists.With("%s", helm.File(m.Name, m.Version)) }
 
-// described returns what a chart says of itself, and refuses a provenance file of
-// another one.
-func described(u Upload) (helm.Metadata, error) {
+// Check returns what a chart says of itself. It returns faults of helm for what
+// is no chart and for a provenance file of another one, and faults of oci for a
+// name or version that the project can keep nothing under.
+func (u Upload) Check(p Project) (helm.Metadata, error) {
 	a, err := helm.ReadArchive(bytes.NewReader(u.Archive), int64(len(u.Archive)))
 	if err != nil {
 		return helm.Metadata{}, err
 	}
 	m, err := a.Metadata()
-	if err != nil || u.Provenance == nil {
-		return m, err
+	if err != nil {
+		return helm.Metadata{}, err
 	}
-	signed, err := helm.ParseProvenance(u.Provenance)
-	if err == nil {
-		err = signed.Check(m.Name, m.Version, string(oci.Sum(oci.SHA256, u.Archive)))
+	if u.Provenance != nil {
+		signed, err := helm.ParseProvenance(u.Provenance)
+		if err == nil {
+			err = signed.Check(m.Name, m.Version, string(oci.Sum(oci.SHA256, u.Archive)))
+		}
+		if err != nil {
+			return helm.Metadata{}, err
+		}
 	}
-	return m, err
+	return m, errors.Join(oci.CheckRepository(p.repo(m.Name).Name), oci.CheckTag(helm.Tag(m.Version)))
 }
 
 // pack stores the parts of a chart and returns the manifest that holds them.
@@ -168,7 +168,8 @@ func (s *Service) Sign(ctx context.Context, p Project, provenance []byte) error 
 	if err != nil {
 		return err
 	}
-	if err := signed.Check(v.Name, v.Version, string(m.archive().Digest)); err != nil {
+	archive, _ := artifact.ChartFiles(m.Layers)
+	if err := signed.Check(v.Name, v.Version, string(archive)); err != nil {
 		return err
 	}
 	tags, err := s.tagsOf(ctx, repo, v)
@@ -188,6 +189,8 @@ func (s *Service) Sign(ctx context.Context, p Project, provenance []byte) error 
 	})
 	return err
 }
+
+func isProvenance(l oci.Descriptor) bool { return l.MediaType == helm.ProvenanceType }
 
 // maxMoved is how many tags go from one artifact to another at once.
 const maxMoved = 100

@@ -80,7 +80,7 @@ func (a Archive) Metadata() (Metadata, error) {
 	if r.err != nil {
 		return Metadata{}, r.err
 	}
-	if m.Dependencies, err = a.Dependencies(); err != nil {
+	if m.Dependencies, err = a.dependencies(n); err != nil {
 		return Metadata{}, err
 	}
 	if err := CheckName(m.Name); err != nil {
@@ -91,15 +91,21 @@ func (a Archive) Metadata() (Metadata, error) {
 
 // Dependencies returns which charts the chart needs, as Metadata does.
 func (a Archive) Dependencies() ([]Dependency, error) {
+	n, err := parse("Chart.yaml", a.metadata)
+	if err != nil {
+		return nil, err
+	}
+	return a.dependencies(n)
+}
+
+// dependencies is Dependencies for who has Chart.yaml parsed already.
+func (a Archive) dependencies(metadata *yaml.Node) ([]Dependency, error) {
+	requirements, err := parse("requirements.yaml", a.requirements)
+	if err != nil {
+		return nil, err
+	}
 	found := []Dependency{}
-	for _, file := range []struct {
-		name string
-		text []byte
-	}{{"Chart.yaml", a.metadata}, {"requirements.yaml", a.requirements}} {
-		n, err := parse(file.name, file.text)
-		if err != nil {
-			return nil, err
-		}
+	for _, n := range []*yaml.Node{metadata, requirements} {
 		if member(n, "dependencies") == nil {
 			continue
 		}

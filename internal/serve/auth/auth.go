@@ -32,9 +32,8 @@ import (
 var errCredentials = fault.New(fault.Unauthenticated, "UNAUTHORIZED", "credentials of this form are not accepted here")
 
 const (
-	basicChallenge = `Basic realm="berth"`
-	recordWithin   = 5 * time.Second
-	maxName        = 255 // bytes of a name in an event
+	recordWithin = 5 * time.Second
+	maxName      = 255 // bytes of a name in an event
 )
 
 // A Recorder keeps events, durably when it returns nil.
@@ -103,13 +102,13 @@ func (g *Guard) caller(w http.ResponseWriter, r *http.Request) (access.Caller, e
 	name, password, basic := r.BasicAuth()
 	switch {
 	case len(header) > 1:
-		return g.refused(w, r, basicChallenge, errCredentials)
+		return g.refused(w, r, web.BasicChallenge, errCredentials)
 	case basic:
-		return g.bySecret(w, r, basicChallenge, name, secret.New(password))
+		return g.bySecret(w, r, web.BasicChallenge, name, secret.New(password))
 	case strings.EqualFold(scheme, "Bearer") && distribution(r):
 		return g.byToken(w, r, strings.TrimSpace(raw))
 	}
-	return g.refused(w, r, basicChallenge, errCredentials)
+	return g.refused(w, r, web.BasicChallenge, errCredentials)
 }
 
 // authorized reports whether a request has credentials of its own.

@@ -68,7 +68,7 @@ func (g *Guard) token(w http.ResponseWriter, r *http.Request) error {
 // signIn records that a caller signed in, who must be somebody.
 func (g *Guard) signIn(w http.ResponseWriter, r *http.Request, c access.Caller) error {
 	if c.Anonymous() {
-		w.Header().Set("WWW-Authenticate", basicChallenge)
+		w.Header().Set("WWW-Authenticate", web.BasicChallenge)
 		return access.ErrUnauthenticated
 	}
 	return g.record(r, c.Actor(), event.LoggedIn{Name: c.Name, Granted: true})

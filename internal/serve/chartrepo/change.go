@@ -34,59 +34,44 @@ const maxBody = helm.MaxArchive + helm.MaxProvenance + 64<<10
 // saved is the answer to whoever brought something.
 var saved = map[string]bool{"saved": true}
 
-// upload takes a chart as a form or as it is. A provenance file alone is taken
-// as well, for a chart that is there.
-func (h *Handler) upload(w http.ResponseWriter, r *request) error {
-	done, err := h.turn(r)
-	if err != nil {
-		return err
+// receiving serves what brings charts: it reads the fields of the request, when
+// another chart may be received, and gives them to keep.
+func (h *Handler) receiving(keep func(*request, map[string][]byte) error) func(http.ResponseWriter, *request) error {
+	return func(w http.ResponseWriter, r *request) error {
+		select {
+		case h.turns <- struct{}{}:
+			defer func() { <-h.turns }()
+		case <-r.Context().Done():
+			return r.Context().Err()
+		}
+		got, err := receive(w, r)
+		if err == nil {
+			err = keep(r, got)
+		}
+		if err != nil {
+			return err
+		}
+		return answer(w, http.StatusCreated, saved)
 	}
-	defer done()
-	got, err := receive(w, r)
-	if err != nil {
-		return err
-	}
-	switch {
-	case got[chartField] != nil:
-		_, err = h.charts.Upload(r.Context(), r.project, chart.Upload{Archive: got[chartField], Provenance: got[provenanceField], Replace: forced(r)})
-	case got[provenanceField] != nil:
-		err = h.charts.Sign(r.Context(), r.project, got[provenanceField])
-	default:
-		err = errForm.With("the field %q with a packed chart is missing", chartField)
-	}
-	if err != nil {
-		return err
-	}
-	return answer(w, http.StatusCreated, saved)
 }
 
-func (h *Handler) sign(w http.ResponseWriter, r *request) error {
-	done, err := h.turn(r)
-	if err != nil {
-		return err
+// upload keeps a chart. A provenance file alone is taken as well, for a chart
+// that is there.
+func (h *Handler) upload(r *request, got map[string][]byte) error {
+	switch {
+	case got[chartField] != nil:
+		return h.charts.Upload(r.Context(), r.project, chart.Upload{Archive: got[chartField], Provenance: got[provenanceField], Replace: forced(r)})
+	case got[provenanceField] != nil:
+		return h.charts.Sign(r.Context(), r.project, got[provenanceField])
 	}
-	defer done()
-	got, err := receive(w, r)
-	if err != nil {
-		return err
-	}
+	return errForm.With("the field %q with a packed chart is missing", chartField)
+}
+
+func (h *Handler) sign(r *request, got map[string][]byte) error {
 	if got[provenanceField] == nil {
 		return errForm.With("the field %q with a provenance file is missing", provenanceField)
 	}
-	if err := h.charts.Sign(r.Context(), r.project, got[provenanceField]); err != nil {
-		return err
-	}
-	return answer(w, http.StatusCreated, saved)
-}
-
-// turn waits until another chart may be received.
-func (h *Handler) turn(r *request) (done func(), err error) {
-	select {
-	case h.turns <- struct{}{}:
-		return func() { <-h.turns }, nil
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
-	}
+	return h.charts.Sign(r.Context(), r.project, got[provenanceField])
 }
 
 // forced reports whether a chart may take the place of one that is there: by the

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 
 	"github.com/berth-registry/berth/internal/access"
@@ -78,10 +79,10 @@ func (h *Handler) table() []route {
 		{"GET /chartrepo/{project}/charts/{file...}", "chart_file", pull, h.file},
 
 		{"GET /api/chartrepo/health", "chart_health", access.Anyone, h.health},
-		{"POST /api/chartrepo/charts", "chart_upload", push, h.upload},
+		{"POST /api/chartrepo/charts", "chart_upload", push, h.receiving(h.upload)},
 		{"GET " + api + "/charts", "chart_list", pull, h.list},
-		{"POST " + api + "/charts", "chart_upload", push, h.upload},
-		{"POST " + api + "/prov", "chart_sign", push, h.sign},
+		{"POST " + api + "/charts", "chart_upload", push, h.receiving(h.upload)},
+		{"POST " + api + "/prov", "chart_sign", push, h.receiving(h.sign)},
 		{"GET " + api + "/charts/{name}", "chart_versions", pull, h.versions},
 		{"DELETE " + api + "/charts/{name}", "chart_delete", remove, h.removeAll},
 		{"GET " + version, "chart_version", pull, h.version},
@@ -142,11 +143,9 @@ func (h *Handler) authorize(r *http.Request, need access.Need) (chart.Project, e
 // fail answers as ChartMuseum does: {"error":"…"}.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, header, body := web.Answer(r.Context(), err)
-	for name, values := range header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), header)
 	if status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Basic realm="berth"`)
+		w.Header().Set("WWW-Authenticate", web.BasicChallenge)
 	}
 	text := body.Errors[0].Message
 	_ = answer(w, status, map[string]string{"error": text}) // a client that is gone cannot be told

@@ -57,13 +57,13 @@ func (h *Handler) list(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	found, err := h.charts.Summaries(r.Context(), r.project)
+	found, err := h.charts.Summaries(r.Context(), r.project, offset, limit)
 	if err != nil {
 		return err
 	}
-	shown := []summary{}
-	for _, c := range found[min(offset, len(found)):min(offset+limit, len(found))] {
-		shown = append(shown, summary{c.Name, c.Versions, c.Latest.Version, c.First.UTC(), c.Newest.UTC(), c.Latest.Icon, c.Latest.Home, c.Latest.Deprecated})
+	shown := make([]summary, len(found))
+	for i, c := range found {
+		shown[i] = summary{c.Name, c.Versions, c.Latest.Version, c.First.UTC(), c.Newest.UTC(), c.Latest.Icon, c.Latest.Home, c.Latest.Deprecated}
 	}
 	return answer(w, http.StatusOK, shown)
 }

@@ -2,11 +2,8 @@ package chartrepo
 
 import (
 	"bufio"
-	"io"
 	"net/http"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/klauspost/compress/gzip"
@@ -14,6 +11,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/chart"
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/serve/web"
 )
 
 // askAgain is for what may be kept, but is to be asked for by its name each time:
@@ -106,12 +104,6 @@ func (h *Handler) file(w http.ResponseWriter, r *request) error {
 	}
 	w.Header().Set("Etag", `"`+string(f.Digest)+`"`)
 	w.Header().Set("Cache-Control", askAgain)
-	// ServeContent does ranges and conditions, and hands a file itself to the
-	// kernel.
-	var body io.ReadSeeker = f
-	if file, ok := f.Reader.(interface{ File() *os.File }); ok {
-		body = file.File()
-	}
-	http.ServeContent(w, r.Request, "", time.Time{}, body)
+	web.SendBlob(w, r.Request, f.Reader)
 	return nil
 }

@@ -1,13 +1,11 @@
 package dist
 
 import (
-	"io"
 	"net/http"
-	"os"
 	"strconv"
-	"time"
 
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/serve/web"
 )
 
 func (h *Handler) getBlob(w http.ResponseWriter, r *request) error {
@@ -22,13 +20,7 @@ func (h *Handler) getBlob(w http.ResponseWriter, r *request) error {
 	defer content.Close()
 	describe(w.Header(), b.Digest)
 	w.Header().Set("Content-Type", "application/octet-stream")
-	// ServeContent does ranges and conditions, and hands a file itself to the
-	// kernel.
-	var body io.ReadSeeker = content
-	if f, ok := content.(interface{ File() *os.File }); ok {
-		body = f.File()
-	}
-	http.ServeContent(w, r.Request, "", time.Time{}, body)
+	web.SendBlob(w, r.Request, content)
 	return nil
 }
 

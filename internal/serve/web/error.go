@@ -41,6 +41,10 @@ var statuses = [...]int{
 // statusClientGone is logged for a request whose client did not wait.
 const statusClientGone = 499
 
+// BasicChallenge is the header WWW-Authenticate of a refusal that asks for a name
+// and a secret.
+const BasicChallenge = `Basic realm="berth"`
+
 // A Problem is one error as it is told to a client.
 type Problem struct {
 	Code    string `json:"code"`             // for programs, stable

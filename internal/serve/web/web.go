@@ -1,7 +1,7 @@
 // Package web is what all doors of the server share: it gives each request an
-// id, a client address and one line in the log, turns errors into answers, and
-// writes the headers of paged lists. Who is calling, and whether they may, is
-// for serve/auth and access to say.
+// id, a client address and one line in the log, turns errors into answers, sends
+// blobs, and writes the headers of paged lists. Who is calling, and whether they
+// may, is for serve/auth and access to say.
 package web
 
 import (

@@ -46,7 +46,7 @@ func moveTag(tx *db.Tx, repo, id int64, tag string, p artifact.Push, frozen immu
 		return 0, artifact.ErrTagMoved.With("%s", tag)
 	}
 	// Who pushes the same again moves nothing.
-	moved := was.id != 0 && was.artifact != id
+	moved := was.artifact != 0 && was.artifact != id
 	if moved {
 		if err := frozen.Refuse(p.Name, tag); err != nil {
 			return 0, err
@@ -74,14 +74,14 @@ func moveTag(tx *db.Tx, repo, id int64, tag string, p artifact.Push, frozen immu
 // A pointer is a tag as a push finds it; the zero pointer is of a tag that is not
 // there.
 type pointer struct {
-	id, artifact int64
-	digest       oci.Digest
-	listed       bool // as a chart's version
+	artifact int64
+	digest   oci.Digest
+	listed   bool // as a chart's version
 }
 
 func tagNow(tx *db.Tx, repo int64, tag string) (p pointer, err error) {
-	err = tx.QueryRow(`SELECT t.id, t.artifact_id, a.digest, EXISTS (SELECT 1 FROM chart_version v WHERE v.tag_id = t.id)
-		FROM tag t JOIN artifact a ON a.id = t.artifact_id WHERE t.repository_id = ? AND t.name = ?`, repo, tag).Scan(&p.id, &p.artifact, &p.digest, &p.listed)
+	err = tx.QueryRow(`SELECT t.artifact_id, a.digest, EXISTS (SELECT 1 FROM chart_version v WHERE v.tag_id = t.id)
+		FROM tag t JOIN artifact a ON a.id = t.artifact_id WHERE t.repository_id = ? AND t.name = ?`, repo, tag).Scan(&p.artifact, &p.digest, &p.listed)
 	if errors.Is(err, db.ErrNotFound) {
 		err = nil
 	}
