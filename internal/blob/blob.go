@@ -86,6 +86,11 @@ type Writer interface {
 	// Size is how many bytes the upload has.
 	Size() int64
 
+	// Follow lets what was written be read while more is. It shows the bytes that
+	// Size counts, and after Commit all of them, until it is closed, even if the
+	// content is deleted meanwhile. It is safe for concurrent use.
+	Follow() (Follower, error)
+
 	// Pause keeps the upload for Resume: all of Size when it returns nil, even
 	// if the machine stops then. Where it fails, the upload stands where it
 	// stood when this Writer was made, or is lost. parts is what the store must
@@ -100,6 +105,12 @@ type Writer interface {
 
 	// Cancel forgets the upload.
 	Cancel() error
+}
+
+// A Follower reads content that is on its way in.
+type Follower interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // A Reader is content that is open.

@@ -154,7 +154,11 @@ func (s *Service) PushBlob(ctx context.Context, repo artifact.Repo, d oci.Digest
 	if err != nil {
 		return Blob{}, fmt.Errorf("begin upload: %w", err)
 	}
-	in := &input{Writer: w, hash: u.Algorithm.New()}
+	return s.receive(ctx, u, &input{Writer: w, hash: u.Algorithm.New()}, d, c)
+}
+
+// receive takes all of a blob into an upload that nobody else knows.
+func (s *Service) receive(ctx context.Context, u Upload, in *input, d oci.Digest, c Chunk) (Blob, error) {
 	if err := in.copy(c); err != nil {
 		return Blob{}, errors.Join(err, in.leave(u))
 	}

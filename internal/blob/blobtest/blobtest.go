@@ -23,6 +23,7 @@ import (
 func Run(t *testing.T, open func(*testing.T) blob.Store) {
 	for name, test := range map[string]func(*testing.T, suite){
 		"Commit":           testCommit,
+		"Follow":           testFollow,
 		"SameDigestTwice":  testSameDigestTwice,
 		"Open":             testOpen,
 		"OpenIsNotThere":   testOpenIsNotThere,
@@ -167,6 +168,37 @@ func testCommit(t *testing.T, s suite) {
 			}
 			s.holds(t, s.commit(t, w, a, content), content)
 		}
+	}
+}
+
+func testFollow(t *testing.T, s suite) {
+	content := Content(11, 3<<20)
+	w := s.begin(t, "followed", content[:1000])
+	f, err := w.Follow()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shows := func(n int) {
+		t.Helper()
+		got := make([]byte, n)
+		if _, err := f.ReadAt(got, 0); err != nil && !errors.Is(err, io.EOF) || !bytes.Equal(got, content[:n]) {
+			t.Errorf("%d bytes are not shown: %v", n, err)
+		}
+	}
+	shows(1000)
+	s.write(t, w, content[1000:])
+	shows(len(content))
+	key := s.commit(t, w, oci.SHA256, content)
+	shows(len(content))
+	if err := s.Delete(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	shows(len(content))
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.Follow(); err == nil {
+		t.Error("a writer that is done is followed")
 	}
 }
 

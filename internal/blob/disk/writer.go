@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/oci"
 )
 
@@ -47,6 +48,17 @@ func (w *writer) Write(p []byte) (int, error) {
 		w.sent = w.size
 	}
 	return n, nil
+}
+
+func (w *writer) Follow() (blob.Follower, error) {
+	if w.done {
+		return nil, errDone
+	}
+	f, err := os.Open(w.path)
+	if err != nil {
+		return nil, failure("follow upload", err)
+	}
+	return f, nil
 }
 
 func (w *writer) Pause() ([]byte, error) {
