@@ -119,6 +119,12 @@ func (r *Row) rules(fact event.Fact) {
 		r.is("update", "webhook", f.Where, f.Name)
 	case event.WebhookDeleted:
 		r.is("delete", "webhook", f.Where, f.Name)
+	case event.ReplicationPolicyCreated:
+		r.is("create", "replication_policy", event.Where{}, f.Name)
+	case event.ReplicationPolicyUpdated:
+		r.is("update", "replication_policy", event.Where{}, f.Name)
+	case event.ReplicationPolicyDeleted:
+		r.is("delete", "replication_policy", event.Where{}, f.Name)
 	case event.QuotaUpdated:
 		r.is("update", "quota", f.Where, f.Project, fmt.Sprintf("%d bytes", f.Hard))
 	case event.SettingsUpdated:

@@ -226,6 +226,21 @@ type (
 	WebhookDeleted struct{ Webhook }
 )
 
+// ReplicationPolicy names a policy about what is copied between this registry and
+// another.
+type ReplicationPolicy struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+// ReplicationPolicyCreated, ReplicationPolicyUpdated and ReplicationPolicyDeleted
+// tell of a policy about what is copied.
+type (
+	ReplicationPolicyCreated struct{ ReplicationPolicy }
+	ReplicationPolicyUpdated struct{ ReplicationPolicy }
+	ReplicationPolicyDeleted struct{ ReplicationPolicy }
+)
+
 // Quota says how much a project uses and may use, in bytes. Hard is below 0
 // where nothing limits it.
 type Quota struct {
@@ -313,6 +328,10 @@ func (RetentionRan) Kind() string           { return "retention.ran" }
 func (WebhookCreated) Kind() string { return "webhook.created" }
 func (WebhookUpdated) Kind() string { return "webhook.updated" }
 func (WebhookDeleted) Kind() string { return "webhook.deleted" }
+
+func (ReplicationPolicyCreated) Kind() string { return "replication_policy.created" }
+func (ReplicationPolicyUpdated) Kind() string { return "replication_policy.updated" }
+func (ReplicationPolicyDeleted) Kind() string { return "replication_policy.deleted" }
 
 func (QuotaUpdated) Kind() string    { return "quota.updated" }
 func (QuotaWarned) Kind() string     { return "quota.warned" }
