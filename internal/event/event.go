@@ -65,6 +65,7 @@ var kinds = table(
 	as[ReplicationPolicyCreated], as[ReplicationPolicyUpdated], as[ReplicationPolicyDeleted],
 	as[QuotaUpdated], as[QuotaWarned], as[QuotaExceeded],
 	as[GroupCreated], as[GroupUpdated], as[GroupDeleted],
+	as[EndpointCreated], as[EndpointUpdated], as[EndpointDeleted],
 	as[SettingsUpdated], as[AuditPurged],
 	as[LoggedIn], as[LoggedOut],
 )
