@@ -113,12 +113,24 @@ func (r *Row) rules(fact event.Fact) {
 		r.is("update", "retention_policy", f.Where, numbered(f.Where, f.ID))
 	case event.RetentionPolicyDeleted:
 		r.is("delete", "retention_policy", f.Where, numbered(f.Where, f.ID))
+	case event.EndpointCreated:
+		r.is("create", "registry", event.Where{}, f.Name)
+	case event.EndpointUpdated:
+		r.is("update", "registry", event.Where{}, f.Name, f.Changed...)
+	case event.EndpointDeleted:
+		r.is("delete", "registry", event.Where{}, f.Name)
 	case event.WebhookCreated:
 		r.is("create", "webhook", f.Where, f.Name)
 	case event.WebhookUpdated:
 		r.is("update", "webhook", f.Where, f.Name)
 	case event.WebhookDeleted:
 		r.is("delete", "webhook", f.Where, f.Name)
+	case event.ReplicationPolicyCreated:
+		r.is("create", "replication_policy", event.Where{}, f.Name)
+	case event.ReplicationPolicyUpdated:
+		r.is("update", "replication_policy", event.Where{}, f.Name)
+	case event.ReplicationPolicyDeleted:
+		r.is("delete", "replication_policy", event.Where{}, f.Name)
 	case event.QuotaUpdated:
 		r.is("update", "quota", f.Where, f.Project, fmt.Sprintf("%d bytes", f.Hard))
 	case event.SettingsUpdated:

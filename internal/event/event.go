@@ -62,8 +62,10 @@ var kinds = table(
 	as[ImmutableRuleCreated], as[ImmutableRuleUpdated], as[ImmutableRuleDeleted],
 	as[RetentionPolicyCreated], as[RetentionPolicyUpdated], as[RetentionPolicyDeleted],
 	as[RetentionRan], as[WebhookCreated], as[WebhookUpdated], as[WebhookDeleted],
+	as[ReplicationPolicyCreated], as[ReplicationPolicyUpdated], as[ReplicationPolicyDeleted],
 	as[QuotaUpdated], as[QuotaWarned], as[QuotaExceeded],
 	as[GroupCreated], as[GroupUpdated], as[GroupDeleted],
+	as[EndpointCreated], as[EndpointUpdated], as[EndpointDeleted],
 	as[SettingsUpdated], as[AuditPurged],
 	as[LoggedIn], as[LoggedOut],
 )

@@ -226,6 +226,21 @@ type (
 	WebhookDeleted struct{ Webhook }
 )
 
+// ReplicationPolicy names a policy about what is copied between this registry and
+// another.
+type ReplicationPolicy struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+// ReplicationPolicyCreated, ReplicationPolicyUpdated and ReplicationPolicyDeleted
+// tell of a policy about what is copied.
+type (
+	ReplicationPolicyCreated struct{ ReplicationPolicy }
+	ReplicationPolicyUpdated struct{ ReplicationPolicy }
+	ReplicationPolicyDeleted struct{ ReplicationPolicy }
+)
+
 // Quota says how much a project uses and may use, in bytes. Hard is below 0
 // where nothing limits it.
 type Quota struct {
@@ -257,6 +272,22 @@ type (
 	GroupCreated struct{ Group }
 	GroupUpdated struct{ Group }
 	GroupDeleted struct{ Group }
+)
+
+// Endpoint names another registry, as administrators do.
+type Endpoint struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+// EndpointCreated, EndpointUpdated and EndpointDeleted tell of another registry.
+type (
+	EndpointCreated struct{ Endpoint }
+	EndpointUpdated struct {
+		Endpoint
+		Changed []string `json:"changed,omitempty"` // names of the fields, never their values
+	}
+	EndpointDeleted struct{ Endpoint }
 )
 
 // SettingsUpdated says that an administrator changed settings.
@@ -305,6 +336,10 @@ func (ImmutableRuleCreated) Kind() string { return "immutable_rule.created" }
 func (ImmutableRuleUpdated) Kind() string { return "immutable_rule.updated" }
 func (ImmutableRuleDeleted) Kind() string { return "immutable_rule.deleted" }
 
+func (EndpointCreated) Kind() string { return "endpoint.created" }
+func (EndpointUpdated) Kind() string { return "endpoint.updated" }
+func (EndpointDeleted) Kind() string { return "endpoint.deleted" }
+
 func (RetentionPolicyCreated) Kind() string { return "retention_policy.created" }
 func (RetentionPolicyUpdated) Kind() string { return "retention_policy.updated" }
 func (RetentionPolicyDeleted) Kind() string { return "retention_policy.deleted" }
@@ -313,6 +348,10 @@ func (RetentionRan) Kind() string           { return "retention.ran" }
 func (WebhookCreated) Kind() string { return "webhook.created" }
 func (WebhookUpdated) Kind() string { return "webhook.updated" }
 func (WebhookDeleted) Kind() string { return "webhook.deleted" }
+
+func (ReplicationPolicyCreated) Kind() string { return "replication_policy.created" }
+func (ReplicationPolicyUpdated) Kind() string { return "replication_policy.updated" }
+func (ReplicationPolicyDeleted) Kind() string { return "replication_policy.deleted" }
 
 func (QuotaUpdated) Kind() string    { return "quota.updated" }
 func (QuotaWarned) Kind() string     { return "quota.warned" }

@@ -38,6 +38,7 @@ const (
 	Retention         Kind = "RETENTION"
 	Webhook           Kind = "WEBHOOK"
 	Slack             Kind = "SLACK"
+	Replication       Kind = "REPLICATION"
 )
 
 // A Status of a task or an execution.
@@ -114,6 +115,9 @@ type Waiting struct {
 	Since time.Time
 }
 
+// AnyOwner stands for all owners, where executions are looked for.
+const AnyOwner int64 = -1
+
 // A Submission asks for an execution with its tasks.
 type Submission struct {
 	Kind    Kind
@@ -125,6 +129,10 @@ type Submission struct {
 	// Alone refuses it with ErrRunning while another of the same kind and owner is
 	// not over.
 	Alone bool
+
+	// Refusal, where it is not empty, has what Alone refuses made all the same, as an
+	// execution that has failed with this message. It has no tasks.
+	Refusal string
 
 	// Lane names a lane of the tasks. The tasks of one lane, of whatever execution,
 	// are begun one after the other, in the order in which they were made: one that
@@ -150,8 +158,8 @@ type Delivery struct {
 type Store interface {
 	// Create keeps executions and their tasks, Pending, in the order of the list,
 	// and returns the ids and the deliveries of those that may begin. Where a cause
-	// is known, the id is of the execution that it has. It returns ErrRunning, and
-	// then has kept none.
+	// is known, the id is of the execution that it has. It returns ErrRunning where
+	// there is no Refusal, and then has kept none.
 	Create(ctx context.Context, all []Submission, now time.Time) (ids []int64, d []Delivery, err error)
 	// Begin makes a task Running on a node, if the turn is its last one and it is
 	// not Running or over; otherwise it returns ErrEnded.
@@ -192,7 +200,8 @@ type Store interface {
 
 	// Execution returns one, or ErrNotFound.
 	Execution(ctx context.Context, id int64) (Execution, error)
-	// Executions lists those of an owner that are of one of the kinds.
+	// Executions lists those of an owner, or of AnyOwner, that are of one of the
+	// kinds.
 	Executions(ctx context.Context, kinds []Kind, owner int64, q query.Query) ([]Execution, int64, error)
 	// Task returns one, or ErrNotFound.
 	Task(ctx context.Context, id int64) (Task, error)

@@ -102,17 +102,18 @@ func (s *Service) stopAll(ctx context.Context, kind Kind, running bool) error {
 	}
 }
 
-// Execution returns one of an owner that is of one of the kinds, or ErrNotFound.
+// Execution returns one of an owner, or of AnyOwner, that is of one of the kinds,
+// or ErrNotFound.
 func (s *Service) Execution(ctx context.Context, kinds []Kind, owner, id int64) (Execution, error) {
 	e, err := s.store.Execution(ctx, id)
-	if err == nil && (e.OwnerID != owner || !slices.Contains(kinds, e.Kind)) {
+	if err == nil && (owner != AnyOwner && e.OwnerID != owner || !slices.Contains(kinds, e.Kind)) {
 		return Execution{}, ErrNotFound
 	}
 	return e, err
 }
 
-// Executions lists those of an owner that are of one of the kinds, the newest
-// first.
+// Executions lists those of an owner, or of AnyOwner, that are of one of the
+// kinds, the newest first.
 func (s *Service) Executions(ctx context.Context, kinds []Kind, owner int64, q query.Query) ([]Execution, int64, error) {
 	return s.store.Executions(ctx, kinds, owner, q)
 }

@@ -39,6 +39,7 @@ var taskListing = listing{
 	columns: map[string]column{
 		"id":            {"t.id", number},
 		"status":        {"t.status", text},
+		"extra_attrs":   {"t.attrs", text},
 		"creation_time": {"t.created", moment},
 		"start_time":    {"t.started", moment},
 		"update_time":   {"t.updated", moment},
@@ -89,6 +90,9 @@ func (s *Jobs) Executions(ctx context.Context, kinds []job.Kind, owner int64, q 
 // executionsOf meets those of an owner. Of several kinds, they are found in their
 // order, which is that of no index by kind.
 func executionsOf(kinds []job.Kind, owner int64) condition {
+	if owner == job.AnyOwner {
+		return condition{"e.kind IN (" + db.In(len(kinds)) + ")", anyOf(kinds)}
+	}
 	if len(kinds) == 1 {
 		return condition{"e.owner_id = ? AND e.kind = ?", []any{owner, kinds[0]}}
 	}

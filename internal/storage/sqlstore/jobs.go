@@ -104,10 +104,25 @@ func addExecution(tx *db.Tx, sub *job.Submission, now time.Time) (id int64, made
 	if errors.Is(err, db.ErrNotFound) {
 		err = nil // that of the cause has gone just now
 		if sub.Alone {
-			err = job.ErrRunning
+			id, err = refuse(tx, sub, attrs, now)
 		}
 	}
 	return id, false, err
+}
+
+// refuse makes an execution that has failed, or returns job.ErrRunning where none
+// is asked for.
+func refuse(tx *db.Tx, sub *job.Submission, attrs string, now time.Time) (id int64, err error) {
+	if sub.Refusal == "" {
+		return 0, job.ErrRunning
+	}
+	at := now.UnixMicro()
+	err = tx.QueryRow(`INSERT INTO execution (kind, owner_id, caused_by, status, message, attrs, started, updated, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		sub.Kind, sub.OwnerID, sub.Trigger, job.Failed, sub.Refusal, attrs, at, at, at).Scan(&id)
+	if err != nil {
+		err = fmt.Errorf("execution of %s that is refused: %w", sub.Kind, err)
+	}
+	return id, err
 }
 
 // addTasks returns the deliveries of those that are in no lane: inLanes knows of

@@ -340,6 +340,15 @@ func TestWaitingTasksAreReadFromIndexes(t *testing.T) {
 		for _, back := range []bool{false, true} {
 			q := executionListing.statement(where, executionListing.orderBy(nil, back))
 			readPlan{index: "execution_of", ordered: true}.check(t, d, "executions", q, append(where.args[:len(where.args):len(where.args)], 10, 0))
+			anybodys := executionsOf([]job.Kind{job.Replication}, job.AnyOwner)
+			q = executionListing.statement(anybodys, executionListing.orderBy(nil, back))
+			readPlan{index: "execution_kind", ordered: true}.check(t, d, "executions of all owners", q, append(anybodys.args[:len(anybodys.args):len(anybodys.args)], 10, 0))
+			if d.Dialect() == db.PostgreSQL {
+				continue // to which that index is as good while there are no rows
+			}
+			one := executionsOf([]job.Kind{job.Replication}, 1)
+			q = executionListing.statement(one, executionListing.orderBy(nil, back))
+			readPlan{index: "execution_owner", ordered: true}.check(t, d, "executions of one owner", q, append(one.args[:len(one.args):len(one.args)], 10, 0))
 		}
 		if d.Dialect() == db.SQLite {
 			for _, q := range []string{unsent, firstOfLanes, emptyLanes} {
