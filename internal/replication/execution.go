@@ -20,13 +20,23 @@ type Work struct {
 
 // Progress is what a task has come to.
 type Progress struct {
-	Source  string `json:"source"` // the repository's full name there
-	Target  string `json:"target"`
-	Kind    string `json:"kind"` // Image or Artifact
-	Total   int    `json:"total"`
-	Done    int    `json:"done"`
-	Skipped int    `json:"skipped"` // they were there already, or may not be moved
-	Failed  int    `json:"failed"`
+	Source   string    `json:"source"` // the repository's full name there
+	Target   string    `json:"target"`
+	Kind     string    `json:"kind"` // Image or Artifact
+	Total    int       `json:"total"`
+	Done     int       `json:"done"`    // copied or deleted, or there already
+	Skipped  int       `json:"skipped"` // they may not be moved
+	Failed   int       `json:"failed"`
+	Failures []Failure `json:"failures,omitempty"` // the first hundred
+	Blobs    int       `json:"blobs"`              // sent
+	Bytes    int64     `json:"bytes"`              // of those
+	Pauses   int       `json:"pauses,omitempty"`   // that a registry asked for
+}
+
+// A Failure says why an artifact was not copied.
+type Failure struct {
+	Artifact string `json:"artifact"` // repository:tag or repository@digest
+	Cause    string `json:"cause"`
 }
 
 // refusal is what an execution says that was not to begin.

@@ -58,8 +58,23 @@ func (p Policy) WantsLabels(labels []string) bool {
 }
 
 // AsksLabels reports whether it depends on labels what a policy is about.
-func (p Policy) AsksLabels() bool {
-	return slices.ContainsFunc(p.Filters, func(f Filter) bool { return f.Type == ByLabel })
+func (p Policy) AsksLabels() bool { return p.asks(ByLabel) }
+
+// AsksTags reports whether it depends on tags.
+func (p Policy) AsksTags() bool { return p.asks(ByTag) }
+
+// AsksType reports whether it depends on types.
+func (p Policy) AsksType() bool { return p.asks(ByResource) }
+
+func (p Policy) asks(t FilterType) bool {
+	return slices.ContainsFunc(p.Filters, func(f Filter) bool { return f.Type == t && (f.Pattern != "" || len(f.Labels) > 0) })
+}
+
+// WantsPlatform reports whether it is about the children of indexes that are for a
+// platform.
+func (p Policy) WantsPlatform(of oci.Platform) bool {
+	name := of.OS + "/" + of.Architecture
+	return len(p.Platforms) == 0 || slices.Contains(p.Platforms, name) || of.Variant != "" && slices.Contains(p.Platforms, name+"/"+of.Variant)
 }
 
 // WantsType reports whether it is about artifacts of a type, as artifact.Facts

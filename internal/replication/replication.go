@@ -8,6 +8,7 @@ package replication
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/berth-registry/berth/internal/access"
@@ -15,6 +16,7 @@ import (
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/query"
+	"github.com/berth-registry/berth/internal/remote"
 )
 
 // Faults of policies.
@@ -83,12 +85,26 @@ type Store interface {
 // A Service is what the rest of the program asks about replication. The caller of
 // the context is who makes a change.
 type Service struct {
-	store Store
-	jobs  *job.Service
+	store      Store
+	jobs       *job.Service
+	registries Registries
+	here       *Here
+
+	mu   sync.Mutex
+	sent map[[2]int64]*sent // by source and destination
+}
+
+// Registries are the other ones.
+type Registries interface {
+	// Client returns what speaks to the registry of an endpoint. Its user does not
+	// close it.
+	Client(ctx context.Context, id int64) (*remote.Registry, error)
 }
 
 // New returns a service.
-func New(store Store, jobs *job.Service) *Service { return &Service{store, jobs} }
+func New(store Store, jobs *job.Service, registries Registries, here *Here) *Service {
+	return &Service{store: store, jobs: jobs, registries: registries, here: here, sent: map[[2]int64]*sent{}}
+}
 
 // Create makes a policy, and returns its id. It returns ErrInvalid, ErrExists, and
 // job.ErrCron.

@@ -1,0 +1,481 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/remote"
+)
+
+// Limits of copies.
+const (
+	artifactsAtOnce = 4 // of a repository
+	blobsAtOnce     = 6 // of a repository
+	mostParts       = 10_000
+	mostDeep        = 8 // manifests within or about one another
+	chunkSize       = 16 << 20
+)
+
+// A copying copies artifacts of one repository to another.
+type copying struct {
+	policy         Policy
+	from, to       side
+	source, target string // repositories
+	sent           *sent
+	limit          *rate.Limiter // nil: none
+	blobs          chan struct{}
+	hasTag         func(ctx context.Context, tag string) (bool, error) // at the source
+
+	mu    sync.Mutex
+	parts map[oci.Digest]*part // manifests and blobs that were seen to
+}
+
+// A part is a manifest or a blob that is copied once, whoever needs it.
+type part struct {
+	once sync.Once
+	err  error
+}
+
+// A result is what came of one artifact.
+type result struct {
+	what   string // "copied"
+	digest oci.Digest
+	blobs  int   // sent
+	bytes  int64 // sent
+}
+
+// What became of an artifact.
+const (
+	copied    = "copied"
+	unchanged = "unchanged"
+	skipped   = "skipped"
+	deleted   = "deleted"
+)
+
+// tally counts what an artifact took.
+type tally struct {
+	mu    sync.Mutex
+	blobs int
+	bytes int64
+}
+
+func (t *tally) add(n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.blobs++
+	t.bytes += n
+}
+
+// artifact copies what a tag or a digest names, with its children, what refers to
+// it, and last of all itself: whoever sees it sees its signatures.
+func (c *copying) artifact(ctx context.Context, ref string) (r result, err error) {
+	m, err := c.from.StatManifest(ctx, c.source, ref)
+	if err != nil {
+		return r, err
+	}
+	if m.Digest == "" { // the registry does not say it
+		if m, err = c.from.Manifest(ctx, c.source, ref); err != nil {
+			return r, err
+		}
+	}
+	r.digest = m.Digest
+	if ok, err := c.wanted(ctx, &m); err != nil || !ok {
+		r.what = ""
+		return r, err
+	}
+	there, err := c.to.StatManifest(ctx, c.target, ref)
+	switch {
+	case err == nil && there.Digest == m.Digest:
+		r.what = unchanged
+	case err == nil && there.Digest != "" && !c.policy.Override:
+		r.what = skipped
+		return r, nil
+	case err != nil && !fault.OfKind(err, fault.NotFound):
+		return r, err
+	default:
+		r.what = copied
+	}
+	var t tally
+	if err := c.whole(ctx, m, ref, r.what == unchanged, &t, 0); err != nil {
+		return r, err
+	}
+	r.blobs, r.bytes = t.blobs, t.bytes
+	if r.what == unchanged && t.blobs > 0 {
+		r.what = copied // what refers to it
+	}
+	return r, nil
+}
+
+// wanted reports whether the filters of labels and of kinds let an artifact pass.
+// It may fetch the manifest for that.
+func (c *copying) wanted(ctx context.Context, m *remote.Manifest) (bool, error) {
+	if c.policy.AsksLabels() {
+		labels, err := c.from.Labels(ctx, c.source, string(m.Digest))
+		if err != nil || !c.policy.WantsLabels(labels) {
+			return false, err
+		}
+	}
+	if !c.policy.AsksType() {
+		return true, nil
+	}
+	parsed, err := load(ctx, c.from, c.source, m)
+	if err != nil {
+		return false, err
+	}
+	return c.policy.WantsType(artifact.Describe(parsed, m.Digest, nil, nil).Type), nil
+}
+
+// load fetches a manifest by its digest where it is not there yet, and reads it.
+func load(ctx context.Context, from side, repository string, m *remote.Manifest) (oci.Manifest, error) {
+	if m.Body == nil {
+		found, err := from.Manifest(ctx, repository, string(m.Digest))
+		if err != nil {
+			return oci.Manifest{}, err
+		}
+		*m = found
+	}
+	return oci.ParseManifest(m.MediaType, m.Body)
+}
+
+// whole copies a manifest with all that belongs to it. Where it is there already,
+// only what refers to it, or to its children, may be missing.
+func (c *copying) whole(ctx context.Context, m remote.Manifest, ref string, there bool, t *tally, depth int) error {
+	if depth > mostDeep {
+		return fmt.Errorf("%s: more than %d manifests lie within or about one another", m.Digest, mostDeep)
+	}
+	var parsed oci.Manifest
+	if !there || isIndex(m.MediaType) {
+		from, repository := c.from, c.source
+		if there { // where it costs no pull of those that a registry counts
+			from, repository = c.to, c.target
+		}
+		var err error
+		if parsed, err = load(ctx, from, repository, &m); err != nil {
+			return err
+		}
+	}
+	if err := c.children(ctx, c.chosen(parsed.Children), t, depth+1); err != nil {
+		return err
+	}
+	if !there {
+		if err := c.content(ctx, parsed.Blobs, t); err != nil {
+			return err
+		}
+	}
+	if err := c.referrers(ctx, m.Digest, t, depth+1); err != nil {
+		return err
+	}
+	if there {
+		return nil
+	}
+	return c.to.PushManifest(ctx, c.target, ref, parsed.MediaType, m.Body)
+}
+
+func (c *copying) children(ctx context.Context, all []oci.Descriptor, t *tally, depth int) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(artifactsAtOnce)
+	for _, d := range all {
+		g.Go(func() error {
+			if err := c.child(ctx, d.Digest, t, depth); err != nil {
+				return fmt.Errorf("%s: %w", d.Digest, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func isIndex(mediaType string) bool {
+	return mediaType == oci.MediaTypeImageIndex || mediaType == oci.MediaTypeDockerList
+}
+
+// chosen returns those children that the policy's platforms let pass. What says
+// of no platform, or of none that is known, goes with the child that it is about
+// where it names one, and else always.
+func (c *copying) chosen(children []oci.Descriptor) []oci.Descriptor {
+	if len(c.policy.Platforms) == 0 {
+		return children
+	}
+	left := map[string]bool{}
+	var all []oci.Descriptor
+	for _, d := range children {
+		if d.Platform == nil || d.Platform.OS == "unknown" || c.policy.WantsPlatform(*d.Platform) {
+			all = append(all, d)
+		} else {
+			left[string(d.Digest)] = true
+		}
+	}
+	return slices.DeleteFunc(all, func(d oci.Descriptor) bool { return left[d.Annotations["vnd.docker.reference.digest"]] })
+}
+
+// part does what copies a digest, once. Where that was given up because another
+// artifact failed that needed it first, it is done again.
+func (c *copying) part(ctx context.Context, d oci.Digest, do func() error) error {
+	for {
+		p := c.partOf(d)
+		p.once.Do(func() { p.err = do() })
+		if p.err == nil {
+			return nil
+		}
+		c.forget(d, p) // the next artifact that needs it tries again
+		if !errors.Is(p.err, context.Canceled) || ctx.Err() != nil {
+			return p.err
+		}
+	}
+}
+
+func (c *copying) partOf(d oci.Digest) *part {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.parts[d]
+	if p == nil {
+		if len(c.parts) >= mostParts {
+			clear(c.parts) // what is there already is found to be there
+		}
+		p = &part{}
+		c.parts[d] = p
+	}
+	return p
+}
+
+func (c *copying) forget(d oci.Digest, p *part) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.parts[d] == p {
+		delete(c.parts, d)
+	}
+}
+
+// child copies a manifest that another one has, or that refers to another one.
+func (c *copying) child(ctx context.Context, d oci.Digest, t *tally, depth int) error {
+	return c.part(ctx, d, func() error {
+		m, err := c.to.StatManifest(ctx, c.target, string(d))
+		if err != nil && !fault.OfKind(err, fault.NotFound) {
+			return err
+		}
+		m.Digest = d
+		return c.whole(ctx, m, string(d), err == nil, t, depth)
+	})
+}
+
+// cosign's tags of what refers to an artifact begin with its digest.
+var cosignEnds = []string{".sig", ".att", ".sbom"}
+
+// referrers copies what refers to a manifest: by its subject, or by a tag as
+// cosign writes them.
+func (c *copying) referrers(ctx context.Context, d oci.Digest, t *tally, depth int) error {
+	list, err := c.from.Referrers(ctx, c.source, d)
+	if err != nil {
+		return fmt.Errorf("what refers to %s: %w", d, err)
+	}
+	for _, r := range list {
+		if err := c.child(ctx, r.Digest, t, depth); err != nil {
+			return fmt.Errorf("%s, which refers to %s: %w", r.Digest, d, err)
+		}
+	}
+	base := strings.Replace(string(d), ":", "-", 1)
+	for _, end := range cosignEnds {
+		if err := c.signature(ctx, base+end, t, depth); err != nil {
+			return fmt.Errorf("%s: %w", base+end, err)
+		}
+	}
+	return nil
+}
+
+func (c *copying) signature(ctx context.Context, tag string, t *tally, depth int) error {
+	if has, err := c.hasTag(ctx, tag); err != nil || !has {
+		return err
+	}
+	m, err := c.from.Manifest(ctx, c.source, tag)
+	if err != nil {
+		return err
+	}
+	there, err := c.to.StatManifest(ctx, c.target, tag)
+	if err != nil && !fault.OfKind(err, fault.NotFound) {
+		return err
+	}
+	if err == nil && there.Digest == m.Digest {
+		return nil
+	}
+	return c.whole(ctx, m, tag, false, t, depth)
+}
+
+// content copies the blobs of a manifest that the target lacks. Those that may be
+// elsewhere (foreign layers) stay there.
+func (c *copying) content(ctx context.Context, blobs []oci.Blob, t *tally) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, b := range blobs {
+		if b.Foreign {
+			continue
+		}
+		g.Go(func() error {
+			err := c.part(ctx, b.Digest, func() error { return c.blob(ctx, b.Descriptor, t) })
+			if err != nil {
+				return fmt.Errorf("blob %s: %w", b.Digest, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// blob copies one. Nothing is sent that the target repository has, or that the
+// target can take from another repository; of several that want to send it to the
+// same registry, one does, and the others have it taken from there.
+func (c *copying) blob(ctx context.Context, d oci.Descriptor, t *tally) error {
+	select {
+	case c.blobs <- struct{}{}:
+		defer func() { <-c.blobs }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	_, err := c.to.StatBlob(ctx, c.target, d.Digest)
+	if err == nil {
+		c.sent.note(d.Digest, c.target)
+		return nil
+	}
+	if !fault.OfKind(err, fault.NotFound) {
+		return err
+	}
+	release, err := c.sent.claim(ctx, d.Digest)
+	if err != nil {
+		return err
+	}
+	defer release()
+	s := remote.Source{
+		Digest: d.Digest, Size: d.Size, From: c.sent.holder(d.Digest, c.target),
+		Open: func(ctx context.Context, offset int64) (io.ReadCloser, error) { return c.read(ctx, d.Digest, offset) },
+	}
+	if c.policy.Chunked {
+		s.Chunk = chunkSize
+	}
+	moved, err := c.to.PushBlob(ctx, c.target, s)
+	if err != nil {
+		return err
+	}
+	if moved {
+		t.add(d.Size)
+	}
+	c.sent.note(d.Digest, c.target)
+	return nil
+}
+
+// read opens a blob of the source, no faster than the policy allows.
+func (c *copying) read(ctx context.Context, d oci.Digest, offset int64) (io.ReadCloser, error) {
+	r, _, err := c.from.Blob(ctx, c.source, d, offset)
+	if err != nil || c.limit == nil {
+		return r, err
+	}
+	return &slow{ReadCloser: r, ctx: ctx, limit: c.limit}, nil
+}
+
+// slow reads no faster than a limit of bytes in a second.
+type slow struct {
+	io.ReadCloser
+	ctx   context.Context //nolint:containedctx // of the copy that reads
+	limit *rate.Limiter
+}
+
+// Read implements io.Reader.
+func (s *slow) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p[:min(len(p), s.limit.Burst())])
+	if n > 0 {
+		if waited := s.limit.WaitN(s.ctx, n); waited != nil {
+			return n, waited
+		}
+	}
+	return n, err
+}
+
+const mostBurst = 256 << 10
+
+// limiter returns that of a number of KB in a second, nil for 0.
+func limiter(speed int64) *rate.Limiter {
+	if speed <= 0 {
+		return nil
+	}
+	perSecond := speed << 10
+	return rate.NewLimiter(rate.Limit(perSecond), int(min(perSecond, mostBurst)))
+}
+
+// pause waits before a further try, the longer the more there were.
+func pause(ctx context.Context, tries int) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(min(time.Second<<tries/4, 10*time.Second)):
+		return nil
+	}
+}
+
+// A sent knows of a pair of registries which repositories of the one have which
+// blobs that came from the other, and what is being sent.
+type sent struct {
+	mu     sync.Mutex
+	held   map[oci.Digest]string
+	claims map[oci.Digest]chan struct{}
+}
+
+// mostHeld bounds what is remembered of a pair of registries.
+const mostHeld = 200_000
+
+func newSent() *sent {
+	return &sent{held: map[oci.Digest]string{}, claims: map[oci.Digest]chan struct{}{}}
+}
+
+// note says that a repository has a blob.
+func (s *sent) note(d oci.Digest, repository string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.held) >= mostHeld {
+		clear(s.held)
+	}
+	s.held[d] = repository
+}
+
+// holder returns another repository that has a blob, or nothing.
+func (s *sent) holder(d oci.Digest, but string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := s.held[d]; at != but {
+		return at
+	}
+	return ""
+}
+
+// claim waits until nobody else sends a blob.
+func (s *sent) claim(ctx context.Context, d oci.Digest) (release func(), err error) {
+	for {
+		s.mu.Lock()
+		busy := s.claims[d]
+		if busy == nil {
+			mine := make(chan struct{})
+			s.claims[d] = mine
+			s.mu.Unlock()
+			return func() {
+				s.mu.Lock()
+				delete(s.claims, d)
+				s.mu.Unlock()
+				close(mine)
+			}, nil
+		}
+		s.mu.Unlock()
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,301 @@
+package replication
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/label"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/remote"
+)
+
+// A side is where artifacts are copied from or to: this registry, or another one.
+// What is not there is a fault of kind NotFound.
+type side interface {
+	Repositories(ctx context.Context, fn func(names []string) error) error
+	Tags(ctx context.Context, repository string, fn func(tags []string) error) error
+	StatManifest(ctx context.Context, repository, ref string) (remote.Manifest, error)
+	Manifest(ctx context.Context, repository, ref string) (remote.Manifest, error)
+	Referrers(ctx context.Context, repository string, d oci.Digest) ([]oci.Descriptor, error)
+	Labels(ctx context.Context, repository, digest string) ([]string, error)
+	StatBlob(ctx context.Context, repository string, d oci.Digest) (int64, error)
+	Blob(ctx context.Context, repository string, d oci.Digest, offset int64) (io.ReadCloser, int64, error)
+
+	Prepare(ctx context.Context, project string, public bool) error
+	PushBlob(ctx context.Context, repository string, s remote.Source) (sent bool, err error)
+	PushManifest(ctx context.Context, repository, ref, mediaType string, body []byte) error
+	DeleteManifest(ctx context.Context, repository, ref string) error
+	DeleteTag(ctx context.Context, repository, tag string) error
+}
+
+var (
+	_ side = (*remote.Registry)(nil)
+	_ side = (*Here)(nil)
+)
+
+// Here is this registry, as a side.
+type Here struct {
+	Content   *registry.Service
+	Artifacts artifact.Store
+	Projects  *project.Service
+	Catalog   artifact.Catalog
+	LabelsOf  *label.Service
+}
+
+const listAtOnce = 1000
+
+// Repositories implements side.
+func (h *Here) Repositories(ctx context.Context, fn func([]string) error) error {
+	return paged(func(last string) ([]string, error) { return h.Content.Repositories(ctx, last, listAtOnce) }, fn)
+}
+
+// Tags implements side.
+func (h *Here) Tags(ctx context.Context, repository string, fn func([]string) error) error {
+	return paged(func(last string) ([]string, error) {
+		return h.Artifacts.Tags(ctx, repository, last, listAtOnce)
+	}, fn)
+}
+
+// paged calls fn with each page of a list of names, until one is not full.
+func paged(page func(last string) ([]string, error), fn func([]string) error) error {
+	for last := ""; ; {
+		names, err := page(last)
+		if err != nil || len(names) == 0 {
+			return err
+		}
+		if err := fn(names); err != nil || len(names) < listAtOnce {
+			return err
+		}
+		last = names[len(names)-1]
+	}
+}
+
+// StatManifest implements side.
+func (h *Here) StatManifest(ctx context.Context, repository, ref string) (remote.Manifest, error) {
+	return h.find(ctx, repository, ref, false)
+}
+
+// Manifest implements side. It is no pull: nobody looks at the artifact.
+func (h *Here) Manifest(ctx context.Context, repository, ref string) (remote.Manifest, error) {
+	return h.find(ctx, repository, ref, true)
+}
+
+func (h *Here) find(ctx context.Context, repository, ref string, withBody bool) (remote.Manifest, error) {
+	at, err := oci.ParseReference(ref)
+	if err != nil {
+		return remote.Manifest{}, err
+	}
+	a, body, err := h.Artifacts.Find(ctx, repository, at, withBody)
+	return remote.Manifest{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size, Body: body}, err
+}
+
+// Referrers implements side.
+func (h *Here) Referrers(ctx context.Context, repository string, d oci.Digest) ([]oci.Descriptor, error) {
+	var all []oci.Descriptor
+	for after := int64(0); ; {
+		some, err := h.Artifacts.Referrers(ctx, repository, d, "", after, listAtOnce)
+		if err != nil || len(some) == 0 {
+			return all, err
+		}
+		for _, r := range some {
+			var one oci.Descriptor
+			if err := json.Unmarshal(r.Descriptor, &one); err != nil {
+				return nil, fmt.Errorf("what refers to %s: %w", d, err)
+			}
+			all = append(all, one)
+		}
+		after = some[len(some)-1].ID
+	}
+}
+
+// Labels implements side.
+func (h *Here) Labels(ctx context.Context, repository, digest string) ([]string, error) {
+	r, err := h.repo(ctx, repository)
+	if err != nil {
+		return nil, err
+	}
+	a, err := h.Catalog.Artifact(ctx, r, oci.Reference{Digest: oci.Digest(digest)}, artifact.Parts{})
+	if err != nil {
+		return nil, err
+	}
+	labels, err := h.LabelsOf.OfArtifacts(ctx, []int64{a.ID})
+	var names []string
+	for _, l := range labels[a.ID] {
+		names = append(names, l.Name)
+	}
+	return names, err
+}
+
+// repo returns a repository with its project.
+func (h *Here) repo(ctx context.Context, name string) (artifact.Repo, error) {
+	of, _ := oci.SplitRepository(name)
+	p, err := h.Projects.ByName(ctx, of)
+	return artifact.Repo{ProjectID: p.ID, Name: name}, err
+}
+
+// StatBlob implements side. A blob that waits to be collected waits longer, since
+// a manifest may follow that needs it.
+func (h *Here) StatBlob(ctx context.Context, repository string, d oci.Digest) (int64, error) {
+	b, err := h.Content.StatBlob(ctx, artifact.Repo{Name: repository}, d, true)
+	return b.Size, err
+}
+
+// Blob implements side.
+func (h *Here) Blob(ctx context.Context, repository string, d oci.Digest, offset int64) (io.ReadCloser, int64, error) {
+	b, r, err := h.Content.OpenBlob(ctx, artifact.Repo{Name: repository}, d)
+	if err != nil {
+		return nil, 0, err
+	}
+	if _, err := r.Seek(offset, io.SeekStart); err != nil {
+		return nil, 0, errors.Join(err, r.Close())
+	}
+	return r, b.Size, nil
+}
+
+// Public reports whether everybody may pull from a repository.
+func (h *Here) Public(ctx context.Context, repository string) (bool, error) {
+	of, _ := oci.SplitRepository(repository)
+	p, err := h.Projects.ByName(ctx, of)
+	return p.Public, err
+}
+
+// Prepare implements side.
+func (h *Here) Prepare(ctx context.Context, name string, public bool) error {
+	_, err := h.Projects.ByName(ctx, name)
+	if !errors.Is(err, project.ErrNotFound) {
+		return err
+	}
+	_, err = h.Projects.Create(ctx, project.NewProject{Name: name, Public: public})
+	if errors.Is(err, project.ErrExists) {
+		return nil // somebody else has made it
+	}
+	return err
+}
+
+// PushBlob implements side. Where the source breaks off it goes on from there.
+func (h *Here) PushBlob(ctx context.Context, repository string, s remote.Source) (sent bool, err error) {
+	r, err := h.repo(ctx, repository)
+	if err != nil {
+		return false, err
+	}
+	if s.From != "" {
+		err := h.Content.Mount(ctx, r, s.From, s.Digest, func(string) bool { return true })
+		if !errors.Is(err, registry.ErrBlobUnknown) {
+			return false, err
+		}
+	}
+	in := &lasting{ctx: ctx, open: s.Open, size: s.Size}
+	defer in.Close()
+	_, err = h.Content.PushBlob(ctx, r, s.Digest, registry.Chunk{Size: s.Size, Body: in})
+	if in.err != nil && !errors.Is(in.err, io.EOF) {
+		err = in.err // the source's failure, not that of a client
+	}
+	return true, err
+}
+
+// PushManifest implements side.
+func (h *Here) PushManifest(ctx context.Context, repository, ref, mediaType string, body []byte) error {
+	r, err := h.repo(ctx, repository)
+	if err != nil {
+		return err
+	}
+	at, err := oci.ParseReference(ref)
+	if err != nil {
+		return err
+	}
+	_, err = h.Content.PushManifest(ctx, r, registry.PushRequest{Ref: at, MediaType: mediaType, Body: body})
+	return err
+}
+
+// DeleteManifest implements side.
+func (h *Here) DeleteManifest(ctx context.Context, repository, ref string) error {
+	r, err := h.repo(ctx, repository)
+	if err != nil {
+		return err
+	}
+	at, err := oci.ParseReference(ref)
+	if err != nil {
+		return err
+	}
+	return h.Content.DeleteManifest(ctx, r, at)
+}
+
+// DeleteTag implements side.
+func (h *Here) DeleteTag(ctx context.Context, repository, tag string) error {
+	return h.DeleteManifest(ctx, repository, tag)
+}
+
+// lasting reads content that goes on where its source broke off, so that whoever
+// keeps it sees one stream.
+type lasting struct {
+	ctx  context.Context //nolint:containedctx // of the copy that reads
+	open func(ctx context.Context, offset int64) (io.ReadCloser, error)
+	size int64
+
+	now    io.ReadCloser
+	offset int64
+	tries  int // since the last byte
+	err    error
+}
+
+// mostTries is how often a source is opened again that gives not one byte.
+const mostTries = 4
+
+// Read implements io.Reader.
+func (l *lasting) Read(p []byte) (int, error) {
+	for l.err == nil {
+		if l.now == nil {
+			if l.now, l.err = l.open(l.ctx, l.offset); l.err != nil {
+				l.again()
+				continue
+			}
+		}
+		n, err := l.now.Read(p)
+		if n > 0 {
+			l.offset += int64(n)
+			l.tries = 0
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			l.err = io.EOF
+			if l.offset < l.size {
+				l.err = remote.ErrUnavailable.With("the blob ended after %d of %d bytes", l.offset, l.size)
+				l.again()
+			}
+		case err != nil:
+			l.err = err
+			l.again()
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+	return 0, l.err
+}
+
+// again has the source opened again, unless that would not help.
+func (l *lasting) again() {
+	l.Close()
+	if l.tries++; l.tries > mostTries || l.ctx.Err() != nil || !fault.OfKind(l.err, fault.Unavailable) {
+		return
+	}
+	if l.err = pause(l.ctx, l.tries); l.err != nil {
+		return
+	}
+}
+
+// Close implements io.Closer.
+func (l *lasting) Close() error {
+	if l.now != nil {
+		defer func() { l.now = nil }()
+		return l.now.Close()
+	}
+	return nil
+}
