@@ -32,6 +32,7 @@ import (
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/replication"
 	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/serve/web"
@@ -55,6 +56,8 @@ type Config struct {
 	Retention *retention.Service
 	Webhooks  *webhook.Service
 	Endpoints *endpoint.Service
+
+	Replication *replication.Service
 
 	Content   *registry.Service
 	Additions *addition.Service

@@ -202,6 +202,19 @@ func (a *API) routes(c Config) {
 	op(g, "listRegistryProviderTypes", "GET /replication/adapters", theSystem("replication-adapter", "list"), rg.kinds)
 	op(g, "listRegistryProviderInfos", "GET /replication/adapterinfos", theSystem("replication-adapter", "list"), rg.providers)
 
+	g, rp := a.group("replication"), replications{c.Replication, c.Endpoints}
+	op(g, "listReplicationPolicies", "GET /replication/policies", theSystem("replication-policy", "list"), rp.list)
+	op(g, "createReplicationPolicy", "POST /replication/policies", theSystem("replication-policy", "create"), rp.create)
+	op(g, "getReplicationPolicy", "GET /replication/policies/{id}", theSystem("replication-policy", "read"), rp.get)
+	op(g, "updateReplicationPolicy", "PUT /replication/policies/{id}", theSystem("replication-policy", "update"), rp.update)
+	op(g, "deleteReplicationPolicy", "DELETE /replication/policies/{id}", theSystem("replication-policy", "delete"), rp.delete)
+	op(g, "listReplicationExecutions", "GET /replication/executions", theSystem("replication", "list"), rp.executions)
+	op(g, "startReplication", "POST /replication/executions", theSystem("replication", "create"), rp.start)
+	op(g, "getReplicationExecution", "GET /replication/executions/{id}", theSystem("replication", "read"), rp.execution)
+	op(g, "stopReplication", "PUT /replication/executions/{id}", theSystem("replication", "create"), rp.stop)
+	op(g, "listReplicationTasks", "GET /replication/executions/{id}/tasks", theSystem("replication", "list"), rp.tasks)
+	op(g, "getReplicationLog", "GET /replication/executions/{id}/tasks/{task_id}/log", theSystem("replication", "read"), rp.log)
+
 	g, js := a.group("jobservice"), jobService{c.Jobs}
 	op(g, "getWorkerPools", "GET /jobservice/pools", theSystem("jobservice-monitor", "list"), js.pools)
 	op(g, "getWorkers", "GET /jobservice/pools/{pool_id}/workers", theSystem("jobservice-monitor", "list"), js.workers)

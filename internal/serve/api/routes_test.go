@@ -179,6 +179,22 @@ var scenarios = map[string]scenario{
 	"GetSupportedEventTypes":        {request: "GET /projects/alpha/webhook/events", denied: "dev", done: "mia", status: 200, check: bodyHas(`"TAG_RETENTION"`, `"notify_type":["http","slack"]`, `{"notify_type":"http","formats":["Default","CloudEvents"]}`)},
 	"ListWebhookJobs":               {before: aWebhookTrial, request: "GET /projects/alpha/webhook/jobs?policy_id=1&status=Running&status=Error", denied: "dev", done: "mia", status: 200, check: bodyHas(`"policy_id":1,"event_type":"TEST","notify_type":"http","status":"Running","job_detail":"{`)},
 
+	"listReplicationPolicies": {before: aReplication, request: "GET /replication/policies?name=OU", denied: "alice", done: "root", status: 200,
+		check: bodyHas(`"name":"out"`, `"src_registry":{"id":0,"name":"Local"`, `"dest_registry":{"id":1,"name":"other"`, `"access_secret":"*****"`,
+			`"filters":[{"type":"name","value":"library/**"},{"type":"tag","value":"v*","decoration":"excludes"},{"type":"label","value":["a","b"],"decoration":"matches"}]`)},
+	"createReplicationPolicy": {before: aRegistry, request: "POST /replication/policies\n\n" + newReplication, denied: "alice", done: "root", status: 201, check: location("/api/v2.0/replication/policies/1")},
+	"getReplicationPolicy": {before: aReplication, request: "GET /replication/policies/1", denied: "alice", done: "root", status: 200,
+		check: bodyHas(`"dest_namespace":"team","dest_namespace_replace_count":-1`, `"trigger":{"type":"scheduled","trigger_settings":{"cron":"0 0 4 * * *"}}`, `"speed":0`, `"single_active_replication":true`, `"platforms":["linux/amd64"]`)},
+	"updateReplicationPolicy": {before: aReplication, request: "PUT /replication/policies/1\n\n" + strings.Replace(newReplication, `"team"`, `"crew"`, 1), denied: "alice", done: "root", status: 200,
+		check: then("GET /replication/policies/1", "root", `"dest_namespace":"crew"`)},
+	"deleteReplicationPolicy":   {before: aReplication, request: "DELETE /replication/policies/1", denied: "alice", done: "root", status: 200, check: gone("GET /replication/policies/1")},
+	"listReplicationExecutions": {before: aReplicationRun, request: "GET /replication/executions?policy_id=1&status=InProgress&trigger=manual", denied: "alice", done: "root", status: 200, check: bodyHas(`[{"id":1,"policy_id":1,"status":"InProgress","status_text":"","trigger":"manual","start_time":"`, `"total":1,"failed":0,"succeed":0,"in_progress":1,"stopped":0`)},
+	"startReplication":          {before: aReplication, request: "POST /replication/executions\n\n" + `{"policy_id":1}`, denied: "alice", done: "root", status: 201, check: location("/api/v2.0/replication/executions/1")},
+	"getReplicationExecution":   {before: aReplicationRun, request: "GET /replication/executions/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"id":1,"policy_id":1,"status":"InProgress"`)},
+	"stopReplication":           {before: aReplicationRun, request: "PUT /replication/executions/1", denied: "alice", done: "root", status: 200, check: then("GET /replication/executions/1", "root", `"status":"Stopped"`, `"in_progress":0,"stopped":1`)},
+	"listReplicationTasks":      {before: aReplicationRun, request: "GET /replication/executions/1/tasks?status=Pending", denied: "alice", done: "root", status: 200, check: bodyHas(`[{"id":1,"execution_id":1,"status":"Pending","job_id":"1","operation":"copy"`)},
+	"getReplicationLog":         {before: aReplicationRun, request: "GET /replication/executions/1/tasks/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
+
 	"getGCHistory":  {before: aCollection, request: "GET /system/gc?q=status%3DRunning", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_name":"GARBAGE_COLLECTION","job_kind":"MANUAL"`, `\"workers\":1`)},
 	"getGC":         {before: aCollection, request: "GET /system/gc/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_status":"Running"`, `\"time_window\":2`)},
 	"stopGC":        {before: aCollection, request: "PUT /system/gc/1", denied: "alice", done: "root", status: 200, check: then("GET /system/gc/1", "root", `"job_status":"Stopped"`)},
@@ -201,7 +217,7 @@ var scenarios = map[string]scenario{
 	"getWorkers":        {request: "GET /jobservice/pools/all/workers", denied: "alice", done: "root", status: 200, check: bodyIs("[]\n")},
 	"stopRunningJob":    {before: aPurge, request: "PUT /jobservice/jobs/1", denied: "alice", done: "root", status: 200, check: then("GET /system/purgeaudit/1", "root", `"job_status":"Stopped"`)},
 	"actionGetJobLog":   {before: aPurge, request: "GET /jobservice/jobs/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
-	"listJobQueues":     {before: aPurge, request: "GET /jobservice/queues", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"job_type":"GARBAGE_COLLECTION","count":0,"latency":0,"paused":false},{"job_type":"PURGE_AUDIT_LOG","count":1,"latency":0,"paused":false},{"job_type":"RETENTION","count":0,"latency":0,"paused":false},{"job_type":"SLACK","count":0,"latency":0,"paused":false},{"job_type":"WEBHOOK","count":0,"latency":0,"paused":false},{"job_type":"SCHEDULER","count":0,"latency":0,"paused":false}]` + "\n")},
+	"listJobQueues":     {before: aPurge, request: "GET /jobservice/queues", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"job_type":"GARBAGE_COLLECTION","count":0,"latency":0,"paused":false},{"job_type":"PURGE_AUDIT_LOG","count":1,"latency":0,"paused":false},{"job_type":"REPLICATION","count":0,"latency":0,"paused":false},{"job_type":"RETENTION","count":0,"latency":0,"paused":false},{"job_type":"SLACK","count":0,"latency":0,"paused":false},{"job_type":"WEBHOOK","count":0,"latency":0,"paused":false},{"job_type":"SCHEDULER","count":0,"latency":0,"paused":false}]` + "\n")},
 	"actionPendingJobs": {request: "PUT /jobservice/queues/SCHEDULER\n\n" + `{"action":"pause"}`, denied: "alice", done: "root", status: 200, check: then("GET /schedules/all/paused", "lim", `{"paused":true}`)},
 	"listSchedules":     {before: aPurgeSchedule, request: "GET /schedules", denied: "alice", done: "root", status: 200, check: bodyHas(`[{"id":1,"vendor_type":"PURGE_AUDIT_LOG","vendor_id":0,"cron":"0 0 0 * * *"`)},
 	"getSchedulePaused": {request: "GET /schedules/all/paused", done: "lim", status: 200, check: bodyIs(`{"paused":false}` + "\n")},
@@ -227,9 +243,12 @@ const (
 		`"tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"**","extras":"{\"untagged\":false}"}],` +
 		`"scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"}]}}],` +
 		`"trigger":{"kind":"Schedule","settings":{"cron":"0 0 0 * * *"},"references":{}},"scope":{"level":"project","ref":1}}`
-	newWebhook = `{"name":"ci","enabled":true,"event_types":["PUSH_ARTIFACT","DELETE_ARTIFACT"],"targets":[{"type":"http","address":"https://ci.example.org/hook","auth_header":"Bearer abc"}]}`
-	newPurge   = `{"schedule":{"type":"Manual"},"parameters":{"audit_retention_hour":24,"include_event_types":"create_artifact,other","dry_run":true}}`
-	newRule    = `{"action":"immutable","template":"immutable_template","tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"v*"}],` +
+	newWebhook     = `{"name":"ci","enabled":true,"event_types":["PUSH_ARTIFACT","DELETE_ARTIFACT"],"targets":[{"type":"http","address":"https://ci.example.org/hook","auth_header":"Bearer abc"}]}`
+	newReplication = `{"name":"out","dest_registry":{"id":1},"dest_namespace":"team","enabled":true,"single_active_replication":true,"platforms":["linux/amd64"],"speed":-1,` +
+		`"filters":[{"type":"name","value":"library/**"},{"type":"tag","value":"v*","decoration":"excludes"},{"type":"label","value":["a","b"]}],` +
+		`"trigger":{"type":"scheduled","trigger_settings":{"cron":"0 0 4 * * *"}}}`
+	newPurge = `{"schedule":{"type":"Manual"},"parameters":{"audit_retention_hour":24,"include_event_types":"create_artifact,other","dry_run":true}}`
+	newRule  = `{"action":"immutable","template":"immutable_template","tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"v*"}],` +
 		`"scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"}]}}`
 	newUser      = `{"username":"eve","email":"eve@example.org","realname":"E","password":"` + canary + `"}`
 	profile      = `{"email":"alice@example.org","realname":"A","comment":"changed"}`
@@ -368,6 +387,16 @@ func aWebhook(w *world) {
 func aWebhookTrial(w *world) {
 	aWebhook(w)
 	w.want(201, "alice", "POST /projects/alpha/webhook/policies/1/test")
+}
+
+func aReplication(w *world) {
+	aRegistry(w)
+	w.want(201, "root", "POST /replication/policies\n\n"+newReplication)
+}
+
+func aReplicationRun(w *world) {
+	aReplication(w)
+	w.want(201, "root", "POST /replication/executions\n\n"+`{"policy_id":1}`)
 }
 
 func aRule(w *world) { w.want(201, "alice", "POST /projects/alpha/immutabletagrules\n\n"+newRule) }
