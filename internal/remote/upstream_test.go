@@ -198,3 +198,5 @@ func source(b []byte) remote.Source {
 		return io.NopCloser(bytes.NewReader(b[offset:])), nil
 	}}
 }
+
+func asksBasic(w http.ResponseWriter, r *http.Request) { asking(w, r, "Basic x") }
