@@ -126,6 +126,7 @@ func (r *Registry) Manifest(ctx context.Context, repository, ref string) (Manife
 	if err != nil {
 		return Manifest{}, err
 	}
+	defer answer.Body.Close()
 	body, err := content(answer, oci.MaxManifest)
 	if err != nil {
 		return Manifest{}, err
@@ -175,13 +176,14 @@ func (r *Registry) Blob(ctx context.Context, repository string, d oci.Digest, of
 	if offset > 0 {
 		q.header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
 	}
-	answer, err := r.ask(ctx, q)
+	answer, err := r.ask(ctx, q) //nolint:bodyclose // the stream closes it
 	if err != nil {
 		s.end()
 		return nil, 0, err
 	}
 	s.timer.Stop()
-	s.body, s.ctx = answer.Body, ctx
+	s.ctx = ctx
+	s.body = answer.Body
 	size, err := s.begin(answer, offset)
 	if err != nil {
 		s.Close()
@@ -371,6 +373,7 @@ func (r *Registry) Referrers(ctx context.Context, repository string, d oci.Diges
 	}
 	header := http.Header{"Accept": {oci.MediaTypeImageIndex}}
 	err = r.pages(ctx, first, reading(repository), header, func(answer *http.Response) error {
+		defer answer.Body.Close()
 		body, err := content(answer, oci.MaxManifest)
 		if err != nil {
 			return err

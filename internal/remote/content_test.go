@@ -310,20 +310,20 @@ func TestWrongParts(t *testing.T) {
 }
 
 func TestBlobsThatStandStill(t *testing.T) {
-	var before, between time.Duration
+	var before, between atomic.Int64
 	registry := serve(t, here, func(w http.ResponseWriter, r *http.Request) {
-		sleep := func(d time.Duration) {
+		sleep := func(d *atomic.Int64) {
 			select {
 			case <-r.Context().Done():
-			case <-time.After(d):
+			case <-time.After(time.Duration(d.Load())):
 			}
 		}
-		sleep(before)
+		sleep(&before)
 		w.Header().Set("Content-Length", "6")
 		for _, c := range "abcdef" {
 			fmt.Fprintf(w, "%c", c)
 			w.(http.Flusher).Flush()
-			sleep(between)
+			sleep(&between)
 		}
 	})
 	r := connect(t, registry.URL, "")
@@ -357,12 +357,14 @@ func TestBlobsThatStandStill(t *testing.T) {
 		"still":          {0, time.Minute, 0, "a", remote.ErrUnavailable},
 		"still at first": {time.Minute, 0, 0, "", remote.ErrUnavailable},
 	} {
-		before, between = tt.before, tt.between
+		before.Store(int64(tt.before))
+		between.Store(int64(tt.between))
 		if got, err := read(t.Context(), tt.reader); got != tt.want || !errors.Is(err, tt.err) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	before, between = 0, time.Minute
+	before.Store(0)
+	between.Store(int64(time.Minute))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := read(ctx, 0); !fault.OfKind(err, fault.Unavailable) {
@@ -374,7 +376,7 @@ func TestBlobsThatStandStill(t *testing.T) {
 		t.Errorf("cancelled by the caller: %v", err)
 	}
 	r.HurryAll(50 * time.Millisecond)
-	before = time.Minute
+	before.Store(int64(time.Minute))
 	if _, err := r.Manifest(t.Context(), "a/b", "latest"); !errors.Is(err, remote.ErrUnavailable) || !strings.Contains(err.Error(), "longer than 50ms") {
 		t.Error(err)
 	}

@@ -180,13 +180,9 @@ func (u *upload) piece(ctx context.Context) error {
 	if u.source.Chunk > 0 {
 		n = min(n, u.source.Chunk)
 	}
-	answer, err := u.send(ctx, http.MethodPatch, u.at.String(), n, http.Header{
+	at, err := u.send(ctx, http.MethodPatch, u.at.String(), n, http.Header{
 		"Content-Type": {"application/octet-stream"}, "Content-Range": {fmt.Sprintf("%d-%d", u.size, u.size+n-1)},
 	})
-	if err != nil {
-		return err
-	}
-	at, err := u.r.location(answer)
 	if err != nil {
 		return err
 	}
@@ -194,8 +190,9 @@ func (u *upload) piece(ctx context.Context) error {
 	return nil
 }
 
-// send sends n bytes from where the upload stands.
-func (u *upload) send(ctx context.Context, method, to string, n int64, h http.Header) (*http.Response, error) {
+// send sends n bytes from where the upload stands, and returns where it goes on
+// after a PATCH.
+func (u *upload) send(ctx context.Context, method, to string, n int64, h http.Header) (*url.URL, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	guard := time.AfterFunc(u.r.times.answer(n), func() { cancel(errStalled) })
@@ -220,7 +217,10 @@ func (u *upload) send(ctx context.Context, method, to string, n int64, h http.He
 		return nil, err
 	}
 	drain(answer)
-	return answer, nil
+	if method != http.MethodPatch {
+		return nil, nil
+	}
+	return u.r.location(answer)
 }
 
 // A sourceError is why content could not be read that was to be sent.

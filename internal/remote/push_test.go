@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ type shelf struct {
 	patch   http.HandlerFunc
 	status  http.HandlerFunc
 	begin   http.Header
-	patches int
+	patches atomic.Int64
 }
 
 func newShelf(t *testing.T) *shelf {
@@ -43,7 +44,7 @@ func newShelf(t *testing.T) *shelf {
 			}
 			w.WriteHeader(http.StatusAccepted)
 		case http.MethodPatch:
-			if s.patches++; s.patch != nil {
+			if s.patches.Add(1); s.patch != nil {
 				s.patch(w, r)
 				return
 			}
@@ -182,8 +183,8 @@ func TestUploadsEnd(t *testing.T) {
 		if _, err := r.PushBlob(t.Context(), "a/b", source(content)); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if s.patches > tt.most {
-			t.Errorf("%s: %d tries", name, s.patches)
+		if n := s.patches.Load(); n > int64(tt.most) {
+			t.Errorf("%s: %d tries", name, n)
 		}
 	}
 }

@@ -211,6 +211,7 @@ func amount(text string) (n int, window time.Duration, ok bool) {
 
 // object reads an answer of at most n bytes as JSON.
 func object(answer *http.Response, n int64, into any) error {
+	defer answer.Body.Close()
 	text, err := content(answer, n)
 	if err != nil {
 		return err
@@ -223,7 +224,6 @@ func object(answer *http.Response, n int64, into any) error {
 
 // content reads an answer of at most n bytes.
 func content(answer *http.Response, n int64) ([]byte, error) {
-	defer answer.Body.Close()
 	if answer.ContentLength > n {
 		return nil, ErrAnswer.With("it has more than %d bytes", n)
 	}
