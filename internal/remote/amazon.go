@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -38,10 +37,13 @@ func amazonLogin(ctx context.Context, r *Registry) (name, password string, err e
 	}
 	answer, err := r.out.Do(hr, r.skipVerify)
 	if err != nil {
-		return "", "", unreachable(err)
+		return "", "", unreachable(ctx, err)
 	}
 	if answer.StatusCode != http.StatusOK {
 		defer drain(answer)
+		if answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode >= 500 {
+			return "", "", failure(answer, reason(answer))
+		}
 		return "", "", ErrRefused.With("ECR gives no token for the access key: %d", answer.StatusCode)
 	}
 	var body struct {
@@ -79,7 +81,6 @@ func amazonRequest(ctx context.Context, to, region string, as aws.Credentials, n
 	if err != nil {
 		return nil, err
 	}
-	hr.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	hr.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	hr.Header.Set("X-Amz-Target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken")
 	sum := sha256.Sum256(body)

@@ -3,6 +3,7 @@ package remote
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -11,8 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/net/publicsuffix"
-
-	"github.com/berth-registry/berth/internal/fault"
 )
 
 // Limits of what is kept of tokens.
@@ -41,10 +40,22 @@ type challenge struct {
 
 // A token is one that was fetched, or is being fetched by who holds its lock.
 type token struct {
-	mu    sync.Mutex
+	lock  chan struct{} // holds one of who has the lock
 	value string
 	ends  time.Time
 }
+
+// hold waits for the lock, but no longer than a context.
+func (t *token) hold(ctx context.Context) error {
+	select {
+	case t.lock <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return unreachable(ctx, ctx.Err())
+	}
+}
+
+func (t *token) release() { <-t.lock }
 
 func (a *authority) reset(r *Registry) {
 	a.r, a.tokens = r, map[string]*token{}
@@ -90,8 +101,10 @@ func (a *authority) learn(refused *http.Response, scopes []string) error {
 	t := a.tokens[strings.Join(scopes, " ")]
 	a.mu.Unlock()
 	if t != nil {
-		t.mu.Lock()
-		defer t.mu.Unlock()
+		if err := t.hold(refused.Request.Context()); err != nil {
+			return err
+		}
+		defer t.release()
 		if sent == "Bearer "+t.value { // and no other was fetched meanwhile
 			t.value = ""
 		}
@@ -108,12 +121,14 @@ func (a *authority) token(ctx context.Context, c challenge, scopes []string) (st
 		if len(a.tokens) >= maxTokens {
 			clear(a.tokens)
 		}
-		t = &token{}
+		t = &token{lock: make(chan struct{}, 1)}
 		a.tokens[key] = t
 	}
 	a.mu.Unlock()
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if err := t.hold(ctx); err != nil {
+		return "", err
+	}
+	defer t.release()
 	if t.value != "" && time.Now().Before(t.ends) {
 		return t.value, nil
 	}
@@ -132,7 +147,7 @@ func (a *authority) fetch(ctx context.Context, c challenge, scopes []string) (va
 	if err != nil || realm.Host == "" || realm.Scheme != "http" && realm.Scheme != "https" || realm.User != nil {
 		return "", 0, ErrRealm.With("%q is no URL of a token service", short(c.realm))
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := a.r.within(ctx)
 	defer cancel()
 	q := realm.Query()
 	if c.service != "" {
@@ -159,13 +174,14 @@ func (a *authority) fetch(ctx context.Context, c challenge, scopes []string) (va
 	}
 	answer, err := a.r.out.Do(hr, a.r.skipVerify)
 	if err != nil {
-		return "", 0, unreachable(err)
+		return "", 0, unreachable(ctx, err)
 	}
 	if answer.StatusCode != http.StatusOK {
 		defer drain(answer)
-		f := failure(answer)
-		if fault.OfKind(f, fault.NotFound) { // of the service, not of what is wanted
-			f = ErrRefused.With("its token service answers 404")
+		why := reason(answer)
+		f := failure(answer, why)
+		if !errors.Is(f, ErrLimited) && !errors.Is(f, ErrUnavailable) { // what else it says is of the service, not of what is wanted
+			f = ErrRefused.With("its token service answers %d %s", answer.StatusCode, why)
 		}
 		return "", 0, f
 	}

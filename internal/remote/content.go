@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,8 +30,36 @@ var accept = []string{strings.Join([]string{
 	oci.MediaTypeImageIndex, oci.MediaTypeDockerList, oci.MediaTypeImageManifest, oci.MediaTypeDockerManifest, oci.MediaTypeArtifactManifest, "*/*;q=0.1",
 }, ", ")}
 
-func (r *Registry) v2(repository, what string) string {
-	return r.base.JoinPath("v2", repository, what).String()
+// v2 returns the URL of something of a repository. What is no name leads to none,
+// so that none reaches another path.
+func (r *Registry) v2(repository, what string) (string, error) {
+	if err := checkRepository(repository); err != nil {
+		return "", err
+	}
+	return r.base.JoinPath("v2", repository, what).String(), nil
+}
+
+// checkRepository is oci.CheckRepository for registries that have no projects:
+// one component is enough.
+func checkRepository(name string) error {
+	if oci.CheckRepository("r/"+name) != nil {
+		return oci.ErrNameInvalid.With("%q", short(name))
+	}
+	return nil
+}
+
+func (r *Registry) manifest(repository, ref string) (string, error) {
+	if _, err := oci.ParseReference(ref); err != nil {
+		return "", err
+	}
+	return r.v2(repository, "manifests/"+ref)
+}
+
+func (r *Registry) blob(repository string, d oci.Digest) (string, error) {
+	if _, err := oci.ParseDigest(string(d)); err != nil {
+		return "", err
+	}
+	return r.v2(repository, "blobs/"+string(d))
 }
 
 func reading(repository string) []string { return []string{"repository:" + repository + ":pull"} }
@@ -38,60 +67,78 @@ func reading(repository string) []string { return []string{"repository:" + repos
 func writing(repository string) []string { return []string{"repository:" + repository + ":pull,push"} }
 
 // StatManifest returns what the registry says of a manifest, which costs no pull
-// of those that a registry counts. ref is a tag or a digest. The digest is empty
-// where the registry does not say it.
+// of those that a registry counts. ref is a tag or a digest. Of a tag, the digest
+// is empty where the registry does not say it.
 func (r *Registry) StatManifest(ctx context.Context, repository, ref string) (Manifest, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	to, err := r.manifest(repository, ref)
+	if err != nil {
+		return Manifest{}, err
+	}
+	ctx, cancel := r.within(ctx)
 	defer cancel()
 	answer, err := r.ask(ctx, request{
-		method: http.MethodHead, url: r.v2(repository, "manifests/"+ref), scopes: reading(repository), header: http.Header{"Accept": accept}, as: http.StatusOK,
+		method: http.MethodHead, url: to, scopes: reading(repository), header: http.Header{"Accept": accept}, as: http.StatusOK,
 	})
 	if err != nil {
 		return Manifest{}, err
 	}
 	answer.Body.Close()
 	m := Manifest{MediaType: answer.Header.Get("Content-Type"), Size: answer.ContentLength}
-	if text := answer.Header.Get("Docker-Content-Digest"); text != "" {
-		if m.Digest, err = oci.ParseDigest(text); err != nil {
-			return Manifest{}, ErrAnswer.With("its digest of the manifest is none: %q", short(text))
-		}
+	if m.Digest, err = said(answer); err != nil {
+		return Manifest{}, err
 	}
-	if d, err := oci.ParseDigest(ref); err == nil && m.Digest != "" && m.Digest != d {
-		return Manifest{}, ErrAnswer.With("it says that the manifest has the digest %s", m.Digest)
+	if d, err := oci.ParseDigest(ref); err == nil {
+		if m.Digest != "" && m.Digest != d && m.Digest.Algorithm() == d.Algorithm() {
+			return Manifest{}, ErrAnswer.With("it says that the manifest has the digest %s", m.Digest)
+		}
+		m.Digest = d
 	}
 	return m, nil
+}
+
+// said returns the digest that an answer names, or nothing. For what was asked for
+// by its digest it may be one of another algorithm.
+func said(answer *http.Response) (oci.Digest, error) {
+	text := answer.Header.Get("Docker-Content-Digest")
+	if text == "" {
+		return "", nil
+	}
+	d, err := oci.ParseDigest(text)
+	if err != nil {
+		return "", ErrAnswer.With("its digest of the manifest is none: %q", short(text))
+	}
+	return d, nil
 }
 
 // Manifest returns a manifest of at most oci.MaxManifest bytes. One that was asked
 // for by its digest has it; of one that was asked for by a tag the registry does
 // not say another.
 func (r *Registry) Manifest(ctx context.Context, repository, ref string) (Manifest, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	to, err := r.manifest(repository, ref)
+	if err != nil {
+		return Manifest{}, err
+	}
+	ctx, cancel := r.within(ctx)
 	defer cancel()
 	answer, err := r.ask(ctx, request{
-		method: http.MethodGet, url: r.v2(repository, "manifests/"+ref), scopes: reading(repository), header: http.Header{"Accept": accept}, as: http.StatusOK,
+		method: http.MethodGet, url: to, scopes: reading(repository), header: http.Header{"Accept": accept}, as: http.StatusOK,
 	})
 	if err != nil {
 		return Manifest{}, err
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, oci.MaxManifest+1))
-	switch {
-	case err != nil:
-		return Manifest{}, unreachable(err)
-	case len(body) > oci.MaxManifest:
-		return Manifest{}, ErrAnswer.With("the manifest has more than %d bytes", oci.MaxManifest)
+	body, err := content(answer, oci.MaxManifest)
+	if err != nil {
+		return Manifest{}, err
 	}
 	want, err := oci.ParseDigest(ref)
 	if err != nil {
-		want, err = oci.ParseDigest(answer.Header.Get("Docker-Content-Digest"))
+		if want, err = said(answer); err != nil {
+			return Manifest{}, err
+		}
 	}
-	algorithm := oci.SHA256
-	if err == nil {
-		algorithm = want.Algorithm()
-	}
-	d := oci.Sum(algorithm, body)
-	if err == nil && d != want {
+	d := oci.Sum(cmp.Or(want.Algorithm(), oci.SHA256), body)
+	if want != "" && d != want {
 		return Manifest{}, ErrAnswer.With("the manifest should have the digest %s and has %s", want, d)
 	}
 	return Manifest{Digest: d, MediaType: answer.Header.Get("Content-Type"), Size: int64(len(body)), Body: body}, nil
@@ -99,9 +146,13 @@ func (r *Registry) Manifest(ctx context.Context, repository, ref string) (Manife
 
 // StatBlob returns the size of a blob, or -1 where the registry does not say it.
 func (r *Registry) StatBlob(ctx context.Context, repository string, d oci.Digest) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	to, err := r.blob(repository, d)
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := r.within(ctx)
 	defer cancel()
-	answer, err := r.ask(ctx, request{method: http.MethodHead, url: r.v2(repository, "blobs/"+string(d)), scopes: reading(repository), as: http.StatusOK})
+	answer, err := r.ask(ctx, request{method: http.MethodHead, url: to, scopes: reading(repository), as: http.StatusOK})
 	if err != nil {
 		return 0, err
 	}
@@ -114,18 +165,24 @@ func (r *Registry) StatBlob(ctx context.Context, repository string, d oci.Digest
 // digest. The error of a read is ErrUnavailable where the connection breaks or
 // stands still.
 func (r *Registry) Blob(ctx context.Context, repository string, d oci.Digest, offset int64) (io.ReadCloser, int64, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	s := &stream{cancel: cancel, left: -1}
-	s.timer = time.AfterFunc(stallTime, cancel)
-	q := request{method: http.MethodGet, url: r.v2(repository, "blobs/"+string(d)), scopes: reading(repository), whole: true, header: http.Header{}}
+	to, err := r.blob(repository, d)
+	if err != nil {
+		return nil, 0, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	s := &stream{cancel: cancel, stall: r.times.stall, left: -1}
+	s.timer = time.AfterFunc(s.stall, func() { cancel(errStalled) })
+	q := request{method: http.MethodGet, url: to, scopes: reading(repository), whole: true, header: http.Header{}}
 	if offset > 0 {
 		q.header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
 	}
-	answer, err := r.ask(ctx, q)
+	answer, err := r.ask(ctx, q) //nolint:bodyclose // the stream closes it
 	if err != nil {
 		s.end()
 		return nil, 0, err
 	}
+	s.timer.Stop()
+	s.ctx = ctx
 	s.body = answer.Body
 	size, err := s.begin(answer, offset)
 	if err != nil {
@@ -135,11 +192,16 @@ func (r *Registry) Blob(ctx context.Context, repository string, d oci.Digest, of
 	return s, size, nil
 }
 
-// A stream is the body of an answer that is given up where it stands still.
+var errStalled = ErrUnavailable.With("no byte came or went for too long")
+
+// A stream is the body of an answer that is given up where it stands still. Time
+// that its reader takes does not count.
 type stream struct {
 	body   io.ReadCloser
-	cancel context.CancelFunc
+	ctx    context.Context // of the request
+	cancel context.CancelCauseFunc
 	timer  *time.Timer
+	stall  time.Duration
 	left   int64 // -1: not known
 }
 
@@ -160,8 +222,11 @@ func (s *stream) begin(answer *http.Response, offset int64) (int64, error) {
 	}
 	s.left = size
 	if offset > 0 { // it knows no ranges
-		if _, err := io.CopyN(io.Discard, s, offset); err != nil {
-			return 0, unreachable(err)
+		switch _, err := io.CopyN(io.Discard, s, offset); {
+		case errors.Is(err, io.EOF):
+			return 0, ErrAnswer.With("the blob has not as many bytes as were read of it before")
+		case err != nil:
+			return 0, err
 		}
 	}
 	return size, nil
@@ -194,22 +259,18 @@ func (s *stream) Read(p []byte) (int, error) {
 	if s.left > 0 && int64(len(p)) > s.left {
 		p = p[:s.left]
 	}
+	s.timer.Reset(s.stall)
 	n, err := s.body.Read(p)
-	if n > 0 {
-		if s.left > 0 {
-			s.left -= int64(n)
-		}
-		s.timer.Reset(stallTime)
-		if s.left == 0 {
-			s.timer.Stop() // the answer to what was sent may take longer
-		}
+	s.timer.Stop()
+	if s.left > 0 {
+		s.left -= int64(n)
 	}
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF) && s.left <= 0:
 		err = io.EOF
-	case errors.Is(err, context.Canceled):
-		err = ErrUnavailable.With("the blob's bytes stopped coming")
+	case s.ctx.Err() != nil:
+		err = unreachable(s.ctx, err)
 	default:
 		err = ErrUnavailable.With("the blob broke off: %s", short(err.Error()))
 	}
@@ -224,16 +285,20 @@ func (s *stream) Close() error {
 
 func (s *stream) end() {
 	s.timer.Stop()
-	s.cancel()
+	s.cancel(nil)
 }
 
 // DeleteManifest deletes what a tag or a digest names. By a tag, only that goes
 // where the registry can do so; where it cannot, the error is ErrUnsupported.
 func (r *Registry) DeleteManifest(ctx context.Context, repository, ref string) error {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	to, err := r.manifest(repository, ref)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := r.within(ctx)
 	defer cancel()
 	answer, err := r.ask(ctx, request{
-		method: http.MethodDelete, url: r.v2(repository, "manifests/"+ref), scopes: []string{"repository:" + repository + ":delete,pull"}, whole: true,
+		method: http.MethodDelete, url: to, scopes: []string{"repository:" + repository + ":delete,pull"}, whole: true,
 	})
 	if err != nil {
 		return err
@@ -243,16 +308,20 @@ func (r *Registry) DeleteManifest(ctx context.Context, repository, ref string) e
 }
 
 const (
-	maxList  = 8 << 20 // bytes of a page
-	maxPages = 100_000
-	pageSize = 1000
+	maxList      = 8 << 20 // bytes of a page
+	maxPages     = 100_000
+	pageSize     = 1000
+	maxReferrers = 10_000
 )
 
 // Tags calls fn for each page of a repository's tags. Those that are none are
 // left out.
 func (r *Registry) Tags(ctx context.Context, repository string, fn func(tags []string) error) error {
-	first := r.v2(repository, "tags/list") + "?n=" + strconv.Itoa(pageSize)
-	return r.pages(ctx, first, reading(repository), nil, func(answer *http.Response) error {
+	first, err := r.v2(repository, "tags/list")
+	if err != nil {
+		return err
+	}
+	return r.pages(ctx, first+"?n="+strconv.Itoa(pageSize), reading(repository), nil, func(answer *http.Response) error {
 		var body struct{ Tags []string }
 		if err := object(answer, maxList, &body); err != nil {
 			return err
@@ -266,7 +335,7 @@ func (r *Registry) Tags(ctx context.Context, repository string, fn func(tags []s
 // or another fault of the registry's, where there is no such list.
 func (r *Registry) Repositories(ctx context.Context, fn func(names []string) error) error {
 	keep := func(names []string) error {
-		return fn(slices.DeleteFunc(names, func(n string) bool { return oci.CheckRepository(n) != nil }))
+		return fn(slices.DeleteFunc(names, func(n string) bool { return checkRepository(n) != nil }))
 	}
 	if list := r.vendor.repositories; list != nil {
 		return list(ctx, r, keep)
@@ -283,37 +352,52 @@ func (r *Registry) Repositories(ctx context.Context, fn func(names []string) err
 
 // Referrers returns the descriptors of the artifacts whose subject a digest is, by
 // the registry's list or, where it has none, by the tag that stands for one
-// (distribution specification, "Referrers Tag Schema").
-func (r *Registry) Referrers(ctx context.Context, repository string, d oci.Digest) ([]oci.Descriptor, error) {
-	var all []oci.Descriptor
-	collect := func(body []byte) error {
+// (distribution specification, "Referrers Tag Schema"). There are at most 10,000.
+func (r *Registry) Referrers(ctx context.Context, repository string, d oci.Digest) (all []oci.Descriptor, err error) {
+	if _, err := oci.ParseDigest(string(d)); err != nil {
+		return nil, err
+	}
+	first, err := r.v2(repository, "referrers/"+string(d))
+	if err != nil {
+		return nil, err
+	}
+	read := func(body []byte) error {
 		m, err := oci.ParseManifest(oci.MediaTypeImageIndex, body)
 		if err != nil {
 			return ErrAnswer.With("its list of referrers is no index")
 		}
-		all = append(all, m.Children...)
+		if all = append(all, m.Children...); len(all) > maxReferrers {
+			return ErrAnswer.With("it has more than %d referrers", maxReferrers)
+		}
 		return nil
 	}
 	header := http.Header{"Accept": {oci.MediaTypeImageIndex}}
-	err := r.pages(ctx, r.v2(repository, "referrers/"+string(d)), reading(repository), header, func(answer *http.Response) error {
+	err = r.pages(ctx, first, reading(repository), header, func(answer *http.Response) error {
 		defer answer.Body.Close()
-		body, err := io.ReadAll(io.LimitReader(answer.Body, oci.MaxManifest+1))
+		body, err := content(answer, oci.MaxManifest)
 		if err != nil {
-			return unreachable(err)
+			return err
 		}
-		return collect(body)
+		return read(body)
 	})
-	if !fault.OfKind(err, fault.NotFound) && !fault.OfKind(err, fault.Unsupported) {
-		return all, err
-	}
-	m, err := r.Manifest(ctx, repository, strings.Replace(string(d), ":", "-", 1))
-	if fault.OfKind(err, fault.NotFound) {
-		return nil, nil
+	if fault.OfKind(err, fault.NotFound) || fault.OfKind(err, fault.Unsupported) {
+		all = nil
+		var m Manifest
+		if m, err = r.Manifest(ctx, repository, referrersTag(d)); err == nil {
+			err = read(m.Body)
+		} else if fault.OfKind(err, fault.NotFound) {
+			err = nil
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return all, collect(m.Body)
+	return all, nil
+}
+
+// referrersTag is the tag that stands for the list of referrers.
+func referrersTag(d oci.Digest) string {
+	return string(d.Algorithm()) + "-" + d.Hex()[:64]
 }
 
 // pages reads a list and what its answers' Link headers lead on to (RFC 8288),
@@ -337,7 +421,7 @@ func (r *Registry) pages(ctx context.Context, first string, scopes []string, hea
 }
 
 func (r *Registry) page(ctx context.Context, at *url.URL, scopes []string, header http.Header, fn func(*http.Response) error) (next *url.URL, err error) {
-	asking, cancel := context.WithTimeout(ctx, askTime)
+	asking, cancel := r.within(ctx)
 	defer cancel()
 	answer, err := r.ask(asking, request{method: http.MethodGet, url: at.String(), scopes: scopes, header: header, as: http.StatusOK})
 	if err != nil {
@@ -352,13 +436,21 @@ func (r *Registry) page(ctx context.Context, at *url.URL, scopes []string, heade
 	return next, fn(answer)
 }
 
+// nextLink returns the target of the link to the next page, or nothing. A target
+// may have commas.
 func nextLink(headers []string) string {
 	for _, h := range headers {
-		for part := range strings.SplitSeq(h, ",") {
-			target, rest, ok := strings.Cut(strings.TrimSpace(part), ">")
-			if ok && strings.HasPrefix(target, "<") && strings.Contains(strings.ReplaceAll(rest, `"`, ""), "rel=next") {
-				return target[1:]
+		for {
+			_, rest, _ := strings.Cut(h, "<")
+			target, rest, found := strings.Cut(rest, ">")
+			if !found {
+				break
 			}
+			about, _, _ := strings.Cut(rest, "<")
+			if strings.Contains(strings.ReplaceAll(about, `"`, ""), "rel=next") {
+				return target
+			}
+			h = rest
 		}
 	}
 	return ""

@@ -1,10 +1,8 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -24,7 +22,7 @@ func (r *Registry) api(ctx context.Context, method, path string, query url.Value
 			return nil, err
 		}
 		q.header.Set("Content-Type", "application/json")
-		q.body, q.size = func() (io.Reader, error) { return bytes.NewReader(text), nil }, int64(len(text))
+		q.body, q.size = bytesOf(text), int64(len(text))
 	}
 	q.password = true
 	return r.ask(ctx, q)
@@ -59,7 +57,7 @@ func harborRepositories(ctx context.Context, r *Registry, fn func([]string) erro
 }
 
 func (r *Registry) harborPage(ctx context.Context, page int) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := r.within(ctx)
 	defer cancel()
 	query := url.Values{"page": {strconv.Itoa(page)}, "page_size": {strconv.Itoa(harborPage)}, "sort": {"name"}}
 	answer, err := r.api(ctx, http.MethodGet, "repositories", query, nil)
@@ -83,7 +81,7 @@ func (r *Registry) Prepare(ctx context.Context, project string, public bool) err
 	if r.kind != Harbor {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := r.within(ctx)
 	defer cancel()
 	answer, err := r.api(ctx, http.MethodHead, "projects", url.Values{"project_name": {project}}, nil)
 	if err == nil {
@@ -112,8 +110,14 @@ func (r *Registry) Labels(ctx context.Context, repository, digest string) ([]str
 	if r.kind != Harbor {
 		return nil, nil
 	}
+	if err := oci.CheckRepository(repository); err != nil {
+		return nil, err
+	}
+	if _, err := oci.ParseReference(digest); err != nil {
+		return nil, err
+	}
 	project, rest := oci.SplitRepository(repository)
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := r.within(ctx)
 	defer cancel()
 	// The name of a repository is escaped twice, so that no proxy in between makes
 	// a path of it.

@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,23 +18,32 @@ import (
 
 // PushManifest writes a manifest under a tag or its digest.
 func (r *Registry) PushManifest(ctx context.Context, repository, ref, mediaType string, body []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	to, err := r.manifest(repository, ref)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := r.within(ctx)
 	defer cancel()
 	answer, err := r.ask(ctx, request{
-		method: http.MethodPut, url: r.v2(repository, "manifests/"+ref), scopes: writing(repository), whole: true,
-		header: http.Header{"Content-Type": {mediaType}}, size: int64(len(body)),
-		body: func() (io.Reader, error) { return bytes.NewReader(body), nil },
+		method: http.MethodPut, url: to, scopes: writing(repository), whole: true,
+		header: http.Header{"Content-Type": {mediaType}}, body: bytesOf(body), size: int64(len(body)),
 	})
 	if err != nil {
 		return err
 	}
 	defer drain(answer)
-	if said := answer.Header.Get("Docker-Content-Digest"); said != "" {
-		if d, err := oci.ParseDigest(said); err != nil || oci.Sum(d.Algorithm(), body) != d {
-			return ErrAnswer.With("it has stored the manifest under another digest: %q", short(said))
-		}
+	d, err := said(answer)
+	if err != nil {
+		return err
+	}
+	if d != "" && oci.Sum(d.Algorithm(), body) != d {
+		return ErrAnswer.With("it has stored the manifest under another digest: %s", d)
 	}
 	return nil
+}
+
+func bytesOf(b []byte) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
 }
 
 // A Source is content that is to be written.
@@ -52,19 +62,22 @@ type Source struct {
 // Limits of pushes.
 const (
 	atOnce   = 1 << 20 // a blob of so few bytes is sent in one piece, or anew
-	maxTries = 5       // that go on with a blob
+	maxTries = 5       // that go on with a blob and bring it no further by atOnce
 )
 
 // PushBlob writes a blob that is not there yet, and reports whether its bytes
 // were sent: not where the registry could take it from another repository. Where
-// the connection breaks it goes on from where the registry stands.
+// the connection breaks it goes on from where the registry stands. An error of
+// the source is returned as it is.
 func (r *Registry) PushBlob(ctx context.Context, repository string, s Source) (sent bool, err error) {
-	at, mounted, err := r.begin(ctx, repository, s)
-	if err != nil || mounted {
+	if _, err := oci.ParseDigest(string(s.Digest)); err != nil {
 		return false, err
 	}
-	u := &upload{r: r, repository: repository, source: s, at: at}
-	if s.Size > atOnce || s.Chunk > 0 && s.Size > s.Chunk {
+	u, err := r.begin(ctx, repository, s)
+	if err != nil || u == nil {
+		return false, err
+	}
+	if s.Size > atOnce || u.source.Chunk > 0 && s.Size > u.source.Chunk {
 		if err := u.pieces(ctx); err != nil {
 			return true, err
 		}
@@ -72,41 +85,55 @@ func (r *Registry) PushBlob(ctx context.Context, repository string, s Source) (s
 	return true, u.finish(ctx)
 }
 
-// begin starts an upload and returns where it is to be sent.
-func (r *Registry) begin(ctx context.Context, repository string, s Source) (at *url.URL, mounted bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+// begin starts an upload. It returns nil where the registry had the blob in
+// another repository.
+func (r *Registry) begin(ctx context.Context, repository string, s Source) (*upload, error) {
+	to, err := r.v2(repository, "blobs/uploads/")
+	if err != nil {
+		return nil, err
+	}
+	asking, cancel := r.within(ctx)
 	defer cancel()
-	q := request{method: http.MethodPost, url: r.v2(repository, "blobs/uploads/"), scopes: writing(repository), whole: true, body: nothing}
+	q := request{method: http.MethodPost, url: to, scopes: writing(repository), whole: true}
 	if s.From != "" {
 		q.url += "?" + url.Values{"mount": {string(s.Digest)}, "from": {s.From}}.Encode()
 		q.scopes = append(q.scopes, reading(s.From)...)
 	}
-	answer, err := r.ask(ctx, q)
-	if s.From != "" && fault.OfKind(err, fault.Denied) { // of the other repository
+	answer, err := r.ask(asking, q)
+	if s.From != "" && !errors.Is(err, ErrLimited) && !errors.Is(err, ErrUnavailable) && errors.As(err, new(*fault.Fault)) {
+		// It should have begun an upload, but may say anything of the other repository.
 		s.From = ""
 		return r.begin(ctx, repository, s)
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	drain(answer)
 	switch answer.StatusCode {
 	case http.StatusCreated:
-		return nil, true, nil
+		if s.From == "" {
+			break
+		}
+		return nil, nil
 	case http.StatusAccepted:
-		at, err = location(answer)
-		return at, false, err
+		at, err := r.location(answer)
+		if least, err := strconv.ParseInt(answer.Header.Get("OCI-Chunk-Min-Length"), 10, 64); err == nil && s.Chunk > 0 {
+			s.Chunk = max(s.Chunk, least)
+		}
+		return &upload{r: r, repository: repository, source: s, at: at}, err
 	}
-	return nil, false, ErrAnswer.With("%d where an upload was to begin", answer.StatusCode)
+	return nil, ErrAnswer.With("%d where an upload was to begin", answer.StatusCode)
 }
 
-func nothing() (io.Reader, error) { return http.NoBody, nil }
-
 // location returns where an upload goes on.
-func location(answer *http.Response) (*url.URL, error) {
-	at, err := answer.Request.URL.Parse(answer.Header.Get("Location"))
-	if err != nil || answer.Header.Get("Location") == "" {
+func (r *Registry) location(answer *http.Response) (*url.URL, error) {
+	text := answer.Header.Get("Location")
+	at, err := answer.Request.URL.Parse(text)
+	switch {
+	case err != nil || text == "" || at.Host == "" || at.User != nil || at.Scheme != "http" && at.Scheme != "https":
 		return nil, ErrAnswer.With("it does not say where the upload goes on")
+	case r.base.Scheme == "https" && at.Scheme != "https":
+		return nil, ErrAnswer.With("it has the upload go on without TLS, at %s", short(at.Host))
 	}
 	return at, nil
 }
@@ -122,26 +149,26 @@ type upload struct {
 
 // pieces sends all bytes, and goes on where the connection breaks.
 func (u *upload) pieces(ctx context.Context) error {
+	var best int64 // how far it came when tries were last counted from the beginning
 	for tries := 0; u.size < u.source.Size; {
-		before := u.size
 		err := u.piece(ctx)
 		if err == nil {
-			tries = 0
+			tries, best = 0, u.size
 			continue
 		}
-		if tries++; tries == maxTries || ctx.Err() != nil || !fault.OfKind(err, fault.Unavailable) {
+		if tries++; tries == maxTries || ctx.Err() != nil || !fault.OfKind(err, fault.Unavailable) || errors.Is(err, ErrAnswer) && !errors.Is(err, errRange) {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(time.Duration(tries) * 500 * time.Millisecond):
+		case <-time.After(time.Duration(tries) * u.r.times.pause):
 		}
-		if found := u.stand(ctx); found != nil {
+		if u.stand(ctx) != nil {
 			return err // the upload is gone: what broke it is the cause
 		}
-		if u.size > before {
-			tries = 0
+		if u.size >= best+atOnce {
+			tries, best = 0, u.size
 		}
 	}
 	return nil
@@ -153,55 +180,103 @@ func (u *upload) piece(ctx context.Context) error {
 	if u.source.Chunk > 0 {
 		n = min(n, u.source.Chunk)
 	}
-	answer, err := u.send(ctx, http.MethodPatch, u.at.String(), n, http.Header{
+	at, err := u.send(ctx, http.MethodPatch, u.at.String(), n, http.Header{
 		"Content-Type": {"application/octet-stream"}, "Content-Range": {fmt.Sprintf("%d-%d", u.size, u.size+n-1)},
 	})
 	if err != nil {
 		return err
 	}
-	if u.at, err = location(answer); err != nil {
-		return err
-	}
-	u.size += n
+	u.at, u.size = at, u.size+n
 	return nil
 }
 
-// send sends n bytes from where the upload stands.
-func (u *upload) send(ctx context.Context, method, to string, n int64, h http.Header) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	q := request{method: method, url: to, scopes: writing(u.repository), whole: true, header: h, size: n, body: nothing}
-	if n > 0 {
-		content, err := u.source.Open(ctx, u.size)
-		if err != nil {
-			return nil, err
-		}
-		body := &stream{body: content, cancel: cancel, left: n, timer: time.AfterFunc(stallTime, cancel)}
-		defer body.end()
-		q.once, q.body = true, func() (io.Reader, error) { return io.NopCloser(body), nil }
-		defer content.Close()
-	}
-	answer, err := u.r.ask(ctx, q)
-	if err != nil {
+// send sends n bytes from where the upload stands, and returns where it goes on
+// after a PATCH.
+func (u *upload) send(ctx context.Context, method, to string, n int64, h http.Header) (*url.URL, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	guard := time.AfterFunc(u.r.times.answer(n), func() { cancel(errStalled) })
+	defer guard.Stop()
+	answer, err := u.r.ask(ctx, request{
+		method: method, url: to, scopes: writing(u.repository), whole: true, header: h, size: n,
+		body: func() (io.ReadCloser, error) {
+			content, err := u.source.Open(ctx, u.size)
+			if err != nil {
+				return nil, &sourceError{err}
+			}
+			return &sending{content, guard, u.r.times, n}, nil
+		},
+	})
+	var source *sourceError
+	switch {
+	case errors.As(err, &source):
+		return nil, source.err
+	case errors.Is(err, ErrNotFound):
+		return nil, ErrUnavailable.With("it has forgotten the upload").Because(err)
+	case err != nil:
 		return nil, err
 	}
 	drain(answer)
-	return answer, nil
+	if method != http.MethodPatch {
+		return nil, nil
+	}
+	return u.r.location(answer)
+}
+
+// A sourceError is why content could not be read that was to be sent.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
+
+// A sending is the body of a request that is given up where it stands still.
+type sending struct {
+	io.ReadCloser
+	guard *time.Timer
+	times times
+	left  int64
+}
+
+// Read implements io.Reader.
+func (s *sending) Read(p []byte) (int, error) {
+	if s.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := s.ReadCloser.Read(p[:min(int64(len(p)), s.left)])
+	s.left -= int64(n)
+	s.guard.Reset(s.times.answer(s.left))
+	switch {
+	case s.left == 0 || err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF):
+		err = fmt.Errorf("%d bytes of what is sent are missing: %w", s.left, io.ErrUnexpectedEOF)
+	}
+	return n, &sourceError{err}
+}
+
+// answer is how long a request whose body lacks n bytes may stand still.
+func (t times) answer(n int64) time.Duration {
+	if n > 0 {
+		return t.stall
+	}
+	return t.hash + t.ask
 }
 
 // stand asks how much of the upload the registry has.
 func (u *upload) stand(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := u.r.within(ctx)
 	defer cancel()
-	answer, err := u.r.ask(ctx, request{method: http.MethodGet, url: u.at.String(), scopes: writing(u.repository), as: http.StatusNoContent})
+	answer, err := u.r.ask(ctx, request{method: http.MethodGet, url: u.at.String(), scopes: writing(u.repository), whole: true})
 	if err != nil {
 		return err
 	}
 	drain(answer)
 	if where := answer.Header.Get("Location"); where != "" {
-		if u.at, err = location(answer); err != nil {
+		at, err := u.r.location(answer)
+		if err != nil {
 			return err
 		}
+		u.at = at
 	}
 	_, last, found := strings.Cut(strings.TrimPrefix(answer.Header.Get("Range"), "bytes="), "-")
 	end, err := strconv.ParseInt(last, 10, 64)
@@ -217,9 +292,10 @@ func (u *upload) stand(ctx context.Context) error {
 // finish sends what is left and ends the upload.
 func (u *upload) finish(ctx context.Context) error {
 	end := *u.at
-	q := end.Query()
-	q.Set("digest", string(u.source.Digest))
-	end.RawQuery = q.Encode()
+	if end.RawQuery != "" { // which may be signed
+		end.RawQuery += "&"
+	}
+	end.RawQuery += url.Values{"digest": {string(u.source.Digest)}}.Encode()
 	_, err := u.send(ctx, http.MethodPut, end.String(), u.source.Size-u.size, http.Header{"Content-Type": {"application/octet-stream"}})
 	return err
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/outbound"
@@ -50,12 +51,15 @@ type Settings struct {
 	Roots      string // authorities in PEM that are trusted in place of the machine's; empty: none
 }
 
-// Limits of time.
-const (
-	headerTime = 5 * time.Minute  // a registry may hash a whole blob before it answers
-	askTime    = time.Minute      // for what has a small answer
-	stallTime  = 60 * time.Second // without a byte of a body
-)
+// times are limits of time.
+type times struct {
+	hash  time.Duration // for an answer to begin: a registry may hash a whole blob before
+	ask   time.Duration // for what has a small answer
+	stall time.Duration // without a byte of a body
+	pause time.Duration // before an upload that broke goes on; more each time
+}
+
+var usual = times{hash: 5 * time.Minute, ask: time.Minute, stall: time.Minute, pause: 500 * time.Millisecond}
 
 // A Registry is a client of one. It is safe for concurrent use. Its owner closes
 // it.
@@ -68,6 +72,7 @@ type Registry struct {
 	skipVerify bool
 	out        *outbound.Client
 	auth       authority
+	times      times
 
 	mu     sync.Mutex
 	budget Budget
@@ -82,7 +87,8 @@ type Budget struct {
 	At        time.Time // when it said so
 }
 
-// Open returns a client, or ErrSettings. It connects to nothing yet.
+// Open returns a client, or ErrSettings, or what the rules say of the URL. It
+// connects to nothing yet.
 func Open(r outbound.Rules, s Settings) (*Registry, error) {
 	v, known := vendors[s.Kind]
 	if !known {
@@ -105,7 +111,8 @@ func Open(r outbound.Rules, s Settings) (*Registry, error) {
 	}
 	reg := &Registry{
 		kind: s.Kind, vendor: v, base: base, account: s.Account, secret: s.Secret, skipVerify: s.SkipVerify,
-		out: outbound.Trusting(roots, r, outbound.Limits{Header: headerTime, Whole: outbound.Unlimited}),
+		out:   outbound.Trusting(roots, r, outbound.Limits{Header: usual.hash, Whole: outbound.Unlimited}),
+		times: usual,
 	}
 	reg.auth.reset(reg)
 	return reg, nil
@@ -153,7 +160,7 @@ func (r *Registry) Budget() Budget {
 
 // Ping asks whether the registry is there and takes the credentials.
 func (r *Registry) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := r.within(ctx)
 	defer cancel()
 	if check := r.vendor.check; check != nil && r.account != "" {
 		return check(ctx, r)
@@ -166,10 +173,24 @@ func (r *Registry) Ping(ctx context.Context) error {
 	return nil
 }
 
-// unreachable says in a fault why nothing came of a request.
-func unreachable(err error) error {
-	var f *fault.Fault
+// within bounds the time of what has a small answer.
+func (r *Registry) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, r.times.ask, ErrUnavailable.With("it takes longer than %s", r.times.ask))
+}
+
+// unreachable says why nothing came of a request with the context: in a fault,
+// but where the caller gave up, and in a sourceError.
+func unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	var (
+		f      *fault.Fault
+		source *sourceError
+	)
 	switch {
+	case errors.As(err, &source):
+		return source
 	case errors.As(err, &f):
 		return f
 	case errors.Is(err, context.Canceled):
@@ -186,7 +207,7 @@ func unreachable(err error) error {
 // characters.
 func short(text string) string {
 	text = strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
+		if !unicode.IsPrint(c) {
 			return ' '
 		}
 		return c

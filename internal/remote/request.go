@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -22,11 +23,10 @@ type request struct {
 	// password has the name and the password sent, whatever the registry asked for.
 	password bool
 	header   http.Header
-	body     func() (io.Reader, error) // called for each try; nil: none
-	size     int64                     // of the body; -1: not known
-	once     bool                      // the body cannot be sent a second time
-	whole    bool                      // statuses from 200 to 299 are no error, any other is
-	as       int                       // and the one status that is none, where it is not 0
+	body     func() (io.ReadCloser, error) // called for each try; nil: none
+	size     int64                         // of the body
+	whole    bool                          // statuses from 200 to 299 are no error, any other is
+	as       int                           // and the one status that is none, where it is not 0
 }
 
 // ask sends a request with what it needs to be allowed, and returns the answer,
@@ -42,9 +42,6 @@ func (r *Registry) ask(ctx context.Context, q request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		if q.once {
-			return nil, ErrUnavailable.With("the token ended before the body could be sent")
-		}
 		if answer, err = r.send(ctx, q); err != nil {
 			return nil, err
 		}
@@ -54,24 +51,19 @@ func (r *Registry) ask(ctx context.Context, q request) (*http.Response, error) {
 
 // judge returns an answer of a status that is none of a failure.
 func (r *Registry) judge(q request, answer *http.Response) (*http.Response, error) {
-	r.note(answer.Header)
+	if r.ours(answer.Request.URL) {
+		r.note(answer.Header)
+	}
 	if q.as != 0 && answer.StatusCode == q.as || q.whole && answer.StatusCode/100 == 2 {
 		return answer, nil
 	}
 	defer drain(answer)
-	return nil, failure(answer)
+	return nil, failure(answer, reason(answer))
 }
 
 // send sends a request once.
 func (r *Registry) send(ctx context.Context, q request) (*http.Response, error) {
-	var body io.Reader
-	if q.body != nil {
-		var err error
-		if body, err = q.body(); err != nil {
-			return nil, err
-		}
-	}
-	hr, err := http.NewRequestWithContext(ctx, q.method, q.url, body)
+	hr, err := http.NewRequestWithContext(ctx, q.method, q.url, nil)
 	if err != nil {
 		return nil, ErrAnswer.With("it names a URL that is none")
 	}
@@ -79,12 +71,6 @@ func (r *Registry) send(ctx context.Context, q request) (*http.Response, error) 
 		hr.Header[name] = values
 	}
 	hr.Header.Set("User-Agent", UserAgent)
-	if q.body != nil {
-		hr.ContentLength = q.size
-		if q.size == 0 {
-			hr.Body = http.NoBody
-		}
-	}
 	switch {
 	case !r.ours(hr.URL):
 	case q.password:
@@ -96,9 +82,15 @@ func (r *Registry) send(ctx context.Context, q request) (*http.Response, error) 
 			return nil, err
 		}
 	}
+	if q.body != nil && q.size > 0 {
+		if hr.Body, err = q.body(); err != nil {
+			return nil, err
+		}
+		hr.ContentLength, hr.GetBody = q.size, q.body
+	}
 	answer, err := r.out.Do(hr, r.skipVerify)
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, unreachable(ctx, err)
 	}
 	return answer, nil
 }
@@ -106,7 +98,15 @@ func (r *Registry) send(ctx context.Context, q request) (*http.Response, error) 
 // ours reports whether a URL is of the server that the credentials are for: of
 // its scheme, host and port.
 func (r *Registry) ours(u *url.URL) bool {
-	return u.Scheme == r.base.Scheme && strings.EqualFold(u.Host, r.base.Host)
+	return origin(u) == origin(r.base)
+}
+
+func origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + " " + port
 }
 
 func drain(answer *http.Response) {
@@ -114,9 +114,9 @@ func drain(answer *http.Response) {
 	answer.Body.Close()
 }
 
-// failure says what an answer's status means.
-func failure(answer *http.Response) error {
-	said := strings.TrimSpace(strconv.Itoa(answer.StatusCode) + " " + reason(answer))
+// failure says what an answer's status means, for a reason.
+func failure(answer *http.Response, why string) error {
+	said := strings.TrimSpace(strconv.Itoa(answer.StatusCode) + " " + why)
 	switch code := answer.StatusCode; {
 	case code == http.StatusNotFound:
 		return ErrNotFound.With("%s", said)
@@ -138,10 +138,15 @@ func failure(answer *http.Response) error {
 			f = f.Detailed(map[string]int{"retry_after": int(after.Seconds())})
 		}
 		return f
+	case code == http.StatusRequestedRangeNotSatisfiable:
+		return ErrAnswer.With("%s", said).Because(errRange)
 	default:
 		return ErrAnswer.With("%s", said)
 	}
 }
+
+// errRange is why an answer is an error that asks for another part of a body.
+var errRange = errors.New("another part is wanted")
 
 // reason returns the first message of an error as the distribution specification
 // has it, in short.
@@ -207,14 +212,27 @@ func amount(text string) (n int, window time.Duration, ok bool) {
 // object reads an answer of at most n bytes as JSON.
 func object(answer *http.Response, n int64, into any) error {
 	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, n+1))
-	switch {
-	case err != nil:
-		return unreachable(err)
-	case int64(len(text)) > n:
-		return ErrAnswer.With("it has more than %d bytes", n)
-	case json.Unmarshal(text, into) != nil:
+	text, err := content(answer, n)
+	if err != nil {
+		return err
+	}
+	if json.Unmarshal(text, into) != nil {
 		return ErrAnswer.With("it is not the JSON that was asked for")
 	}
 	return nil
+}
+
+// content reads an answer of at most n bytes.
+func content(answer *http.Response, n int64) ([]byte, error) {
+	if answer.ContentLength > n {
+		return nil, ErrAnswer.With("it has more than %d bytes", n)
+	}
+	text, err := io.ReadAll(io.LimitReader(answer.Body, n+1))
+	switch {
+	case err != nil:
+		return nil, unreachable(answer.Request.Context(), err)
+	case int64(len(text)) > n:
+		return nil, ErrAnswer.With("it has more than %d bytes", n)
+	}
+	return text, nil
 }

@@ -1,0 +1,35 @@
+package remote
+
+import (
+	"net/url"
+	"time"
+)
+
+var (
+	AmazonRequest = amazonRequest
+	Short         = short
+)
+
+// Trusted is trusted, of URLs as text.
+func Trusted(registry, realm string) bool {
+	a, err := url.Parse(registry)
+	if err != nil {
+		panic(err)
+	}
+	b, err := url.Parse(realm)
+	if err != nil {
+		panic(err)
+	}
+	return trusted(a, b)
+}
+
+// Hurry has the registry given up after a time without a byte, and what broke
+// tried again at once.
+func (r *Registry) Hurry(stall time.Duration) {
+	r.times.stall, r.times.pause = stall, time.Millisecond
+}
+
+// HurryAll bounds the time of everything.
+func (r *Registry) HurryAll(limit time.Duration) {
+	r.times = times{hash: limit, ask: limit, stall: limit, pause: time.Millisecond}
+}
