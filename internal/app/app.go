@@ -23,6 +23,7 @@ import (
 	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/blob/disk"
 	"github.com/berth-registry/berth/internal/chart"
+	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/gc"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
@@ -78,6 +79,7 @@ type App struct {
 
 	retention *retention.Service
 	webhooks  *webhook.Service
+	endpoints *endpoint.Service
 	out       *outbound.Client // for what people of projects configure
 
 	certificate *certificate // nil without TLS
@@ -169,6 +171,7 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	labels := label.New(sqlstore.NewLabels(d))
+	a.endpoints = endpoint.New(sqlstore.NewEndpoints(d), secret.NewSealer(key), outbound.ForSystem(), log)
 	charts := chart.New(sqlstore.NewCharts(d), artifacts, a.content)
 	rules := immutable.New(sqlstore.NewImmutable(d))
 	a.retention = retention.New(sqlstore.NewRetention(d), remover{a.content, rules}, a.jobs)
@@ -191,7 +194,7 @@ func (a *App) wire(ctx context.Context) error {
 	guard := auth.New(auth.Config{Identity: who, Tokens: tokens, Sessions: a.sessions, Accounts: a.accounts, Settings: a.settings.Get, Events: a.audit})
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
-		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Additions: addition.New(artifacts, a.openBlob),
+		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},
@@ -295,6 +298,9 @@ func (a *App) Close() error {
 	}
 	if a.out != nil {
 		a.out.Close()
+	}
+	if a.endpoints != nil {
+		a.endpoints.Close()
 	}
 	if a.db != nil {
 		errs = append(errs, a.db.Close())

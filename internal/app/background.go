@@ -18,6 +18,8 @@ const (
 
 	garbageReview = 10 * time.Minute // how often what may be garbage is looked at
 
+	healthPoll = 30 * time.Second // how often registries are looked for that are due
+
 	sessionSweep = 10 * time.Minute // how often sessions that have expired are looked for
 )
 

@@ -22,10 +22,11 @@ type readOnly struct {
 // changesNothing are the requests that change no content although their method
 // may, and the one that ends the state.
 var changesNothing = map[string]bool{
-	"PUT /api/v2.0/configurations": true,
-	"POST /c/login":                true,
-	"POST /c/userExists":           true,
-	"POST /service/token":          true,
+	"PUT /api/v2.0/configurations":   true,
+	"POST /api/v2.0/registries/ping": true,
+	"POST /c/login":                  true,
+	"POST /c/userExists":             true,
+	"POST /service/token":            true,
 }
 
 // ServeHTTP stands before all doors.

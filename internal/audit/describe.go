@@ -113,6 +113,12 @@ func (r *Row) rules(fact event.Fact) {
 		r.is("update", "retention_policy", f.Where, numbered(f.Where, f.ID))
 	case event.RetentionPolicyDeleted:
 		r.is("delete", "retention_policy", f.Where, numbered(f.Where, f.ID))
+	case event.EndpointCreated:
+		r.is("create", "registry", event.Where{}, f.Name)
+	case event.EndpointUpdated:
+		r.is("update", "registry", event.Where{}, f.Name, f.Changed...)
+	case event.EndpointDeleted:
+		r.is("delete", "registry", event.Where{}, f.Name)
 	case event.WebhookCreated:
 		r.is("create", "webhook", f.Where, f.Name)
 	case event.WebhookUpdated:

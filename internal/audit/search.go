@@ -19,7 +19,7 @@ var Kinds = []string{
 	"update_artifact", "create_tag", "delete_tag", "delete_blob", "update_repository", "update_robot",
 	"create_label", "update_label", "delete_label",
 	"create_immutable_rule", "update_immutable_rule", "delete_immutable_rule",
-	"create_group", "update_group", "delete_group", "update_quota", "delete_audit_log",
+	"create_group", "update_group", "delete_group", "create_registry", "update_registry", "delete_registry", "update_quota", "delete_audit_log",
 }
 
 // Visible says which rows a list shows: all, or those of some projects.

@@ -64,6 +64,7 @@ var kinds = table(
 	as[RetentionRan], as[WebhookCreated], as[WebhookUpdated], as[WebhookDeleted],
 	as[QuotaUpdated], as[QuotaWarned], as[QuotaExceeded],
 	as[GroupCreated], as[GroupUpdated], as[GroupDeleted],
+	as[EndpointCreated], as[EndpointUpdated], as[EndpointDeleted],
 	as[SettingsUpdated], as[AuditPurged],
 	as[LoggedIn], as[LoggedOut],
 )

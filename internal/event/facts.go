@@ -259,6 +259,22 @@ type (
 	GroupDeleted struct{ Group }
 )
 
+// Endpoint names another registry, as administrators do.
+type Endpoint struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+// EndpointCreated, EndpointUpdated and EndpointDeleted tell of another registry.
+type (
+	EndpointCreated struct{ Endpoint }
+	EndpointUpdated struct {
+		Endpoint
+		Changed []string `json:"changed,omitempty"` // names of the fields, never their values
+	}
+	EndpointDeleted struct{ Endpoint }
+)
+
 // SettingsUpdated says that an administrator changed settings.
 type SettingsUpdated struct {
 	Changed []string `json:"changed"` // their keys, never their values
@@ -304,6 +320,10 @@ func (LabelRemoved) Kind() string      { return "artifact.label_removed" }
 func (ImmutableRuleCreated) Kind() string { return "immutable_rule.created" }
 func (ImmutableRuleUpdated) Kind() string { return "immutable_rule.updated" }
 func (ImmutableRuleDeleted) Kind() string { return "immutable_rule.deleted" }
+
+func (EndpointCreated) Kind() string { return "endpoint.created" }
+func (EndpointUpdated) Kind() string { return "endpoint.updated" }
+func (EndpointDeleted) Kind() string { return "endpoint.deleted" }
 
 func (RetentionPolicyCreated) Kind() string { return "retention_policy.created" }
 func (RetentionPolicyUpdated) Kind() string { return "retention_policy.updated" }

@@ -24,6 +24,7 @@ import (
 	"github.com/berth-registry/berth/internal/addition"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
+	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/label"
@@ -53,6 +54,7 @@ type Config struct {
 	Jobs      *job.Service
 	Retention *retention.Service
 	Webhooks  *webhook.Service
+	Endpoints *endpoint.Service
 
 	Content   *registry.Service
 	Additions *addition.Service

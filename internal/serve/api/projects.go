@@ -290,18 +290,6 @@ type summaryQuota struct {
 	Used resourceList `json:"used"`
 }
 
-type registryBody struct {
-	ID          int64  `json:"id"`
-	URL         string `json:"url"`
-	Name        string `json:"name"`
-	Type        string `json:"type"`
-	Insecure    bool   `json:"insecure"`
-	Description string `json:"description"`
-	Status      string `json:"status"`
-	Created     moment `json:"creation_time"`
-	Updated     moment `json:"update_time"`
-}
-
 func (p projects) summary(ctx context.Context, in *getProject) (*summaryAnswer, error) {
 	s, err := p.projects.Summary(ctx, in.project.ID)
 	if err != nil {

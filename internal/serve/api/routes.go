@@ -191,6 +191,17 @@ func (a *API) routes(c Config) {
 	op(g, "GetSupportedEventTypes", "GET /projects/{project_name_or_id}/webhook/events", project("notification-policy", "read"), wh.kinds)
 	op(a.group("webhookjob"), "ListWebhookJobs", "GET /projects/{project_name_or_id}/webhook/jobs", project("notification-policy", "list"), wh.sent)
 
+	g, rg := a.group("registry"), registries{c.Endpoints}
+	op(g, "listRegistries", "GET /registries", theSystem("registry", "list"), rg.list)
+	op(g, "createRegistry", "POST /registries", theSystem("registry", "create"), rg.create)
+	op(g, "pingRegistry", "POST /registries/ping", theSystem("registry", "read"), rg.ping)
+	op(g, "getRegistry", "GET /registries/{id}", theSystem("registry", "read"), rg.get)
+	op(g, "updateRegistry", "PUT /registries/{id}", theSystem("registry", "update"), rg.update)
+	op(g, "deleteRegistry", "DELETE /registries/{id}", theSystem("registry", "delete"), rg.delete)
+	op(g, "getRegistryInfo", "GET /registries/{id}/info", theSystem("registry", "read"), rg.info)
+	op(g, "listRegistryProviderTypes", "GET /replication/adapters", theSystem("replication-adapter", "list"), rg.kinds)
+	op(g, "listRegistryProviderInfos", "GET /replication/adapterinfos", theSystem("replication-adapter", "list"), rg.providers)
+
 	g, js := a.group("jobservice"), jobService{c.Jobs}
 	op(g, "getWorkerPools", "GET /jobservice/pools", theSystem("jobservice-monitor", "list"), js.pools)
 	op(g, "getWorkers", "GET /jobservice/pools/{pool_id}/workers", theSystem("jobservice-monitor", "list"), js.workers)

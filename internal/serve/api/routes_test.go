@@ -147,6 +147,23 @@ var scenarios = map[string]scenario{
 	"listRetentionTasks":        {before: aRetentionRun, request: "GET /retentions/1/executions/1/tasks", denied: "gus", done: "dev", status: 200, check: bodyHas(`"repository":"alpha/app"`, `"status":"Pending","status_code":0`)},
 	"getRetentionTaskLog":       {before: aRetentionRun, request: "GET /retentions/1/executions/1/tasks/1", denied: "gus", done: "dev", status: 200, check: bodyIs("")},
 
+	"listRegistries": {before: aRegistry, request: "GET /registries?name=THE", denied: "alice", done: "root", status: 200,
+		check: bodyHas(`"name":"other"`, `"type":"docker-registry"`, `"credential":{"type":"basic","access_key":"ci","access_secret":"*****"}`, `"status":"healthy"`)},
+	"createRegistry": {request: "POST /registries\n\n" + newRegistry, denied: "alice", done: "root", status: 201, check: location("/api/v2.0/registries/1")},
+	"pingRegistry":   {before: aRegistry, request: "POST /registries/ping\n\n" + `{"id":1,"url":"http://127.0.0.1:1"}`, denied: "alice", done: "root", status: 200, check: bodyIs("")},
+	"getRegistry":    {before: aRegistry, request: "GET /registries/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"id":1,"name":"other"`, `"insecure":false`, `"access_secret":"*****"`)},
+	"updateRegistry": {before: aRegistry, request: "PUT /registries/1\n\n" + `{"name":"renamed","ca_certificate":null}`, denied: "alice", done: "root", status: 200,
+		check: then("GET /registries/1", "root", `"name":"renamed","description":"d"`, `"access_secret":"*****"`)},
+	"deleteRegistry":  {before: aRegistry, request: "DELETE /registries/1", denied: "alice", done: "root", status: 200, check: gone("GET /registries/1")},
+	"getRegistryInfo": {before: aRegistry, request: "GET /registries/1/info", denied: "alice", done: "root", status: 200, check: bodyHas(`"type":"docker-registry"`, `{"type":"name","style":"input","values":[]}`, `"supported_triggers":["manual","scheduled"]`)},
+	"listRegistryProviderTypes": {request: "GET /replication/adapters", denied: "alice", done: "root", status: 200,
+		check: bodyHas(`"harbor"`, `"docker-hub"`, `"docker-registry"`, `"huawei-SWR"`, `"google-gcr"`, `"aws-ecr"`, `"azure-acr"`, `"ali-acr"`, `"jfrog-artifactory"`, `"quay"`, `"gitlab"`, `"dtr"`, `"tencent-tcr"`, `"github-ghcr"`, `"volcengine-cr"`)},
+	"listRegistryProviderInfos": {request: "GET /replication/adapterinfos", denied: "alice", done: "root", status: 200, check: bodyHas(
+		`"docker-hub":{"endpoint_pattern":{"endpoint_type":"EndpointPatternTypeFix","endpoints":[{"key":"hub.docker.com","value":"https://hub.docker.com"}]}`,
+		`"harbor":{"endpoint_pattern":{"endpoint_type":"EndpointPatternTypeStandard","endpoints":[]},"credential_pattern":{"access_key_type":"AccessKeyTypeStandard","access_key_data":"","access_secret_type":"AccessSecretTypePass"`,
+		`"access_key_type":"AccessKeyTypeFix","access_key_data":"_json_key","access_secret_type":"AccessSecretTypeFile"`,
+		`"huawei-SWR":{"endpoint_pattern":{"endpoint_type":"EndpointPatternTypeList"`)},
+
 	"ListWebhookPoliciesOfProject": {before: aWebhook, request: "GET /projects/alpha/webhook/policies?q=name%3Dci", denied: "dev", done: "mia", status: 200,
 		check: bodyHas(`"name":"ci"`, `"targets":[{"type":"http","address":"https://ci.example.org/hook","auth_header":"********","skip_cert_verify":false,"payload_format":"Default"}]`, `"creator":"alice"`)},
 	"CreateWebhookPolicyOfProject": {request: "POST /projects/alpha/webhook/policies\n\n" + newWebhook, denied: "mia", done: "alice", status: 201, check: location("/api/v2.0/projects/alpha/webhook/policies/1")},
@@ -341,6 +358,8 @@ func aRetentionRun(w *world) {
 	aRetention(w)
 	w.want(201, "root", "POST /retentions/1/executions\n\n{}")
 }
+
+func aRegistry(w *world) { w.want(201, "root", "POST /registries\n\n"+newRegistry) }
 
 func aWebhook(w *world) {
 	w.want(201, "alice", "POST /projects/alpha/webhook/policies\n\n"+newWebhook)

@@ -26,6 +26,7 @@ import (
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/blob/disk"
+	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
@@ -82,7 +83,9 @@ type world struct {
 	projects *project.Service
 	robots   *robot.Service
 	content  *registry.Service
-	settings *setting.Service
+
+	endpoints *endpoint.Service
+	settings  *setting.Service
 }
 
 // password is everybody's; canary is what tests set, and look for where it must
@@ -289,11 +292,14 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	w.who = identity.New(new(access.Epoch), identity.Robots(w.robots), identity.Accounts(w.accounts))
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
 	jobs := idleJobs(w.db, log)
+	w.endpoints = endpoint.New(sqlstore.NewEndpoints(w.db), secret.NewSealer([32]byte{1}), outbound.ForSystem(), log)
+	t.Cleanup(w.endpoints.Close)
 	c := Config{
 		Accounts: w.accounts, Directory: ldap.New(w.accounts, w.settings.Get, outbound.NewDialer(outbound.ForSystem())), Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Quotas: quota.New(sqlstore.NewQuotas(w.db), w.settings.Get, log), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
 		Content: w.content, Labels: label.New(sqlstore.NewLabels(w.db)), Rules: immutable.New(sqlstore.NewImmutable(w.db)), Catalog: sqlstore.NewArtifacts(w.db), Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open),
 		Jobs: jobs, Retention: retention.New(sqlstore.NewRetention(w.db), nil, jobs),
 		Webhooks:   webhook.New(webhook.Config{Store: sqlstore.NewWebhooks(w.db), Jobs: jobs, Sealer: secret.NewSealer([32]byte{1}), Out: outbound.New(outbound.ForProjects(nil), outbound.Limits{}), Settings: w.settings.Get, Host: "berth.test"}),
+		Endpoints:  w.endpoints,
 		Components: []Component{{"database", w.db.Ping}},
 		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },
 	}

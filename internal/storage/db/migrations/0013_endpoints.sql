@@ -1,7 +1,7 @@
 -- +goose Up
 
 -- Other registries that are copied from and to. version is another one with
--- whatever is needed to reach it, and so not with what is noted of its health.
+-- every change, but not with what is noted of its health.
 CREATE TABLE endpoint (
 	id              SERIAL_ID,
 	name            TEXT    NOT NULL UNIQUE,

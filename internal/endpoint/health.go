@@ -1,0 +1,92 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/berth-registry/berth/internal/fault"
+)
+
+const (
+	// CheckEvery is how often each registry is looked at, by whichever node comes
+	// first.
+	CheckEvery = 5 * time.Minute
+
+	checkAtOnce = 8
+	patience    = 30 * time.Second // with a registry that is asked whether it is well
+)
+
+// Check looks at the registries that nobody has looked at for CheckEvery, and
+// notes how they are. A node that ends meanwhile leaves those that it had taken to
+// the next time.
+func (s *Service) Check(ctx context.Context) error {
+	for {
+		now := time.Now()
+		due, err := s.store.Claim(ctx, now.Add(-CheckEvery), now, checkAtOnce)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		failed := make([]error, len(due))
+		var all sync.WaitGroup
+		for i, e := range due {
+			all.Go(func() { failed[i] = s.check(ctx, e) })
+		}
+		all.Wait()
+		if err := errors.Join(failed...); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Service) check(ctx context.Context, e Endpoint) error {
+	was := e.Healthy
+	err := s.ping(ctx, e)
+	if ctx.Err() != nil {
+		return nil // which says nothing of the registry
+	}
+	e.Healthy, e.HealthMessage, e.Checked = err == nil, "", time.Now()
+	if err != nil {
+		e.HealthMessage = strings.TrimPrefix(reason(err), ErrUnhealthy.Message+": ")
+	}
+	if was != e.Healthy {
+		s.log.WarnContext(ctx, "the health of a registry has changed", "registry", e.Name, "healthy", e.Healthy, "reason", e.HealthMessage)
+	}
+	return s.store.Found(ctx, e)
+}
+
+// ping asks the registry of an endpoint whether it is well, over a connection of
+// its own: what an older one was once allowed says nothing. It returns
+// ErrUnhealthy with the reason, and remote.ErrSettings.
+func (s *Service) ping(ctx context.Context, e Endpoint) error {
+	r, err := s.connect(e)
+	if errors.Is(err, ErrSecret) {
+		return ErrUnhealthy.With("%s", reason(err)).Because(err)
+	}
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err = r.Ping(bounded)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return ErrUnhealthy.With("%s", reason(err)).Because(err)
+}
+
+// reason says in words what is wrong with a registry. What is no fault is not for
+// clients.
+func reason(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "it does not answer in time"
+	}
+	var f *fault.Fault
+	if !errors.As(err, &f) {
+		return "it cannot be asked"
+	}
+	return f.Message
+}
