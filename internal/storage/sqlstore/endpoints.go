@@ -18,29 +18,32 @@ type Endpoints struct{ db *db.DB }
 // NewEndpoints returns the endpoints in d.
 func NewEndpoints(d *db.DB) *Endpoints { return &Endpoints{d} }
 
-const endpointFields = `e.id, e.name, e.description, e.kind, e.url, e.credential_type, e.account, e.sealed, e.skip_verify, e.roots, e.healthy, e.health_message, e.version, e.created, e.updated, e.checked`
+const endpointFields = `id, name, description, kind, url, credential_type, account, sealed, skip_verify, roots, healthy, health_message, version, created, updated, checked`
 
 var endpointListing = listing{
 	fields: endpointFields,
-	from:   `endpoint e`,
+	from:   `endpoint`,
 	columns: map[string]column{
-		"id":            {"e.id", number},
-		"name":          {"e.name", text},
-		"description":   {"e.description", text},
-		"type":          {"e.kind", text},
-		"url":           {"e.url", text},
-		"insecure":      {"e.skip_verify", flag},
-		"status":        {"CASE WHEN e.healthy THEN 'healthy' ELSE 'unhealthy' END", text},
-		"creation_time": {"e.created", moment},
-		"update_time":   {"e.updated", moment},
+		"id":            {"id", number},
+		"name":          {"name", text},
+		"description":   {"description", text},
+		"type":          {"kind", text},
+		"url":           {"url", text},
+		"insecure":      {"skip_verify", flag},
+		"status":        {"CASE WHEN healthy THEN 'healthy' ELSE 'unhealthy' END", text},
+		"creation_time": {"created", moment},
+		"update_time":   {"updated", moment},
 	},
 	order: []query.Sort{{Field: "creation_time", Desc: true}},
-	id:    "e.id",
+	id:    "id",
 }
 
 func scanEndpoint[R scanner](row R) (e endpoint.Endpoint, err error) {
 	var created, updated, checked int64
 	err = row.Scan(&e.ID, &e.Name, &e.Description, &e.Kind, &e.URL, &e.CredentialType, &e.Account, &e.Sealed, &e.SkipVerify, &e.Roots, &e.Healthy, &e.HealthMessage, &e.Version, &created, &updated, &checked)
+	if len(e.Sealed) == 0 {
+		e.Sealed = nil
+	}
 	e.Created, e.Updated, e.Checked = timeOf(created), timeOf(updated), timeOf(checked)
 	return e, err
 }
@@ -82,7 +85,7 @@ func (s *Endpoints) Create(ctx context.Context, e endpoint.Endpoint, seal func(i
 
 // ByID implements endpoint.Store.
 func (s *Endpoints) ByID(ctx context.Context, id int64) (endpoint.Endpoint, error) {
-	e, err := scanEndpoint(s.db.QueryRow(ctx, `SELECT `+endpointFields+` FROM endpoint e WHERE e.id = ?`, id))
+	e, err := scanEndpoint(s.db.QueryRow(ctx, `SELECT `+endpointFields+` FROM endpoint WHERE id = ?`, id))
 	if errors.Is(err, db.ErrNotFound) {
 		return e, noEndpoint(id)
 	}
@@ -144,7 +147,7 @@ func (s *Endpoints) Claim(ctx context.Context, before, now time.Time, n int) ([]
 	var due []endpoint.Endpoint
 	err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
 		// Whoever waited for another node's claim asks again whether it is due.
-		rows, err := tx.Query(`UPDATE endpoint AS e SET checked = ? WHERE e.id IN (`+endpointsDue+`) AND e.checked < ? RETURNING `+endpointFields,
+		rows, err := tx.Query(`UPDATE endpoint SET checked = ? WHERE id IN (`+endpointsDue+`) AND checked < ? RETURNING `+endpointFields,
 			now.UnixMicro(), before.UnixMicro(), n, before.UnixMicro())
 		if err == nil {
 			due, err = gather(rows, scanEndpoint)

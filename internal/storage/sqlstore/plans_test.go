@@ -244,6 +244,7 @@ func TestOtherListsAreReadFromIndexes(t *testing.T) {
 			"members":                   {memberListing, condition{"m.project_id = ?", []any{1}}, readPlan{index: unique(d, "member", "project_id_kind_entity_id")}, unique(d, "member", "project_id_kind_entity_id")},
 			"projects":                  {projectListing, projectVisible(project.Visible{All: true}), readPlan{index: unique(d, "project", "name"), ordered: true}, ""},
 			"users":                     {accountListing, condition{sql: "NOT deleted"}, readPlan{index: unique(d, "account", "name"), ordered: true}, ""},
+			"endpoints":                 {endpointListing, condition{sql: "TRUE"}, readPlan{index: "endpoint_created", ordered: true}, ""},
 			"robots":                    {robotListing, condition{sql: robotLives}, readPlan{index: "robot_name", ordered: true}, ""},
 		} {
 			q := func(sorts []query.Sort, back bool) (string, []any) {
