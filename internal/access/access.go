@@ -73,12 +73,15 @@ type Grant struct {
 }
 
 // A Project is what must be known of a project to decide: its name, whether it
-// is public, and the roles that the caller holds in it.
+// is public, and the roles that the caller holds in it. Beside these it says whether
+// the project is a cache, which doors must know that serve its content.
 type Project struct {
 	ID     int64
 	Name   string
 	Public bool
 	Roles  []Role // strongest first; empty for a non-member
+
+	Upstream int64 // id of the endpoint that the project is a cache of; 0: none
 }
 
 // Principal names the caller for all time, unlike Name, which another may bear

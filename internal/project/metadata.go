@@ -18,33 +18,55 @@ const (
 	MetaRetention = "retention_id"
 )
 
+// Keys of a cache's metadata, which Project.Cache reads.
+const (
+	metaSpeed           = "proxy_speed_kb"
+	metaConnections     = "max_upstream_conn"
+	metaPattern         = "proxy_cache_filter_pattern"
+	metaPatternKind     = "proxy_cache_filter_kind"
+	metaReferrers       = "proxy_referrer_api"
+	metaLocalOnNotFound = "proxy_cache_local_on_not_found"
+)
+
 // A metaKey checks a value and returns it as it is kept.
 type metaKey func(string) (string, bool)
 
-// metaKeys are all the keys that there are, and whether a value that is given
-// is kept. What means something only in a project that fetches what it lacks
-// from elsewhere is refused where it is wrong, and otherwise let go: no project
-// does so.
+// Where a value is kept that is given. Elsewhere it is refused where it is wrong,
+// and otherwise let go: clients send all that they know.
+type keeper uint8
+
+const (
+	nowhere keeper = iota
+	inCaches
+	inOthers
+	inAll
+)
+
+func (k keeper) keeps(cache bool) bool {
+	return k == inAll || k == inCaches && cache || k == inOthers && !cache
+}
+
+// metaKeys are all the keys that there are, and in which projects they are kept.
 var metaKeys = map[string]struct {
 	check metaKey
-	kept  bool
+	kept  keeper
 }{
-	MetaPublic:                    {boolean, true},
-	"enable_content_trust":        {boolean, true},
-	"enable_content_trust_cosign": {boolean, true},
-	"prevent_vul":                 {boolean, true},
-	"severity":                    {severity, true},
-	"auto_scan":                   {boolean, true},
-	"auto_sbom_generation":        {boolean, true},
-	"reuse_sys_cve_allowlist":     {boolean, true},
-	MetaRetention:                 {anyText, false},
+	MetaPublic:                    {boolean, inAll},
+	"enable_content_trust":        {boolean, inOthers},
+	"enable_content_trust_cosign": {boolean, inAll},
+	"prevent_vul":                 {boolean, inAll},
+	"severity":                    {severity, inAll},
+	"auto_scan":                   {boolean, inAll},
+	"auto_sbom_generation":        {boolean, inAll},
+	"reuse_sys_cve_allowlist":     {boolean, inAll},
+	MetaRetention:                 {anyText, nowhere},
 
-	"proxy_speed_kb":                 {integer(-1, math.MaxInt32), false},
-	"max_upstream_conn":              {connections, false},
-	"proxy_cache_filter_pattern":     {anyText, false},
-	"proxy_cache_filter_kind":        {oneOf("doublestar", "regex"), false},
-	"proxy_referrer_api":             {boolean, false},
-	"proxy_cache_local_on_not_found": {boolean, false},
+	metaSpeed:           {integer(-1, math.MaxInt32), inCaches},
+	metaConnections:     {connections, inCaches},
+	metaPattern:         {trimmed, inCaches},
+	metaPatternKind:     {oneOf(doublestar, regex), inCaches},
+	metaReferrers:       {boolean, inCaches},
+	metaLocalOnNotFound: {boolean, inCaches},
 }
 
 // A Change sets some keys of a project's metadata, removes others, and leaves
@@ -55,10 +77,11 @@ type Change struct {
 }
 
 // Apply returns the metadata after the change and the keys whose value is
-// another then, in order. It returns ErrInvalid for a key that there is none of,
-// for a value that its key cannot have, and for a change of what is not to be
-// changed so. The old metadata stay as they are.
-func (c Change) Apply(old map[string]string) (now map[string]string, changed []string, err error) {
+// another then, in order; cache says whether they are a cache's. It returns
+// ErrInvalid for a key that there is none of, for a value that its key cannot
+// have, also because of another, and for a change of what is not to be changed
+// so. The old metadata stay as they are.
+func (c Change) Apply(old map[string]string, cache bool) (now map[string]string, changed []string, err error) {
 	now = maps.Clone(old)
 	if now == nil {
 		now = map[string]string{}
@@ -76,7 +99,7 @@ func (c Change) Apply(old map[string]string) (now map[string]string, changed []s
 		if !ok {
 			return nil, nil, ErrInvalid.With("metadata %s cannot have this value", key)
 		}
-		if known.kept {
+		if known.kept.keeps(cache) {
 			now[key] = value
 		}
 	}
@@ -88,6 +111,12 @@ func (c Change) Apply(old map[string]string) (now map[string]string, changed []s
 			return nil, nil, ErrInvalid.With("metadata %s cannot be removed", key)
 		}
 		delete(now, key)
+	}
+	if slices.Contains(c.Unset, metaPatternKind) && now[metaPattern] != "" {
+		return nil, nil, ErrInvalid.With("metadata %s cannot be removed while there is %s", metaPatternKind, metaPattern)
+	}
+	if _, err := chooser(now); err != nil {
+		return nil, nil, ErrInvalid.With("metadata %s: %v", metaPattern, err)
 	}
 	if now[MetaPublic] == "" {
 		now[MetaPublic] = "false"
@@ -137,6 +166,8 @@ func oneOf(words ...string) metaKey {
 }
 
 const maxValue = 1024 // bytes of a free text
+
+func trimmed(s string) (string, bool) { return anyText(strings.TrimSpace(s)) }
 
 func anyText(s string) (string, bool) {
 	return s, len(s) <= maxValue && utf8.ValidString(s) && !strings.ContainsRune(s, 0)

@@ -25,6 +25,11 @@ var (
 	ErrInvalid    = fault.New(fault.Invalid, "BAD_REQUEST", "invalid project")
 	ErrRestricted = fault.New(fault.Denied, "FORBIDDEN", "Only system admin can create project")
 	ErrNotEmpty   = fault.New(fault.Precondition, "PRECONDITION", "the project contains repositories, which must be deleted first")
+
+	// ErrCache is for whoever brings something to a project that is a cache.
+	ErrCache = fault.New(fault.Denied, "DENIED", "the project is a cache of a registry and takes no pushes")
+	// ErrNoUpstream is of a new project that is to be a cache of nothing.
+	ErrNoUpstream = fault.New(fault.Invalid, "BAD_REQUEST", "there is no such registry")
 )
 
 // A Project is a namespace of repositories with an owner, members and settings.
@@ -36,6 +41,7 @@ type Project struct {
 	Public    bool              // everybody may read and pull; Metadata says the same
 	Metadata  map[string]string // the keys that are set, and always MetaPublic
 	RepoCount int64             // repositories with something in them
+	Upstream  int64             // id of the endpoint that it is a cache of; 0: none. It never changes
 	Limit     int64             // bytes that a new one may store, below 0 for any number; afterwards its quota tells
 
 	// Roles are those of the user who asked for a list; elsewhere they are
@@ -62,7 +68,8 @@ type Visible struct {
 type Store interface {
 	// Create keeps a new project with its owner as project administrator. Where
 	// OwnerID is 0, the owner is the first of the system's administrators. It
-	// returns ErrExists, and ErrInvalid where there is no such owner.
+	// returns ErrExists, ErrInvalid where there is no such owner, and
+	// ErrNoUpstream where there is no such endpoint.
 	Create(ctx context.Context, p Project, by event.Actor) (int64, error)
 	// ByID returns a project.
 	ByID(ctx context.Context, id int64) (Project, error)
@@ -75,8 +82,8 @@ type Store interface {
 	Counts(ctx context.Context, v Visible) (Counts, error)
 	// Update applies the change to the metadata as they then are.
 	Update(ctx context.Context, id int64, c Change, by event.Actor) error
-	// Delete frees the project's name and ends its members and robots. It
-	// returns ErrNotEmpty.
+	// Delete frees the project's name and its upstream, and ends its members and
+	// robots. It returns ErrNotEmpty.
 	Delete(ctx context.Context, id int64, by event.Actor) error
 	// Rights returns what must be known to decide what a user may do in a
 	// project; the id is 0 for whoever is no user.
@@ -146,12 +153,16 @@ type NewProject struct {
 	Public   bool              // where Metadata does not say
 	Metadata map[string]string // may be nil
 	Limit    int64             // bytes that it may store, -1 for any number; 0 leaves it to the settings
+	Upstream int64             // id of the endpoint that it is a cache of; 0: none
 }
 
 // Create makes a project and returns its id. Its owner and first administrator
 // is the calling user or, where a robot of the system calls that may create
-// projects, or the program itself, the first of the system's administrators. It returns ErrInvalid,
-// ErrExists, ErrRestricted, access.ErrUnauthenticated or access.ErrDenied.
+// projects, or the program itself, the first of the system's administrators. It
+// returns ErrInvalid, ErrExists, ErrNoUpstream, ErrRestricted,
+// access.ErrUnauthenticated or access.ErrDenied. Whether the caller may have a
+// project of that upstream, and whether that is of a kind that there can be caches
+// of, was decided before.
 func (s *Service) Create(ctx context.Context, n NewProject) (int64, error) {
 	caller := access.From(ctx)
 	if err := s.mayCreate(ctx, caller); err != nil {
@@ -163,7 +174,7 @@ func (s *Service) Create(ctx context.Context, n NewProject) (int64, error) {
 	if v, ok := n.Metadata[MetaPublic]; ok && v != "true" && v != "false" {
 		return 0, ErrInvalid.With("metadata %s must be true or false", MetaPublic)
 	}
-	metadata, _, err := Change{Set: n.Metadata}.Apply(map[string]string{MetaPublic: strconv.FormatBool(n.Public)})
+	metadata, _, err := Change{Set: n.Metadata}.Apply(map[string]string{MetaPublic: strconv.FormatBool(n.Public)}, n.Upstream != 0)
 	if err != nil {
 		return 0, err
 	}
@@ -172,7 +183,7 @@ func (s *Service) Create(ctx context.Context, n NewProject) (int64, error) {
 			return 0, err
 		}
 	}
-	p := Project{Name: n.Name, Metadata: metadata, Limit: cmp.Or(n.Limit, -1), Created: time.Now()}
+	p := Project{Name: n.Name, Metadata: metadata, Limit: cmp.Or(n.Limit, -1), Upstream: n.Upstream, Created: time.Now()}
 	if caller.Kind == access.User {
 		p.OwnerID = caller.ID
 	}
@@ -229,7 +240,8 @@ func (s *Service) ByNameOrID(ctx context.Context, nameOrID string, isName bool) 
 // List returns a page of the projects that the caller may see, with the
 // caller's roles, and how many there are on all pages. It filters and sorts by
 // name, project_id, owner (a login name), owner_id, public, repo_count,
-// creation_time and update_time; the order is by name where the query has none.
+// registry_id (0 is that of projects that are no caches), creation_time and
+// update_time; the order is by name where the query has none.
 func (s *Service) List(ctx context.Context, c access.Caller, q query.Query) ([]Project, int64, error) {
 	return s.store.List(ctx, VisibleTo(c), q)
 }

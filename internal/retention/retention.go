@@ -308,6 +308,17 @@ func (s *Service) Create(ctx context.Context, p Policy) (int64, error) {
 	return id, s.schedule(ctx, p)
 }
 
+// CreateForCache makes the policy that a project begins with which is a cache, and
+// returns its id: what nobody has pulled for a week goes, each night. It returns
+// ErrExists.
+func (s *Service) CreateForCache(ctx context.Context, projectID int64) (int64, error) {
+	all := pattern.Pattern{Glob: "**"}
+	return s.Create(ctx, Policy{
+		ProjectID: projectID, Cron: "0 0 0 * * *",
+		Rules: []Rule{{ID: 1, Priority: 1, Template: PulledWithin, Param: 7, Tags: all, Untagged: true, Repositories: all}},
+	})
+}
+
 // ByID returns a policy, or ErrNotFound.
 func (s *Service) ByID(ctx context.Context, id int64) (Policy, error) { return s.store.ByID(ctx, id) }
 

@@ -93,6 +93,9 @@ func (c *copyArtifact) Resolve(h huma.Context) []error {
 // project that does not exist it tells no more than of one that the caller may
 // not read.
 func (s copies) create(ctx context.Context, in *copyArtifact) (*created, error) {
+	if err := in.takesPushes(); err != nil {
+		return nil, err
+	}
 	to, err := in.repo()
 	if err != nil {
 		return nil, err

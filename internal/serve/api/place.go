@@ -6,7 +6,9 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/project"
 )
 
 // InNamedProject is the part of a request that names the project it is about, by
@@ -31,6 +33,17 @@ type InRepository struct {
 
 func (p *InRepository) enter(ctx context.Context) {
 	p.project, _ = ctx.Value(insideKey{}).(access.Project)
+}
+
+// errCache is project.ErrCache, as the API tells it.
+var errCache = fault.New(fault.Unsupported, "METHOD_NOT_ALLOWED", project.ErrCache.Message)
+
+// takesPushes returns errCache where nobody brings anything to the project.
+func (p *InRepository) takesPushes() error {
+	if p.project.Upstream != 0 {
+		return errCache
+	}
+	return nil
 }
 
 // repo returns the repository, which need not exist. A name that no repository

@@ -8,15 +8,19 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/quota"
+	"github.com/berth-registry/berth/internal/retention"
 )
 
 // projects answers for /projects.
 type projects struct {
-	projects *project.Service
-	quotas   *quota.Service
+	projects  *project.Service
+	quotas    *quota.Service
+	endpoints *endpoint.Service
+	retention *retention.Service
 }
 
 type projectBody struct {
@@ -90,7 +94,7 @@ func (m *projectMetadata) UnmarshalJSON(data []byte) error {
 func asProject(p project.Project) projectBody {
 	out := projectBody{
 		ID: p.ID, OwnerID: p.OwnerID, OwnerName: p.OwnerName, Name: p.Name, Created: moment(p.Created),
-		Updated: moment(p.Updated), Roles: make([]int, len(p.Roles)), RepoCount: p.RepoCount, Metadata: p.Metadata,
+		RegistryID: p.Upstream, Updated: moment(p.Updated), Roles: make([]int, len(p.Roles)), RepoCount: p.RepoCount, Metadata: p.Metadata,
 		Allowlist: &cveAllowlist{ProjectID: p.ID, Items: []cveAllowlistItem{}, Created: moment(p.Created), Updated: moment(p.Created)},
 	}
 	for i, role := range p.Roles {
@@ -162,7 +166,7 @@ type projectReq struct {
 	Metadata   projectMetadata `json:"metadata"`
 	Allowlist  *cveAllowlist   `json:"cve_allowlist"`
 	Limit      *int64          `json:"storage_limit" doc:"bytes, -1 for no limit; of administrators only, and only for a new project; else the default"`
-	RegistryID *int64          `json:"registry_id" doc:"of the registry that the project is a cache of"`
+	RegistryID *int64          `json:"registry_id" nullable:"true" doc:"of the registry that the project is a cache of; only for a new project"`
 }
 
 // checkNew refuses what no new project can have.
@@ -199,13 +203,14 @@ func (p projects) needToCreate(ctx context.Context, in *createProject) (access.N
 }
 
 func (p projects) create(ctx context.Context, in *createProject) (*created, error) {
-	if in.Body.RegistryID != nil {
-		return nil, project.ErrInvalid.With("there is no registry %d", *in.Body.RegistryID)
-	}
 	if err := in.Body.checkNew(); err != nil {
 		return nil, err
 	}
-	made := project.NewProject{Name: in.Body.Name, Metadata: in.Body.Metadata}
+	upstream, err := p.upstream(ctx, in.Body.RegistryID)
+	if err != nil {
+		return nil, err
+	}
+	made := project.NewProject{Name: in.Body.Name, Metadata: in.Body.Metadata, Upstream: upstream}
 	if in.Body.Public != nil {
 		made.Public = *in.Body.Public
 	}
@@ -216,10 +221,33 @@ func (p projects) create(ctx context.Context, in *createProject) (*created, erro
 	if err != nil {
 		return nil, err
 	}
+	if upstream != 0 {
+		if _, err := p.retention.CreateForCache(ctx, id); err != nil {
+			return nil, errors.Join(err, p.projects.Delete(ctx, id)) // it would grow for ever
+		}
+	}
 	if in.NameInLocation {
 		return &created{at("/projects/%s", in.Body.Name)}, nil
 	}
 	return &created{at("/projects/%d", id)}, nil
+}
+
+// upstream returns the registry that a new project is to be a cache of, or 0.
+func (p projects) upstream(ctx context.Context, id *int64) (int64, error) {
+	if id == nil {
+		return 0, nil
+	}
+	if *id <= 0 {
+		return 0, project.ErrInvalid.With("registry_id must be above 0")
+	}
+	e, err := p.endpoints.ByID(ctx, *id)
+	if errors.Is(err, endpoint.ErrNotFound) {
+		return 0, project.ErrNoUpstream.Saying("there is no registry %d", *id)
+	}
+	if err == nil && !project.Cacheable(e.Kind) {
+		err = project.ErrInvalid.With("there are no caches of registries of type %s", e.Kind)
+	}
+	return e.ID, err
 }
 
 type getProject struct{ InProject }
@@ -296,6 +324,9 @@ func (p projects) summary(ctx context.Context, in *getProject) (*summaryAnswer, 
 		return nil, err
 	}
 	out := projectSummary{RepoCount: s.Repositories}
+	if out.Registry, err = p.registry(ctx, in.project.Upstream); err != nil {
+		return nil, err
+	}
 	if access.Allowed(access.From(ctx), access.OfProject("member", "list"), &in.project) {
 		count := func(r access.Role) *int64 { n := s.Members[r]; return &n }
 		out.Admins, out.Maintainers = count(access.ProjectAdmin), count(access.Maintainer)
@@ -309,4 +340,19 @@ func (p projects) summary(ctx context.Context, in *getProject) (*summaryAnswer, 
 		out.Quota = &summaryQuota{Hard: storage(q.Hard), Used: storage(q.Used)}
 	}
 	return &summaryAnswer{out}, err
+}
+
+// registry returns what everybody who sees a cache may know of its upstream, or
+// nil for none.
+func (p projects) registry(ctx context.Context, id int64) (*registryBody, error) {
+	if id == 0 {
+		return nil, nil
+	}
+	e, err := p.endpoints.ByID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	b := asRegistry(e)
+	b.Credential, b.Roots, b.Message = nil, "", ""
+	return &b, nil
 }

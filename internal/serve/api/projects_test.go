@@ -187,3 +187,92 @@ func TestQuotas(t *testing.T) {
 		{"root", "GET /quotas/4", 404, "NOT_FOUND"},
 	})
 }
+
+func TestCaches(t *testing.T) {
+	w := newWorld(t)
+	aCache(w)
+	project := func(fields string) string { return "POST /projects\n\n{" + fields + "}" }
+	set := func(fields string) string { return "PUT /projects/cache\n\n" + `{"metadata":{` + fields + `}}` }
+	const app = "/projects/cache/repositories/app/artifacts"
+	w.walk([]step{
+		{"bob", project(`"project_name":"p","registry_id":1`), 403, "FORBIDDEN"},
+		{"robot:3", project(`"project_name":"p","registry_id":1`), 403, "FORBIDDEN"},
+		{"", project(`"project_name":"p","registry_id":1`), 401, ""},
+		{"root", project(`"project_name":"p","registry_id":0`), 400, "registry_id must be above 0"},
+		{"root", project(`"project_name":"p","registry_id":-1`), 400, "registry_id must be above 0"},
+		{"root", project(`"project_name":"p","registry_id":9`), 400, "there is no registry 9"},
+		{"root", project(`"project_name":"p","registry_id":1,"metadata":{"proxy_cache_filter_pattern":"[a"}`), 400, "proxy_cache_filter_pattern"},
+		{"root", "GET /projects?q=name%3Dp", 200, "[]"},
+		{"root", "GET /retentions/2", 404, ""}, // nor has any of these left a policy
+		{"bob", project(`"project_name":"p","registry_id":null`), 201, ""},
+		{"bob", "PUT /projects/p\n\n" + `{"registry_id":1,"metadata":{"proxy_speed_kb":"5","proxy_cache_filter_pattern":"[a"}}`, 200, ""},
+		{"bob", "GET /projects/p", 200, `"metadata":{"public":"false"}`},
+
+		{"root", "GET /projects/cache", 200, `"name":"cache","registry_id":1,`},
+		{"root", "GET /projects?q=registry_id%3D1", 200, `[{"project_id":4,`},
+		{"root", "GET /projects?q=registry_id%3D1&with_detail=false", 200, `"registry_id":1`},
+		{"root", "GET /projects?q=registry_id%3D2", 200, `[]`},
+		{"root", "GET /search?q=cache", 200, `"registry_id":1`},
+		{"dev", "GET /projects/cache/summary", 200, `"registry":{"id":1,"name":"other","description":"d","type":"docker-registry","url":"` + other.URL + `","insecure":false,"status":"healthy","creation_time":`},
+
+		{"root", "GET /projects/cache", 200, `"metadata":{"public":"false","retention_id":"1"}`},
+		{"root", "GET /retentions/1", 200, `"action":"retain","template":"nDaysSinceLastPull","params":{"nDaysSinceLastPull":7},"tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"**"`},
+		{"root", "GET /retentions/1", 200, `"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"`},
+		{"root", "GET /retentions/1", 200, `"cron":"0 0 0 * * *","next_scheduled_time":"`},
+		{"root", "GET /retentions/1", 200, `"scope":{"level":"project","ref":4}`},
+
+		{"root", set(`"proxy_speed_kb":"512","max_upstream_conn":"3","proxy_referrer_api":"1","enable_content_trust":"true"`), 200, ""},
+		{"root", "GET /projects/cache", 200, `"metadata":{"max_upstream_conn":"3","proxy_referrer_api":"true","proxy_speed_kb":"512","public":"false","retention_id":"1"}`},
+		{"root", set(`"proxy_cache_filter_pattern":"a(","proxy_cache_filter_kind":"regex"`), 400, "proxy_cache_filter_pattern"},
+		{"root", set(`"proxy_cache_filter_pattern":"a.*","proxy_cache_filter_kind":"regex"`), 200, ""},
+		{"root", "PUT /projects/cache/metadatas/proxy_cache_filter_pattern\n\n" + `{"proxy_cache_filter_pattern":"a("}`, 400, "regular expression"},
+		{"root", "DELETE /projects/cache/metadatas/proxy_cache_filter_kind", 400, "cannot be removed"},
+		{"root", "DELETE /projects/cache/metadatas/proxy_cache_filter_pattern", 200, ""},
+		{"root", "DELETE /projects/cache/metadatas/proxy_cache_filter_kind", 200, ""},
+
+		{"root", "POST " + app + "/1/tags\n\n" + `{"name":"2"}`, 405, "the project is a cache of a registry and takes no pushes"},
+		{"dev", "POST " + app + "/1/tags\n\n" + `{"name":"2"}`, 405, "METHOD_NOT_ALLOWED"},
+		{"bob", "POST " + app + "/1/tags\n\n" + `{"name":"2"}`, 403, "FORBIDDEN"},
+		{"dev", "POST " + app + "?from=open/app:1", 405, "METHOD_NOT_ALLOWED"},
+		{"bob", "POST " + app + "?from=open/app:1", 403, "FORBIDDEN"},
+		{"root", "POST /projects/alpha/repositories/copy/artifacts?from=cache/app:1", 201, ""},
+		{"root", "DELETE /registries/1", 412, "PRECONDITION"},
+		{"root", "DELETE " + app + "/1", 200, ""},
+		{"root", "DELETE /projects/cache/repositories/app", 200, ""},
+		{"root", "DELETE /projects/cache", 200, ""},
+		{"root", "GET /retentions/1", 404, ""},
+		{"root", "DELETE /registries/1", 200, ""},
+	})
+}
+
+// TestACachesUpstreamIsShownWithoutItsCredential, also to everybody where the
+// project is public.
+func TestACachesUpstreamIsShownWithoutItsCredential(t *testing.T) {
+	w := newWorld(t)
+	aCache(w)
+	w.want(200, "root", "PUT /projects/cache\n\n"+`{"metadata":{"public":"true"}}`)
+	for _, as := range []string{"root", "dev", "bob", ""} {
+		body := w.want(200, as, "GET /projects/cache/summary").Body.String()
+		if strings.Contains(body, "credential") || strings.Contains(body, "access") || !strings.Contains(body, `"name":"other"`) {
+			t.Errorf("%s is shown %s", as, body)
+		}
+	}
+}
+
+func TestOfSomeRegistriesThereAreNoCaches(t *testing.T) {
+	w := newWorld(t)
+	for id, kind := range map[int64]string{1: "huawei-SWR", 2: "quay"} {
+		err := w.db.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(`INSERT INTO endpoint (id, name, kind, url, sealed, healthy, created, updated, checked) VALUES (?, ?, ?, 'https://registry.example.org', ?, ?, 0, 0, 0)`, id, kind, kind, []byte{}, false)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.walk([]step{
+		{"root", "POST /projects\n\n" + `{"project_name":"p","registry_id":1}`, 400, "huawei-SWR"},
+		{"root", "POST /projects\n\n" + `{"project_name":"p","registry_id":2}`, 201, ""}, // it need not answer
+		{"root", "GET /projects/p/summary", 200, `"status":"unhealthy"`},
+	})
+}

@@ -54,10 +54,10 @@ func (a *API) routes(c Config) {
 	op(g, "importLdapUser", "POST /ldap/users/import", theSystem("ldap-user", "create"), di.imports)
 	op(g, "searchLdapGroup", "GET /ldap/groups/search", theSystem("ldap-user", "list"), di.groups)
 
-	g, p := a.group("project"), projects{c.Projects, c.Quotas}
+	g, p := a.group("project"), projects{c.Projects, c.Quotas, c.Endpoints, c.Retention}
 	op(g, "listProjects", "GET /projects", anyone, p.list)
 	op(g, "headProject", "HEAD /projects", loggedIn, p.head)
-	opBy(g, "createProject", "POST /projects", by(loggedIn.String()+"; of a robot, and for a proxy cache, "+theSystem("project", "create").String(), p.needToCreate), p.create)
+	opBy(g, "createProject", "POST /projects", by(loggedIn.String()+"; of a robot, and for a cache of a registry, "+theSystem("project", "create").String(), p.needToCreate), p.create)
 	op(g, "getProject", "GET /projects/{project_name_or_id}", project("project", "read"), p.get)
 	op(g, "updateProject", "PUT /projects/{project_name_or_id}", project("project", "update"), p.update)
 	op(g, "deleteProject", "DELETE /projects/{project_name_or_id}", project("project", "delete"), p.delete)

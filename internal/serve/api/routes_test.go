@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/artifact"
 )
 
 // A scenario is a row of the table as it is lived: without an identity, by one
@@ -379,6 +380,17 @@ func aRetentionRun(w *world) {
 }
 
 func aRegistry(w *world) { w.want(201, "root", "POST /registries\n\n"+newRegistry) }
+
+// aCache makes the project "cache" (4), of which dev is a developer, with the image
+// cache/app:1 as if it had been fetched.
+func aCache(w *world) {
+	aRegistry(w)
+	w.want(201, "root", "POST /projects\n\n"+`{"project_name":"cache","registry_id":1}`)
+	w.want(201, "root", "POST /projects/cache/members\n\n"+`{"role_id":2,"member_user":{"username":"dev"}}`)
+	if _, err := pushImage(w.t.Context(), w.content, artifact.Repo{ProjectID: 4, Name: "cache/app"}, "1", "cached"); err != nil {
+		w.t.Fatal(err)
+	}
+}
 
 func aWebhook(w *world) {
 	w.want(201, "alice", "POST /projects/alpha/webhook/policies\n\n"+newWebhook)

@@ -64,6 +64,9 @@ type createTag struct {
 }
 
 func (a artifacts) createTag(ctx context.Context, in *createTag) (*created, error) {
+	if err := in.takesPushes(); err != nil {
+		return nil, err
+	}
 	repo, ref, err := in.artifact()
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-registry/berth/internal/chart"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/label"
+	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/serve/web"
 )
 
@@ -113,7 +114,8 @@ func (h *Handler) serve(rt route) http.Handler {
 }
 
 // authorize judges the need in the project of the path. That a project does not
-// exist looks the same as that it is closed, but to those who may see all.
+// exist looks the same as that it is closed, but to those who may see all. To one
+// that is a cache nobody uploads, whatever their rights are.
 func (h *Handler) authorize(r *http.Request, need access.Need) (chart.Project, error) {
 	caller := access.From(r.Context())
 	if !need.InProject() {
@@ -136,6 +138,9 @@ func (h *Handler) authorize(r *http.Request, need access.Need) (chart.Project, e
 	err = access.Check(caller, need, &p)
 	if errors.Is(err, access.ErrDenied) {
 		err = access.ErrDenied.With("this needs %s", need)
+	}
+	if err == nil && need == push && p.Upstream != 0 {
+		err = project.ErrCache
 	}
 	return chart.Project{ID: p.ID, Name: p.Name}, err
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -505,5 +506,30 @@ func unmarshal(t *testing.T, text string, to any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), to); err != nil {
 		t.Fatalf("%v: %s", err, text)
+	}
+}
+
+// TestNobodyUploadsToACache by whichever way, also not an administrator.
+func TestNobodyUploadsToACache(t *testing.T) {
+	s := newSite(t)
+	upstream := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})) // which is well
+	defer upstream.Close()
+	s.want(201, "POST /api/v2.0/registries", fmt.Sprintf(`{"name":"hub","type":"docker-registry","url":%q}`, upstream.URL))
+	s.want(201, "POST /api/v2.0/projects", `{"project_name":"cache","registry_id":1}`)
+	archive := packed(t, "app", "1.0.0")
+	body, kind := form(t, file{"chart", archive})
+	for _, path := range []string{"/api/chartrepo/cache/charts", "/api/chartrepo/cache/prov"} {
+		if text := s.want(403, "POST "+path, body, "Content-Type", kind); !strings.Contains(text, "takes no pushes") {
+			t.Errorf("%s: %s", path, text)
+		}
+	}
+	if text := s.want(403, "POST /api/chartrepo/cache/charts", archive); !strings.Contains(text, "takes no pushes") {
+		t.Error(text)
+	}
+	if resp, _ := s.do("ann", "POST /api/chartrepo/cache/charts", archive); resp.StatusCode != 403 {
+		t.Errorf("ann: %d", resp.StatusCode)
+	}
+	if n := len(s.index("/chartrepo/cache/index.yaml").Entries); n != 0 {
+		t.Errorf("%d charts are there", n)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/serve/web"
 )
@@ -51,7 +52,8 @@ type request struct {
 	repo artifact.Repo
 	ref  string // what the path names: a tag, digest or upload id
 
-	mayPush bool // by the caller's rights, and token; of a HEAD
+	mayPush  bool  // by the caller's rights, and token; of a HEAD
+	upstream int64 // id of the endpoint that the project is a cache of; 0: none
 }
 
 type handler func(h *Handler, w http.ResponseWriter, r *request) error
@@ -117,44 +119,49 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := oci.CheckRepository(t.name); err != nil {
 		return err
 	}
-	repo, mayPush, err := h.authorize(w, r, t.name, rt.action)
+	req, err := h.authorize(w, r, t.name, rt.action)
 	if err != nil {
 		return err
 	}
-	return rt.serve(h, w, &request{Request: r, repo: repo, ref: t.ref, mayPush: mayPush})
+	req.ref = t.ref
+	return rt.serve(h, w, req)
 }
 
 // authorize answers whether the caller may do the action in a repository, and
 // for a HEAD whether it may push there. That a project does not exist looks the
-// same as that it is closed.
-func (h *Handler) authorize(w http.ResponseWriter, r *http.Request, name, action string) (repo artifact.Repo, mayPush bool, err error) {
+// same as that it is closed. To one that is a cache nobody pushes, whatever their
+// rights are.
+func (h *Handler) authorize(w http.ResponseWriter, r *http.Request, name, action string) (*request, error) {
 	caller := access.From(r.Context())
 	if caller.Anonymous() && !caller.Bearer {
 		// Even for a public project: a client that has credentials shows them
 		// only when asked, and its pull would be nobody's in the audit log.
-		return repo, false, h.refuse(w, r, name, action)
+		return nil, h.refuse(w, r, name, action)
 	}
-	project, _ := oci.SplitRepository(name)
-	p, err := h.projects.Access(r.Context(), caller, project)
+	in, _ := oci.SplitRepository(name)
+	p, err := h.projects.Access(r.Context(), caller, in)
 	if fault.OfKind(err, fault.NotFound) {
-		return repo, false, h.refuse(w, r, name, action)
+		return nil, h.refuse(w, r, name, action)
 	}
 	if err != nil {
-		return repo, false, err
+		return nil, err
 	}
 	if !access.AllowedRepository(caller, &p, name, action) {
-		return repo, false, h.refuse(w, r, name, action)
+		return nil, h.refuse(w, r, name, action)
 	}
-	mayPush = r.Method == http.MethodHead && access.AllowedRepository(caller, &p, name, "push")
-	return artifact.Repo{ProjectID: p.ID, Name: name}, mayPush, nil
+	if action == "push" && p.Upstream != 0 {
+		return nil, project.ErrCache
+	}
+	mayPush := r.Method == http.MethodHead && p.Upstream == 0 && access.AllowedRepository(caller, &p, name, "push")
+	return &request{Request: r, repo: artifact.Repo{ProjectID: p.ID, Name: name}, mayPush: mayPush, upstream: p.Upstream}, nil
 }
 
 // mayPull reports whether the caller may pull from a repository, and whether it
 // may do so with the token that it shows, if it shows one.
 func (h *Handler) mayPull(ctx context.Context, name string) (holder, token bool) {
 	caller := access.From(ctx)
-	project, _ := oci.SplitRepository(name)
-	p, err := h.projects.Access(ctx, caller, project)
+	in, _ := oci.SplitRepository(name)
+	p, err := h.projects.Access(ctx, caller, in)
 	if err != nil {
 		return false, false
 	}

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
@@ -318,5 +320,55 @@ func TestPullsAreRecorded(t *testing.T) {
 		if pulls != 1 || artifactTime == 0 || tagTime == 0 {
 			s.Errorf("%d pulls at %d and %d", pulls, artifactTime, tagTime)
 		}
+	})
+}
+
+// TestNobodyPushesToACache, whatever they may do elsewhere. What they may not even
+// see looks as it always does.
+func TestNobodyPushesToACache(t *testing.T) {
+	each(t, func(s *server) {
+		err := s.database.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(`INSERT INTO endpoint (id, name, kind, url, sealed, healthy, created, updated, checked) VALUES (1, 'hub', 'docker-hub', 'https://hub.docker.com', ?, ?, 0, 0, 0)`, []byte{}, true)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := s.projects.Create(access.With(t.Context(), admin), project.NewProject{Name: "cache", Upstream: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		manifest, layer := s.pushImage("closed/app", "v1")
+		for _, request := range []string{
+			"PUT /v2/cache/app/manifests/v1", "PUT /v2/cache/app/manifests/" + digest(manifest), "PUT /v2/cache/app/manifests/no.", "POST /v2/cache/app/blobs/uploads/", "POST /v2/cache/app/blobs/uploads/?digest=" + digest(manifest),
+			"POST /v2/cache/app/blobs/uploads/?mount=" + layer + "&from=closed/app", "POST /v2/cache/app/blobs/uploads/?mount=" + layer,
+			"PATCH /v2/cache/app/blobs/uploads/1", "PUT /v2/cache/app/blobs/uploads/1?digest=" + layer, "GET /v2/cache/app/blobs/uploads/1", "DELETE /v2/cache/app/blobs/uploads/1",
+		} {
+			method, path, _ := strings.Cut(request, " ")
+			_, body := s.want(403, method, path, manifest, header{"Content-Type": imageType})
+			if wantCode(s.T, body, "DENIED"); !strings.Contains(body, "the project is a cache of a registry and takes no pushes") {
+				s.Errorf("%s: %s", request, body)
+			}
+			if _, body := s.wantAs(stranger, 403, method, path, manifest, nil); !strings.Contains(body, "unauthorized to access repository") {
+				s.Errorf("%s of a stranger: %s", request, body)
+			}
+			s.wantAs(nobody, 401, method, path, manifest, nil)
+		}
+		if n := s.uploads(); n != 0 {
+			s.Errorf("%d uploads have begun", n)
+		}
+		s.want(404, "GET", "/v2/cache/app/manifests/v1", nil, nil)
+		s.want(404, "HEAD", "/v2/cache/app/blobs/"+layer, nil, nil)
+
+		// What came there otherwise is served, mounted elsewhere, and deleted.
+		ctx, repo := access.With(t.Context(), admin), artifact.Repo{ProjectID: id, Name: "cache/app"}
+		if _, err := s.registry.Copy(ctx, artifact.Repo{ProjectID: 2, Name: "closed/app"}, oci.Reference{Tag: "v1"}, repo); err != nil {
+			t.Fatal(err)
+		}
+		s.want(200, "GET", "/v2/cache/app/manifests/v1", nil, nil)
+		s.want(200, "HEAD", "/v2/cache/app/blobs/"+layer, nil, nil)
+		s.want(201, "POST", "/v2/open/app/blobs/uploads/?mount="+layer+"&from=cache/app", nil, nil)
+		s.want(202, "DELETE", "/v2/cache/app/manifests/"+digest(manifest), nil, nil)
+		s.want(404, "GET", "/v2/cache/app/manifests/v1", nil, nil)
 	})
 }

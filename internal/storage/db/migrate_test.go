@@ -118,6 +118,8 @@ func TestPlans(t *testing.T) {
 		`SELECT 1 FROM session WHERE account_id = ?`,
 		`SELECT 1 FROM tag WHERE artifact_id = ?`,
 		`DELETE FROM artifact WHERE id = ?`,
+		`SELECT id FROM project WHERE upstream = ?`,
+		`DELETE FROM endpoint WHERE id = ?`,
 		`SELECT DISTINCT review_after, repository_id FROM gc_review WHERE kind = ? AND review_after <= ? AND review_after >= ? ORDER BY review_after, repository_id LIMIT ?`,
 		`SELECT digest FROM gc_review WHERE kind = ? AND repository_id = ? AND digest > ? AND review_after <= ? ORDER BY digest`,
 		`SELECT digest FROM blob WHERE state = 'trash' AND trashed <= ? ORDER BY trashed, digest`,

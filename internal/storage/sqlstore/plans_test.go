@@ -272,6 +272,11 @@ func TestOtherListsAreReadFromIndexes(t *testing.T) {
 		}
 		readPlan{"audit_log_project", true, true}.check(t, d, "a part of a resource", auditListing.statement(part, auditListing.orderBy(nil, false)), append(part.args, 10, 0))
 		readPlan{index: "audit_log_project", covered: true}.check(t, d, "a project's log by id", auditListing.statement(auditVisible(audit.Visible{ProjectID: 1}), "l.id"), []any{1, 10, 0})
+		caches, err := projectListing.where(projectVisible(project.Visible{All: true}), []query.Filter{{Field: "registry_id", Value: int64(1)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		readPlan{index: "project_registry", ordered: true}.check(t, d, "projects of a registry", projectListing.statement(caches, projectListing.orderBy(nil, false)), append(caches.args, 10, 0))
 		seen := condition{`r.project_id IN (` + projectsOf + `)`, []any{1, 1}}
 		readPlan{index: "member_entity"}.check(t, d, "repositories that one may see", repositoryListing.statement(seen, "r.id"), append(seen.args, 10, 0))
 	})

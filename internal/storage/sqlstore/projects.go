@@ -38,8 +38,11 @@ func (s *Projects) Create(ctx context.Context, p project.Project, by event.Actor
 			return err
 		}
 		now := p.Created.UnixMicro()
-		err = tx.QueryRow(`INSERT INTO project (name, owner_id, public, metadata, repo_count, created, updated, deleted)
-			VALUES (?, ?, ?, ?, 0, ?, ?, FALSE) RETURNING id`, p.Name, owner, public, rest, now, now).Scan(&p.ID)
+		err = tx.QueryRow(`INSERT INTO project (name, owner_id, public, metadata, repo_count, upstream, created, updated, deleted)
+			VALUES (?, ?, ?, ?, 0, NULLIF(?, 0), ?, ?, FALSE) RETURNING id`, p.Name, owner, public, rest, p.Upstream, now, now).Scan(&p.ID)
+		if errors.Is(err, db.ErrReference) { // the owner is there
+			return project.ErrNoUpstream
+		}
 		if err != nil {
 			return err
 		}
@@ -104,7 +107,7 @@ func metadata(public bool, rest string) (map[string]string, error) {
 
 // projectListing is how projects are listed and found.
 var projectListing = listing{
-	fields: `p.id, p.name, p.owner_id, a.name, p.public, p.metadata, p.repo_count, p.created, p.updated`,
+	fields: `p.id, p.name, p.owner_id, a.name, p.public, p.metadata, p.repo_count, COALESCE(p.upstream, 0), p.created, p.updated`,
 	from:   `project p JOIN account a ON a.id = p.owner_id`,
 	columns: map[string]column{
 		"name":          {"p.name", text},
@@ -114,6 +117,7 @@ var projectListing = listing{
 		"owner_id":      {"p.owner_id", number},
 		"public":        {"p.public", flag},
 		"repo_count":    {"p.repo_count", number},
+		"registry_id":   {"COALESCE(p.upstream, 0)", number},
 		"creation_time": {"p.created", moment},
 		"update_time":   {"p.updated", moment},
 	},
@@ -125,7 +129,7 @@ func scanProject(row interface{ Scan(...any) error }) (project.Project, error) {
 	var p project.Project
 	var rest string
 	var created, updated int64
-	err := row.Scan(&p.ID, &p.Name, &p.OwnerID, &p.OwnerName, &p.Public, &rest, &p.RepoCount, &created, &updated)
+	err := row.Scan(&p.ID, &p.Name, &p.OwnerID, &p.OwnerName, &p.Public, &rest, &p.RepoCount, &p.Upstream, &created, &updated)
 	if err != nil {
 		return p, err
 	}
@@ -242,7 +246,7 @@ func (s *Projects) Update(ctx context.Context, id int64, c project.Change, by ev
 		}
 		p := project.Project{ID: id}
 		var rest string
-		err := tx.QueryRow(`SELECT name, public, metadata FROM project WHERE id = ? AND NOT deleted`, id).Scan(&p.Name, &p.Public, &rest)
+		err := tx.QueryRow(`SELECT name, public, metadata, COALESCE(upstream, 0) FROM project WHERE id = ? AND NOT deleted`, id).Scan(&p.Name, &p.Public, &rest, &p.Upstream)
 		if errors.Is(err, db.ErrNotFound) {
 			return noProject(id)
 		}
@@ -253,7 +257,7 @@ func (s *Projects) Update(ctx context.Context, id int64, c project.Change, by ev
 		if err != nil {
 			return err
 		}
-		now, changed, err := c.Apply(old)
+		now, changed, err := c.Apply(old, p.Upstream != 0)
 		if err != nil || len(changed) == 0 {
 			return err
 		}
@@ -292,7 +296,7 @@ func (s *Projects) Delete(ctx context.Context, id int64, by event.Actor) error {
 		}
 		e := event.New(by, event.ProjectDeleted{Where: event.Where{ProjectID: id, Project: name}})
 		var repositories int64
-		err = tx.QueryRow(`UPDATE project SET name = name || '#' || CAST(id AS TEXT), deleted = TRUE, updated = ?
+		err = tx.QueryRow(`UPDATE project SET name = name || '#' || CAST(id AS TEXT), deleted = TRUE, upstream = NULL, updated = ?
 			WHERE id = ? RETURNING repo_count`, e.At.UnixMicro(), id).Scan(&repositories)
 		if err != nil {
 			return err
@@ -354,7 +358,7 @@ func projectName(tx *db.Tx, id int64) (string, error) {
 // the user is in groups.
 func (s *Projects) Rights(ctx context.Context, name string, userID int64) (access.Project, error) {
 	p := access.Project{Name: name}
-	rows, err := s.db.Query(ctx, `SELECT p.id, p.public, COALESCE(m.role, 0), COALESCE(n.role, 0) FROM project p
+	rows, err := s.db.Query(ctx, `SELECT p.id, p.public, COALESCE(p.upstream, 0), COALESCE(m.role, 0), COALESCE(n.role, 0) FROM project p
 		LEFT JOIN member m ON m.project_id = p.id AND m.kind = 'u' AND m.entity_id = ?
 		LEFT JOIN account_group g ON g.account_id = ?
 		LEFT JOIN member n ON n.project_id = p.id AND n.kind = 'g' AND n.entity_id = g.group_id
@@ -362,7 +366,7 @@ func (s *Projects) Rights(ctx context.Context, name string, userID int64) (acces
 	if err == nil {
 		err = eachRow(rows, func(rows *db.Rows) error {
 			var own, through access.Role
-			err := rows.Scan(&p.ID, &p.Public, &own, &through)
+			err := rows.Scan(&p.ID, &p.Public, &p.Upstream, &own, &through)
 			p.Roles = append(p.Roles, own, through)
 			return err
 		})

@@ -16,10 +16,12 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/query"
+	"github.com/berth-registry/berth/internal/remote"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore/storetest"
 )
@@ -29,6 +31,26 @@ var by = event.Actor{Name: "alice", Address: "192.0.2.7", Request: "r-1"}
 func createProject(t *testing.T, d *db.DB, name string, owner int64) int64 {
 	t.Helper()
 	id, err := NewProjects(d).Create(t.Context(), project.Project{Name: name, OwnerID: owner, Limit: -1, Created: accountTime}, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// upstream makes an endpoint and returns its id.
+func upstream(t *testing.T, d *db.DB, name string) int64 {
+	t.Helper()
+	e := endpoint.Endpoint{Name: name, Kind: remote.Distribution, URL: "https://" + name + ".example.org", Healthy: true, Created: accountTime, Updated: accountTime, Checked: accountTime}
+	id, err := NewEndpoints(d).Create(t.Context(), e, func(int64) []byte { return nil }, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func createCache(t *testing.T, d *db.DB, name string, owner, of int64) int64 {
+	t.Helper()
+	id, err := NewProjects(d).Create(t.Context(), project.Project{Name: name, OwnerID: owner, Limit: -1, Upstream: of, Created: accountTime}, by)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,6 +81,7 @@ func TestProjectsComeOutAsTheyWentIn(t *testing.T) {
 		s := NewProjects(d)
 		alice := createUser(t, d, sampleUser("alice"))
 		for _, p := range []project.Project{
+			{Name: "cache", OwnerID: alice.ID, Created: accountTime, Upstream: upstream(t, d, "hub")},
 			{Name: "plain", OwnerID: alice.ID, Created: accountTime},
 			{Name: "set", OwnerID: alice.ID, Created: accountTime, Metadata: map[string]string{"public": "true", "severity": `"high"`, "auto_scan": "ü"}},
 		} {
@@ -80,7 +103,7 @@ func TestProjectsComeOutAsTheyWentIn(t *testing.T) {
 				t.Error(diff, err)
 			}
 			rights, err := s.Rights(t.Context(), p.Name, alice.ID)
-			wantRights := access.Project{ID: id, Name: p.Name, Public: want.Public, Roles: []access.Role{access.ProjectAdmin}}
+			wantRights := access.Project{ID: id, Name: p.Name, Public: want.Public, Upstream: p.Upstream, Roles: []access.Role{access.ProjectAdmin}}
 			if diff := cmp.Diff(wantRights, rights); diff != "" || err != nil {
 				t.Error(diff, err)
 			}
@@ -423,6 +446,67 @@ func TestAdministersAnyProject(t *testing.T) {
 		for user, want := range map[int64]bool{alice.ID: true, bob.ID: false, 99: false} {
 			if got, err := NewProjects(d).Administers(t.Context(), user); err != nil || got != want {
 				t.Errorf("user %d: %t, %v", user, got, err)
+			}
+		}
+	})
+}
+
+// TestACacheHoldsItsUpstream until it is deleted itself.
+func TestACacheHoldsItsUpstream(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		s, endpoints, alice := NewProjects(d), NewEndpoints(d), createUser(t, d, sampleUser("alice"))
+		hub, quay := upstream(t, d, "hub"), upstream(t, d, "quay")
+		id, of := createCache(t, d, "cache", alice.ID, hub), func() int64 {
+			t.Helper()
+			p, err := s.ByName(t.Context(), "cache")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p.Upstream
+		}
+		if _, err := s.Create(t.Context(), project.Project{Name: "other", OwnerID: alice.ID, Upstream: quay + 1}, by); !errors.Is(err, project.ErrNoUpstream) {
+			t.Errorf("a cache of nothing: %v", err)
+		}
+		if n := rowsOf(t, d, "project") + rowsOf(t, d, "member") + rowsOf(t, d, "quota"); n != 3 {
+			t.Errorf("%d rows are there, of one project", n)
+		}
+		if err := endpoints.Delete(t.Context(), hub, by); !errors.Is(err, endpoint.ErrInUse) {
+			t.Errorf("its upstream goes: %v", err)
+		}
+		if err := s.Update(t.Context(), id, project.Change{Set: map[string]string{"proxy_speed_kb": "7", "public": "true", "enable_content_trust": "true"}}, by); err != nil {
+			t.Error(err)
+		}
+		if p, err := s.ByID(t.Context(), id); err != nil || of() != hub || p.Cache().Speed != 7 || len(p.Metadata) != 2 {
+			t.Errorf("after a change it is %+v, %v", p, err)
+		}
+		if err := endpoints.Delete(t.Context(), quay, by); err != nil {
+			t.Errorf("one of nobody: %v", err)
+		}
+		if err := s.Delete(t.Context(), id, by); err != nil {
+			t.Error(err)
+		}
+		if err := endpoints.Delete(t.Context(), hub, by); err != nil {
+			t.Errorf("that of a deleted project: %v", err)
+		}
+	})
+}
+
+func TestProjectsAreFoundByTheirUpstream(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		alice := createUser(t, d, sampleUser("alice"))
+		hub, quay := upstream(t, d, "hub"), upstream(t, d, "quay")
+		createProject(t, d, "plain", alice.ID)
+		for name, of := range map[string]int64{"b": hub, "a": hub, "c": quay} {
+			createCache(t, d, name, alice.ID, of)
+		}
+		for of, want := range map[any]string{hub: "a b", quay: "c", int64(0): "plain", quay + 1: ""} {
+			found, total, err := NewProjects(d).List(t.Context(), project.Visible{All: true}, query.Query{Filters: []query.Filter{{Field: "registry_id", Value: of}}})
+			var names []string
+			for _, p := range found {
+				names = append(names, p.Name)
+			}
+			if got := strings.Join(names, " "); got != want || int(total) != len(found) || err != nil {
+				t.Errorf("of %v there are %s, %v", of, got, err)
 			}
 		}
 	})
