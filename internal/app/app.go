@@ -78,10 +78,11 @@ type App struct {
 	garbage  *gc.Service
 	metrics  *metrics.Metrics
 
-	retention *retention.Service
-	webhooks  *webhook.Service
-	endpoints *endpoint.Service
-	out       *outbound.Client // for what people of projects configure
+	retention   *retention.Service
+	webhooks    *webhook.Service
+	endpoints   *endpoint.Service
+	replication *replication.Service
+	out         *outbound.Client // for what people of projects configure
 
 	certificate *certificate // nil without TLS
 	handler     http.Handler
@@ -173,6 +174,8 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	labels := label.New(sqlstore.NewLabels(d))
 	a.endpoints = endpoint.New(sqlstore.NewEndpoints(d), secret.NewSealer(key), outbound.ForSystem(), log)
+	here := &replication.Here{Content: a.content, Artifacts: artifacts, Projects: a.projects, Catalog: artifacts, LabelsOf: labels}
+	a.replication = replication.New(sqlstore.NewReplication(d), a.jobs, a.endpoints, here)
 	charts := chart.New(sqlstore.NewCharts(d), artifacts, a.content)
 	rules := immutable.New(sqlstore.NewImmutable(d))
 	a.retention = retention.New(sqlstore.NewRetention(d), remover{a.content, rules}, a.jobs)
@@ -184,7 +187,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.webhooks = webhook.New(webhook.Config{
 		Store: sqlstore.NewWebhooks(d), Jobs: a.jobs, Sealer: secret.NewSealer(key), Out: a.out, Settings: a.settings.Get, Host: cfg.host(external),
 	})
-	a.events = &dispatcher{outbox: sqlstore.NewEvents(d), log: log, subscribers: []subscriber{{"audit", a.audit.Deliver}, {"webhook", a.webhooks.Deliver}}}
+	a.events = &dispatcher{outbox: sqlstore.NewEvents(d), log: log, subscribers: []subscriber{{"audit", a.audit.Deliver}, {"webhook", a.webhooks.Deliver}, {"replication", a.replication.Deliver}}}
 
 	a.metrics = metrics.New(metrics.Build{Version: cfg.Version.Number, Commit: cfg.Version.Commit, Go: cfg.Version.Go}, log)
 	for name, stats := range d.Pools() {
@@ -195,7 +198,7 @@ func (a *App) wire(ctx context.Context) error {
 	guard := auth.New(auth.Config{Identity: who, Tokens: tokens, Sessions: a.sessions, Accounts: a.accounts, Settings: a.settings.Get, Events: a.audit})
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
-		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: replication.New(sqlstore.NewReplication(d), a.jobs), Additions: addition.New(artifacts, a.openBlob),
+		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: a.replication, Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},

@@ -10,22 +10,26 @@ import (
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/replication"
 	"github.com/berth-registry/berth/internal/webhook"
 )
 
 // works is all that is done later, each by the program itself. The names are
 // stored: they never change.
 func (a *App) works() map[job.Kind]job.Work {
-	// Retention and webhooks are made after the jobs, which they ask.
+	// Retention, replication and webhooks are made after the jobs, which they ask.
 	retain := func(ctx context.Context, r *job.Run) error { return a.retention.Do(ctx, r) }
 	tell := func(ctx context.Context, r *job.Run) error { return a.webhooks.Do(ctx, r) }
+	replicate := func(ctx context.Context, r *job.Run) error { return a.replication.Do(ctx, r) }
 	due := func(ctx context.Context, at job.Schedule) (job.Submission, error) { return a.retention.Due(ctx, at) }
+	replicationDue := func(ctx context.Context, at job.Schedule) (job.Submission, error) { return a.replication.Due(ctx, at) }
 	telling := job.Work{
 		Run: tell, Workers: webhook.Workers, Attempts: webhook.Attempts, Backoff: webhook.Backoff, Limit: webhook.Limit, Expire: webhook.Expire, Keep: webhook.Keep,
 	}
 	works := map[job.Kind]job.Work{
 		job.GarbageCollection: {Run: a.garbage.Do, Scheduled: asScheduled, Attempts: 3, Limit: 24 * time.Hour},
 		job.Retention:         {Run: retain, Scheduled: due, Workers: 2, Attempts: 3, Limit: 2 * time.Hour},
+		job.Replication:       {Run: replicate, Scheduled: replicationDue, Workers: replication.Workers, Attempts: replication.Attempts, Limit: replication.Limit},
 		job.Webhook:           telling,
 		job.PurgeAudit:        {Run: a.audit.Do, Scheduled: asScheduled, Keep: 10, Attempts: 3, Limit: time.Hour},
 	}

@@ -47,7 +47,7 @@ func (r *Registry) DeleteTag(ctx context.Context, repository, tag string) error 
 
 // deleteHarborTag deletes by Harbor's API: its registry takes digests alone.
 func (r *Registry) deleteHarborTag(ctx context.Context, repository, tag string) error {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := r.within(ctx)
 	defer cancel()
 	project, rest := oci.SplitRepository(repository)
 	path := "projects/" + project + "/repositories/" + url.PathEscape(url.PathEscape(rest)) + "/artifacts/" + tag + "/tags/" + tag

@@ -43,7 +43,7 @@ func each(t *testing.T, f func(y yard)) {
 			Store: y.rows, Schedules: y.rows, Logs: y.rows, Queue: new(queue.Queue), Log: slog.New(slog.DiscardHandler), Node: "node",
 			Works: map[job.Kind]job.Work{job.Replication: {Scheduled: func(ctx context.Context, at job.Schedule) (job.Submission, error) { return y.Due(ctx, at) }}},
 		})
-		y.Service = replication.New(sqlstore.NewReplication(d), y.jobs)
+		y.Service = replication.New(sqlstore.NewReplication(d), y.jobs, nil, nil)
 		f(y)
 	})
 }

@@ -300,7 +300,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		Content: w.content, Labels: label.New(sqlstore.NewLabels(w.db)), Rules: immutable.New(sqlstore.NewImmutable(w.db)), Catalog: sqlstore.NewArtifacts(w.db), Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open),
 		Jobs: jobs, Retention: retention.New(sqlstore.NewRetention(w.db), nil, jobs),
 		Webhooks:  webhook.New(webhook.Config{Store: sqlstore.NewWebhooks(w.db), Jobs: jobs, Sealer: secret.NewSealer([32]byte{1}), Out: outbound.New(outbound.ForProjects(nil), outbound.Limits{}), Settings: w.settings.Get, Host: "berth.test"}),
-		Endpoints: w.endpoints, Replication: replication.New(sqlstore.NewReplication(w.db), jobs),
+		Endpoints: w.endpoints, Replication: replication.New(sqlstore.NewReplication(w.db), jobs, nil, nil),
 		Components: []Component{{"database", w.db.Ping}},
 		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },
 	}
