@@ -94,6 +94,8 @@ var keys = []key{
 		about: "Settings that administrators then cannot change, as a text of JSON: `{\"read_only\":true}`. Their keys are those of `/api/v2.0/configurations`."},
 	{name: "audit.days", field: func(s *settings) any { return &s.AuditDays },
 		about: "Days that audit rows are kept; -1 for ever."},
+	{name: "cache.fresh", field: func(s *settings) any { return &s.CacheFresh },
+		about: "How long a project that is a cache serves a tag without asking its registry for it again."},
 	{name: "log.level", field: func(s *settings) any { return &s.LogLevel },
 		about: "`debug`, `info`, `warn` or `error`. Each request is a line of `info`."},
 	{name: "log.format", field: func(s *settings) any { return &s.LogFormat },

@@ -33,6 +33,7 @@ import (
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/proxycache"
 	"github.com/berth-registry/berth/internal/quota"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/replication"
@@ -82,6 +83,7 @@ type App struct {
 	webhooks    *webhook.Service
 	endpoints   *endpoint.Service
 	replication *replication.Service
+	caches      *proxycache.Service
 	out         *outbound.Client // for what people of projects configure
 
 	certificate *certificate // nil without TLS
@@ -176,6 +178,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.endpoints = endpoint.New(sqlstore.NewEndpoints(d), secret.NewSealer(key), outbound.ForSystem(), log)
 	here := &replication.Here{Content: a.content, Artifacts: artifacts, Projects: a.projects, Catalog: artifacts, LabelsOf: labels}
 	a.replication = replication.New(sqlstore.NewReplication(d), a.jobs, a.endpoints, here)
+	a.caches = proxycache.New(proxycache.Config{Content: a.content, Projects: a.projects, Endpoints: a.endpoints, Fresh: cfg.CacheFresh, Log: log})
 	charts := chart.New(sqlstore.NewCharts(d), artifacts, a.content)
 	rules := immutable.New(sqlstore.NewImmutable(d))
 	a.retention = retention.New(sqlstore.NewRetention(d), remover{a.content, rules}, a.jobs)
@@ -210,7 +213,7 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	doors := doors{
-		registry: guard.Identify(dist.New(a.content, a.projects, guard.Challenge)),
+		registry: guard.Identify(dist.New(a.content, a.caches, a.projects, guard.Challenge)),
 		api:      guard.Protect(rest),
 		charts:   guard.Protect(chartrepo.New(charts, labels, a.projects)),
 		token:    guard.Token(),
@@ -302,6 +305,9 @@ func (a *App) Close() error {
 	}
 	if a.out != nil {
 		a.out.Close()
+	}
+	if a.caches != nil {
+		a.caches.Close()
 	}
 	if a.endpoints != nil {
 		a.endpoints.Close()

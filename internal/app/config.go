@@ -71,6 +71,10 @@ type Config struct {
 	// AuditDays is how long audit rows are kept; below 0 for ever.
 	AuditDays int
 
+	// CacheFresh is for how long a project that is a cache serves a tag without
+	// asking its registry for it again.
+	CacheFresh time.Duration
+
 	// Settings are settings by their keys, with values as JSON has them, that are
 	// fixed: they hold whatever administrators chose, who cannot change them.
 	Settings map[string]any
@@ -118,6 +122,7 @@ func (c Config) Complete() (Config, error) {
 	or(&c.SecretKeyFile, filepath.Join(c.Data, "secret.key"))
 	or(&c.StopTimeout, 60*time.Second)
 	or(&c.AuditDays, 365)
+	or(&c.CacheFresh, time.Minute)
 	or(&c.HTTP.HeaderTimeout, 10*time.Second)
 	or(&c.HTTP.IdleTimeout, 2*time.Minute)
 	or(&c.HTTP.StallTimeout, time.Minute)

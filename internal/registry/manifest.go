@@ -129,6 +129,12 @@ func (s *Service) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Refe
 	return Manifest{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size, Body: body}, nil
 }
 
+// ReadManifest returns a manifest for the program itself. It is no pull.
+func (s *Service) ReadManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) (Manifest, error) {
+	a, body, err := s.artifacts.Find(ctx, repo.Name, ref, true)
+	return Manifest{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size, Body: body}, err
+}
+
 // StatManifest returns a manifest's facts without its bytes. It is no pull. For a
 // caller who may push, one that is asked for by its digest is kept from being
 // collected for a while, as StatBlob does.

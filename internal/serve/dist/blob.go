@@ -13,7 +13,7 @@ func (h *Handler) getBlob(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	b, content, err := h.registry.OpenBlob(r.Context(), r.repo, d)
+	b, content, err := r.source.OpenBlob(r.Context(), r.repo, d)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (h *Handler) headBlob(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	b, err := h.registry.StatBlob(r.Context(), r.repo, d, r.mayPush)
+	b, err := r.source.StatBlob(r.Context(), r.repo, d, r.mayPush)
 	if err != nil {
 		return err
 	}

@@ -9,9 +9,11 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/proxycache"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/serve/web"
 )
@@ -32,9 +34,21 @@ type Projects interface {
 	Access(ctx context.Context, c access.Caller, name string) (access.Project, error)
 }
 
+// A source is where pulls are served from: the registry itself, or what a project
+// that is a cache has and fetches.
+type source interface {
+	Manifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) (registry.Manifest, error)
+	StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, mayPush bool) (registry.Manifest, error)
+	OpenBlob(ctx context.Context, repo artifact.Repo, d oci.Digest) (registry.Blob, blob.Reader, error)
+	StatBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, mayPush bool) (registry.Blob, error)
+	Tags(ctx context.Context, repo artifact.Repo, last string, n int) ([]string, error)
+	Referrers(ctx context.Context, repo artifact.Repo, d oci.Digest, artifactType string, after int64, n int) ([]artifact.Referrer, error)
+}
+
 // A Handler serves /v2/ and everything below it.
 type Handler struct {
 	registry *registry.Service
+	caches   *proxycache.Service
 	projects Projects
 	// challenge makes the WWW-Authenticate header of a refusal that asks for the
 	// given scopes of the registry token protocol.
@@ -42,8 +56,8 @@ type Handler struct {
 }
 
 // New returns a handler. The caller of each request is expected in its context.
-func New(reg *registry.Service, projects Projects, challenge func(r *http.Request, scopes ...string) string) *Handler {
-	return &Handler{registry: reg, projects: projects, challenge: challenge}
+func New(reg *registry.Service, caches *proxycache.Service, projects Projects, challenge func(r *http.Request, scopes ...string) string) *Handler {
+	return &Handler{registry: reg, caches: caches, projects: projects, challenge: challenge}
 }
 
 // A request is one below /v2/<name>/, after it was found to be allowed.
@@ -52,8 +66,8 @@ type request struct {
 	repo artifact.Repo
 	ref  string // what the path names: a tag, digest or upload id
 
-	mayPush  bool  // by the caller's rights, and token; of a HEAD
-	upstream int64 // id of the endpoint that the project is a cache of; 0: none
+	mayPush bool // by the caller's rights, and token; of a HEAD
+	source  source
 }
 
 type handler func(h *Handler, w http.ResponseWriter, r *request) error
@@ -119,12 +133,32 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := oci.CheckRepository(t.name); err != nil {
 		return err
 	}
-	req, err := h.authorize(w, r, t.name, rt.action)
+	name, err := h.mirrored(r, t.name)
+	if err != nil {
+		return err
+	}
+	req, err := h.authorize(w, r, name, rt.action)
 	if err != nil {
 		return err
 	}
 	req.ref = t.ref
 	return rt.serve(h, w, req)
+}
+
+// mirrored returns the repository that a client means which takes this registry
+// for a mirror of another: it asks for what is pulled by its name there, and says
+// in ns which registry that is, as containerd does.
+func (h *Handler) mirrored(r *http.Request, name string) (string, error) {
+	host := r.URL.Query().Get("ns")
+	if host == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return name, nil
+	}
+	project, found, err := h.caches.Mirror(r.Context(), host)
+	if err != nil || !found {
+		return name, err
+	}
+	name = project + "/" + name
+	return name, oci.CheckRepository(name)
 }
 
 // authorize answers whether the caller may do the action in a repository, and
@@ -153,7 +187,11 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request, name, action
 		return nil, project.ErrCache
 	}
 	mayPush := r.Method == http.MethodHead && p.Upstream == 0 && access.AllowedRepository(caller, &p, name, "push")
-	return &request{Request: r, repo: artifact.Repo{ProjectID: p.ID, Name: name}, mayPush: mayPush, upstream: p.Upstream}, nil
+	var from source = h.registry
+	if p.Upstream != 0 {
+		from = h.caches.Of(p.Upstream)
+	}
+	return &request{Request: r, repo: artifact.Repo{ProjectID: p.ID, Name: name}, mayPush: mayPush, source: from}, nil
 }
 
 // mayPull reports whether the caller may pull from a repository, and whether it

@@ -29,7 +29,7 @@ func (h *Handler) listTags(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	names, err := h.registry.Tags(r.Context(), r.repo, last, n+1)
+	names, err := r.source.Tags(r.Context(), r.repo, last, n+1)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (h *Handler) listReferrers(w http.ResponseWriter, r *request) error {
 	if err != nil && q.Get("last") != "" {
 		return errPage.Saying("last must be taken from the Link header of the page before")
 	}
-	found, err := h.registry.Referrers(r.Context(), r.repo, d, artifactType, after, maxReferrers+1)
+	found, err := r.source.Referrers(r.Context(), r.repo, d, artifactType, after, maxReferrers+1)
 	if err != nil {
 		return err
 	}

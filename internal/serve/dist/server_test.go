@@ -83,7 +83,7 @@ func start(t *testing.T, d *db.DB, cfg registry.Config) *server {
 	challenge := func(_ *http.Request, scopes ...string) string {
 		return `Bearer scope="` + strings.Join(scopes, " ") + `"`
 	}
-	return &server{T: t, Handler: dist.New(reg, projects, challenge), database: d, registry: reg, projects: projects, folder: folder}
+	return &server{T: t, Handler: dist.New(reg, nil, projects, challenge), database: d, registry: reg, projects: projects, folder: folder}
 }
 
 // each runs a test on SQLite, and on PostgreSQL where there is one.

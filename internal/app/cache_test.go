@@ -1,0 +1,328 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/berth-registry/berth/internal/app"
+	"github.com/berth-registry/berth/internal/app/apptest"
+	"github.com/berth-registry/berth/internal/blob/blobtest"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/outbound"
+	"github.com/berth-registry/berth/internal/remote"
+	"github.com/berth-registry/berth/internal/secret"
+)
+
+// An upstream is a registry that a cache fetches from, behind what counts, and
+// fails as it is told.
+type upstream struct {
+	*apptest.Server
+	far   *remote.Registry
+	front *httptest.Server
+
+	blobs, manifests, heads atomic.Int64
+	fail                    atomic.Int64 // a status that it answers with; 0: none; -1: it hangs up
+	slow                    atomic.Pointer[chan struct{}]
+}
+
+func startUpstream(t *testing.T) *upstream {
+	t.Helper()
+	u := &upstream{Server: apptest.Start(t)}
+	target, err := url.Parse(u.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	through := httputil.NewSingleHostReverseProxy(target)
+	through.FlushInterval = -1
+	u.front = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch code := u.fail.Load(); {
+		case code == -1:
+			panic(http.ErrAbortHandler)
+		case code != 0:
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(int(code))
+			return
+		}
+		switch {
+		case r.Method == http.MethodHead && strings.Contains(r.URL.Path, "/manifests/"):
+			u.heads.Add(1)
+		case strings.Contains(r.URL.Path, "/manifests/"):
+			u.manifests.Add(1)
+		case r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/"):
+			u.blobs.Add(1)
+			if gate := u.slow.Load(); gate != nil {
+				w = &gated{ResponseWriter: w, gate: *gate}
+			}
+		}
+		through.ServeHTTP(w, r)
+	}))
+	t.Cleanup(u.front.Close)
+	u.far, err = remote.Open(outbound.ForSystem(), remote.Settings{Kind: remote.Harbor, URL: u.URL, Account: apptest.Admin, Secret: secret.New(u.Password)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(u.far.Close)
+	return u
+}
+
+// gated sends the first half megabyte, and the rest when it may.
+type gated struct {
+	http.ResponseWriter
+	gate chan struct{}
+	sent int
+}
+
+func (g *gated) Write(p []byte) (int, error) {
+	if g.sent > 512<<10 {
+		<-g.gate
+	}
+	n, err := g.ResponseWriter.Write(p)
+	g.sent += n
+	return n, err
+}
+
+func (g *gated) Unwrap() http.ResponseWriter { return g.ResponseWriter }
+
+// push pushes an image of a layer, and returns its digest and that of the layer.
+func (u *upstream) push(t *testing.T, repository, tag string, layer []byte) (image, content oci.Digest) {
+	t.Helper()
+	config := []byte(fmt.Sprintf(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"created":"2026-01-01T00:00:00Z","author":%q}`, repository+tag))
+	for _, b := range [][]byte{config, layer} {
+		s := remote.Source{Digest: oci.Sum(oci.SHA256, b), Size: int64(len(b)), Open: func(_ context.Context, offset int64) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b[offset:])), nil }}
+		if _, err := u.far.PushBlob(t.Context(), repository, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content = oci.Sum(oci.SHA256, layer)
+	manifest := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":%q,"size":%d}]}`,
+		oci.MediaTypeImageManifest, oci.MediaTypeImageConfig, oci.Sum(oci.SHA256, config), len(config), content, len(layer))
+	image = oci.Sum(oci.SHA256, manifest)
+	ref := tag
+	if ref == "" {
+		ref = string(image)
+	}
+	if err := u.far.PushManifest(t.Context(), repository, ref, oci.MediaTypeImageManifest, manifest); err != nil {
+		t.Fatal(err)
+	}
+	return image, content
+}
+
+// A cache is a server with the project "mirror", a cache of an upstream.
+type cache struct {
+	*apptest.Server
+	*testing.T
+}
+
+func startCache(t *testing.T, u *upstream, metadata string, options ...func(*app.Config)) cache {
+	t.Helper()
+	c := cache{apptest.Start(t, options...), t}
+	at := c.post("/api/v2.0/registries", fmt.Sprintf(`{"name":"up","type":"harbor","url":%q,"credential":{"type":"basic","access_key":%q,"access_secret":%q}}`, u.front.URL, apptest.Admin, u.Password))
+	id := at[strings.LastIndex(at, "/")+1:]
+	c.post("/api/v2.0/projects", fmt.Sprintf(`{"project_name":"mirror","registry_id":%s,"metadata":{"public":"true"%s}}`, id, metadata))
+	return c
+}
+
+func (c cache) post(path, body string) (location string) {
+	c.Helper()
+	r := c.Do("POST", path, apptest.Admin, c.Password, strings.NewReader(body), "Content-Type", "application/json")
+	if r.StatusCode != http.StatusCreated {
+		text, _ := io.ReadAll(r.Body)
+		c.Fatalf("%s: %d %s", path, r.StatusCode, text)
+	}
+	return r.Header.Get("Location")
+}
+
+// get asks the cache as its administrator.
+func (c cache) get(method, path string) (*http.Response, []byte) {
+	c.Helper()
+	r := c.Do(method, path, apptest.Admin, c.Password, nil, "Accept", oci.MediaTypeImageManifest+", "+oci.MediaTypeImageIndex)
+	text, _ := io.ReadAll(r.Body)
+	return r, text
+}
+
+// pull pulls an image whole, and returns its digest.
+func (c cache) pull(repository, ref string) oci.Digest {
+	c.Helper()
+	r, body := c.get("GET", "/v2/"+repository+"/manifests/"+ref)
+	if r.StatusCode != http.StatusOK {
+		c.Fatalf("%s:%s: %d %s", repository, ref, r.StatusCode, body)
+	}
+	m, err := oci.ParseManifest(r.Header.Get("Content-Type"), body)
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, child := range m.Children {
+		c.pull(repository, string(child.Digest))
+	}
+	for _, b := range m.Blobs {
+		r, body := c.get("GET", "/v2/"+repository+"/blobs/"+string(b.Digest))
+		if sum := sha256.Sum256(body); r.StatusCode != http.StatusOK || "sha256:"+hex.EncodeToString(sum[:]) != string(b.Digest) {
+			c.Fatalf("%s: %d, %d bytes", b.Digest, r.StatusCode, len(body))
+		}
+	}
+	return oci.Sum(oci.SHA256, body)
+}
+
+// kept waits until an image is in the cache.
+func (c cache) kept(repository, ref string) {
+	c.Helper()
+	project, rest := oci.SplitRepository(repository)
+	path := "/api/v2.0/projects/" + project + "/repositories/" + url.PathEscape(url.PathEscape(rest)) + "/artifacts/" + ref
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if r, body := c.get("GET", path); r.StatusCode == http.StatusOK {
+			return
+		} else if time.Now().After(end) {
+			c.Fatalf("%s:%s is not kept: %d %s", repository, ref, r.StatusCode, body)
+		}
+	}
+}
+
+func TestACacheServesWhatItsUpstreamDoesNot(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	one, _ := u.push(t, "library/app", "", blobtest.Content(1, 1<<20))
+	two, _ := u.push(t, "library/app", "", blobtest.Content(2, 100))
+	index := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":%q,"digest":%q,"size":500,"platform":{"os":"linux","architecture":"amd64"}},{"mediaType":%q,"digest":%q,"size":500,"platform":{"os":"linux","architecture":"arm64"}}]}`,
+		oci.MediaTypeImageIndex, oci.MediaTypeImageManifest, one, oci.MediaTypeImageManifest, two)
+	if err := u.far.PushManifest(t.Context(), "library/app", "v1", oci.MediaTypeImageIndex, index); err != nil {
+		t.Fatal(err)
+	}
+	c := startCache(t, u, "", func(cfg *app.Config) { cfg.CacheFresh = time.Millisecond })
+	if d := c.pull("mirror/library/app", "v1"); d != oci.Sum(oci.SHA256, index) {
+		t.Error(d)
+	}
+	for _, ref := range []string{"v1", string(one), string(two)} {
+		c.kept("mirror/library/app", ref)
+	}
+	manifests, blobs := u.manifests.Load(), u.blobs.Load()
+	if manifests != 3 || blobs != 4 {
+		t.Errorf("%d manifests and %d blobs were fetched", manifests, blobs)
+	}
+	for _, fail := range []int64{http.StatusTooManyRequests, http.StatusUnauthorized, http.StatusInternalServerError, -1} {
+		u.fail.Store(fail)
+		for range 2 {
+			c.pull("mirror/library/app", "v1")
+			c.pull("mirror/library/app", string(one))
+		}
+	}
+	// What is not here is refused, with the time to come back, and is never said not
+	// to be there.
+	r, body := c.get("GET", "/v2/mirror/library/other/manifests/v1")
+	if r.StatusCode != http.StatusTooManyRequests && r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %s, Retry-After %q", r.StatusCode, body, r.Header.Get("Retry-After"))
+	}
+	if u.manifests.Load() != manifests || u.blobs.Load() != blobs {
+		t.Error("what is kept was fetched again")
+	}
+}
+
+func TestATagOfACacheFollowsItsUpstream(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	first, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 100))
+	c := startCache(t, u, "", func(cfg *app.Config) { cfg.CacheFresh = 300 * time.Millisecond })
+	if d := c.pull("mirror/library/app", "v1"); d != first {
+		t.Error(d)
+	}
+	c.kept("mirror/library/app", "v1")
+	heads := u.heads.Load()
+	for range 5 {
+		c.pull("mirror/library/app", "v1")
+	}
+	if n := u.heads.Load() - heads; n > 2 {
+		t.Errorf("the upstream was asked %d times", n)
+	}
+	second, _ := u.push(t, "library/app", "v1", blobtest.Content(2, 100))
+	for end := time.Now().Add(5 * time.Second); c.pull("mirror/library/app", "v1") != second; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the tag stays behind")
+		}
+	}
+	if r, _ := c.get("GET", "/v2/mirror/library/app/manifests/none"); r.StatusCode != http.StatusNotFound {
+		t.Error(r.StatusCode)
+	}
+	var list struct{ Tags []string }
+	u.push(t, "library/app", "v2", blobtest.Content(3, 100))
+	if _, body := c.get("GET", "/v2/mirror/library/app/tags/list"); json.Unmarshal(body, &list) != nil || fmt.Sprint(list.Tags) != "[v1 v2]" {
+		t.Errorf("%s", body)
+	}
+}
+
+// TestOneDownloadServesAll has many clients want one blob, of which the upstream
+// holds the end back until each has seen its beginning.
+func TestOneDownloadServesAll(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	const size, clients = 8 << 20, 100
+	_, layer := u.push(t, "library/big", "v1", blobtest.Content(9, size))
+	c := startCache(t, u, "")
+	c.get("HEAD", "/v2/mirror/library/big/manifests/none") // so that it knows how to sign in
+	gate := make(chan struct{})
+	u.slow.Store(&gate)
+	u.blobs.Store(0)
+	var begun, over sync.WaitGroup
+	begun.Add(clients)
+	for range clients {
+		over.Go(func() {
+			r := c.Do("GET", "/v2/mirror/library/big/blobs/"+string(layer), apptest.Admin, c.Password, nil)
+			_, err := io.ReadFull(r.Body, make([]byte, 100<<10))
+			begun.Done()
+			n, rest := io.Copy(io.Discard, r.Body)
+			if err != nil || rest != nil || n != size-100<<10 {
+				t.Errorf("%d, %d bytes: %v, %v", r.StatusCode, n, err, rest)
+			}
+		})
+	}
+	begun.Wait()
+	close(gate)
+	over.Wait()
+	if n := u.blobs.Load(); n != 1 {
+		t.Errorf("the blob was fetched %d times", n)
+	}
+}
+
+func TestAMirrorIsAskedByItsUpstreamsName(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	image, layer := u.push(t, "library/app", "v1", blobtest.Content(1, 1000))
+	c := startCache(t, u, "")
+	ns := "?ns=" + strings.TrimPrefix(u.front.URL, "http://")
+	if r, body := c.get("GET", "/v2/library/app/manifests/v1"+ns); r.StatusCode != http.StatusOK || oci.Sum(oci.SHA256, body) != image {
+		t.Errorf("%d %s", r.StatusCode, body)
+	}
+	if r, body := c.get("GET", "/v2/library/app/blobs/"+string(layer)+ns); r.StatusCode != http.StatusOK || len(body) != 1000 {
+		t.Errorf("%d %s", r.StatusCode, body)
+	}
+	if r, _ := c.get("GET", "/v2/library/app/manifests/v1?ns=unknown.example.org"); r.StatusCode != http.StatusNotFound {
+		t.Error(r.StatusCode)
+	}
+	c.kept("mirror/library/app", "v1")
+}
+
+func TestWhatTheFilterOfACacheLetsPass(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	u.push(t, "library/app", "v1", blobtest.Content(1, 1000))
+	_, layer := u.push(t, "library/secret", "v1", blobtest.Content(2, 1000))
+	c := startCache(t, u, `,"proxy_cache_filter_pattern":"library/a*"`)
+	c.pull("mirror/library/app", "v1")
+	for _, path := range []string{"manifests/v1", "blobs/" + string(layer)} {
+		if r, body := c.get("GET", "/v2/mirror/library/secret/"+path); r.StatusCode != http.StatusNotFound || !strings.Contains(string(body), "repository filter") {
+			t.Errorf("%s: %d %s", path, r.StatusCode, body)
+		}
+	}
+}

@@ -1,0 +1,283 @@
+package proxycache
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/remote"
+)
+
+// A manifest is one whose blobs are on their way: it is kept when they are here.
+type manifest struct {
+	remote.Manifest
+
+	done chan struct{}
+}
+
+// Manifest returns a manifest for a pull, as registry.Service does. It returns
+// artifact.ErrUnknown, ErrFiltered, ErrUpstream, or a fault of kind TooMany.
+func (c *Cache) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) (registry.Manifest, error) {
+	p, err := c.at(ctx, repo)
+	if err != nil {
+		return registry.Manifest{}, err
+	}
+	m, here, err := c.find(ctx, p, ref)
+	if err != nil || !here {
+		return m, err
+	}
+	return c.s.Content.Manifest(ctx, p.Repo, ref)
+}
+
+// StatManifest returns a manifest's facts, as registry.Service does. What is not
+// here is fetched: who asks for it is about to pull it.
+func (c *Cache) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, _ bool) (registry.Manifest, error) {
+	p, err := c.at(ctx, repo)
+	if err != nil {
+		return registry.Manifest{}, err
+	}
+	m, _, err := c.find(ctx, p, ref)
+	m.Body = nil
+	return m, err
+}
+
+// find returns a manifest, and whether it is here.
+func (c *Cache) find(ctx context.Context, p place, ref oci.Reference) (m registry.Manifest, here bool, err error) {
+	m, err = c.s.Content.StatManifest(ctx, p.Repo, ref, false)
+	if err != nil && !fault.OfKind(err, fault.NotFound) {
+		return m, false, err
+	}
+	here = err == nil
+	if here && ref.Digest != "" {
+		return m, true, nil
+	}
+	key := p.Name + " " + ref.String()
+	if d, known := c.s.recall(key); known {
+		switch {
+		case here && d == m.Digest:
+			return m, true, nil
+		case d == "" && !here:
+			return m, false, artifact.ErrUnknown.With("%s", ref)
+		}
+		if coming, ok := c.s.awaited(p.Name, d); ok {
+			return coming, false, nil
+		}
+	}
+	return c.ask(ctx, p, ref, key, m, here)
+}
+
+// awaited returns a manifest whose blobs are on their way.
+func (s *Service) awaited(repository string, d oci.Digest) (registry.Manifest, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.coming[content{repository, d}]
+	if m == nil {
+		return registry.Manifest{}, false
+	}
+	return registry.Manifest{Digest: m.Digest, MediaType: m.MediaType, Size: m.Size, Body: m.Body}, true
+}
+
+// An answer is what asking an upstream came to.
+type answer struct {
+	registry.Manifest
+
+	here bool
+}
+
+// ask asks the upstream, once for all who want to know. Where it does not answer,
+// what is here is served, however old.
+func (c *Cache) ask(ctx context.Context, p place, ref oci.Reference, key string, old registry.Manifest, have bool) (registry.Manifest, bool, error) {
+	came := c.s.asking.DoChan(key, func() (any, error) {
+		var a answer
+		var err error = errClosed
+		done := make(chan struct{})
+		if c.s.start(func() {
+			defer close(done)
+			asking, cancel := context.WithTimeout(c.s.ctx, wholeTime)
+			defer cancel()
+			a, err = c.upstream(asking, p, ref, key, old, have)
+		}) {
+			<-done
+		}
+		return a, err
+	})
+	select {
+	case r := <-came:
+		a, _ := r.Val.(answer)
+		return a.Manifest, a.here, r.Err
+	case <-ctx.Done():
+		return registry.Manifest{}, false, context.Cause(ctx)
+	}
+}
+
+var errClosed = ErrUpstream.With("the server stops")
+
+func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key string, old registry.Manifest, have bool) (answer, error) {
+	rules, err := c.rules(ctx, p)
+	if err != nil {
+		return answer{}, err
+	}
+	m, err := c.fetch(ctx, p, ref, old, have)
+	switch {
+	case err == nil:
+		c.s.remember(key, m.Digest, c.s.Fresh)
+	case errors.Is(err, remote.ErrNotFound) && !(have && rules.LocalOnNotFound):
+		c.s.remember(key, "", negative)
+		return answer{}, told(err, artifact.ErrUnknown)
+	case have:
+		c.s.Log.WarnContext(ctx, "served from the cache, since its registry does not answer", "repository", p.Name, "reference", ref.String(), "error", err)
+		return answer{old, true}, nil
+	default:
+		return answer{}, told(err, artifact.ErrUnknown)
+	}
+	if have && m.Digest == old.Digest {
+		return answer{old, true}, nil
+	}
+	here, err := c.keep(ctx, p, m, ref)
+	if err != nil {
+		c.s.Log.WarnContext(ctx, "fetched, and not kept", "repository", p.Name, "reference", ref.String(), "error", err)
+	}
+	return answer{registry.Manifest{Digest: m.Digest, MediaType: m.MediaType, Size: m.Size, Body: m.Body}, here}, nil
+}
+
+// fetch asks what a tag is, which costs no pull of those that a registry counts,
+// and fetches it only where it is something else than what is here.
+func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old registry.Manifest, have bool) (m remote.Manifest, err error) {
+	if err := c.s.rests(c.endpoint); err != nil {
+		return m, err
+	}
+	defer func() {
+		if err != nil {
+			c.s.failed(c.endpoint, err)
+		}
+	}()
+	at := ref.String()
+	if ref.Tag != "" {
+		patience := askTime
+		if have {
+			patience = askBriefly
+		}
+		asking, cancel := context.WithTimeoutCause(ctx, patience, remote.ErrUnavailable.With("it takes longer than %s", patience))
+		defer cancel()
+		if m, err = p.other.StatManifest(asking, p.far, ref.Tag); err != nil {
+			if asking.Err() != nil && ctx.Err() == nil {
+				err = context.Cause(asking)
+			}
+			return m, err
+		}
+		if have && m.Digest == old.Digest {
+			return m, nil
+		}
+		if m.Digest != "" {
+			at = string(m.Digest)
+			if here, err := c.s.Content.StatManifest(ctx, p.Repo, oci.Reference{Digest: m.Digest}, false); err == nil {
+				return c.again(ctx, p, here)
+			}
+		}
+	}
+	return p.other.Manifest(ctx, p.far, at)
+}
+
+// again returns a manifest that is here, for another tag of it.
+func (c *Cache) again(ctx context.Context, p place, m registry.Manifest) (remote.Manifest, error) {
+	m, err := c.s.Content.ReadManifest(ctx, p.Repo, oci.Reference{Digest: m.Digest})
+	return remote.Manifest{Digest: m.Digest, MediaType: m.MediaType, Size: m.Size, Body: m.Body}, err
+}
+
+// keep stores a manifest where all its blobs are here, and reports whether they
+// are; where they are not, it has them fetched. An index needs none.
+func (c *Cache) keep(ctx context.Context, p place, m remote.Manifest, ref oci.Reference) (bool, error) {
+	parsed, err := oci.ParseManifest(m.MediaType, m.Body)
+	if err != nil {
+		return false, err
+	}
+	missing := slices.Clone(parsed.Blobs)
+	missing = slices.DeleteFunc(missing, func(b oci.Blob) bool {
+		if b.Foreign {
+			return true
+		}
+		_, err := c.s.Content.StatBlob(ctx, p.Repo, b.Digest, true)
+		return err == nil
+	})
+	if len(missing) == 0 {
+		return c.store(ctx, p, m, ref)
+	}
+	return false, c.complete(p, m, ref, missing)
+}
+
+func (c *Cache) store(ctx context.Context, p place, m remote.Manifest, ref oci.Reference) (bool, error) {
+	req := registry.PushRequest{Ref: oci.Reference{Digest: m.Digest}, MediaType: m.MediaType, Body: m.Body}
+	if ref.Tag != "" {
+		req.Tags = []string{ref.Tag}
+	}
+	_, err := c.s.Content.PushManifest(ctx, p.Repo, req)
+	return err == nil, err
+}
+
+// complete has the blobs of an image fetched, unless that goes on already, and
+// then the image kept.
+func (c *Cache) complete(p place, m remote.Manifest, ref oci.Reference, missing []oci.Blob) error {
+	key := content{p.Name, m.Digest}
+	c.s.mu.Lock()
+	before := c.s.coming[key]
+	if before == nil && len(c.s.coming) >= mostComing {
+		c.s.mu.Unlock()
+		return ErrUpstream.With("more than %d images are on their way", mostComing)
+	}
+	mine := &manifest{Manifest: m, done: make(chan struct{})}
+	if before == nil {
+		c.s.coming[key] = mine
+	}
+	c.s.mu.Unlock()
+	started := c.s.start(func() {
+		if before != nil {
+			// Another tag, or the digest, of the same image.
+			select {
+			case <-before.done:
+			case <-c.s.ctx.Done():
+			}
+		} else {
+			defer c.s.arrived(key, mine)
+		}
+		if err := c.all(p, m, ref, missing); err != nil && c.s.ctx.Err() == nil {
+			c.s.Log.Warn("an image is not kept", "repository", p.Name, "digest", m.Digest, "error", err)
+		}
+	})
+	if !started && before == nil {
+		c.s.arrived(key, mine)
+	}
+	return nil
+}
+
+func (s *Service) arrived(key content, m *manifest) {
+	s.mu.Lock()
+	delete(s.coming, key)
+	s.mu.Unlock()
+	close(m.done)
+}
+
+// imageTime bounds how long an image may be on its way.
+const imageTime = 6 * time.Hour
+
+// all fetches blobs, and stores the manifest.
+func (c *Cache) all(p place, m remote.Manifest, ref oci.Reference, missing []oci.Blob) error {
+	ctx, cancel := context.WithTimeout(c.s.ctx, imageTime)
+	defer cancel()
+	g, fetching := errgroup.WithContext(ctx)
+	g.SetLimit(3)
+	for _, b := range missing {
+		g.Go(func() error { return c.ensure(fetching, p, b.Digest) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	_, err := c.store(ctx, p, m, ref)
+	return err
+}

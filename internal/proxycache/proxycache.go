@@ -1,0 +1,257 @@
+// Package proxycache serves projects that are caches of other registries: what
+// such a project lacks is fetched, kept, and sent on as it comes. It promises that
+// what was pulled once is served when the upstream is down, slow, or refuses; that
+// one thing is fetched once, however many want it; and that nothing is kept that
+// has another digest. Who may pull is decided before.
+package proxycache
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/endpoint"
+	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/remote"
+)
+
+// Faults of caches.
+var (
+	ErrFiltered = fault.New(fault.NotFound, "NOT_FOUND", "the project's repository filter does not let it be fetched from its registry")
+	ErrBusy     = fault.New(fault.TooMany, "TOOMANYREQUESTS", "the project has as many connections to its registry as it may have")
+	ErrUpstream = fault.New(fault.Unavailable, "UNAVAILABLE", "the registry that the project is a cache of does not give it")
+)
+
+// Limits.
+const (
+	askTime    = 30 * time.Second // for the upstream's answer about a tag
+	askBriefly = 5 * time.Second  // where there is something to serve in its place
+	wholeTime  = 2 * time.Minute  // to ask and to fetch a manifest
+	rest       = 10 * time.Second // that an upstream gets which does not answer
+	negative   = 10 * time.Second // that is not asked for again which it does not have
+	mostRest   = 5 * time.Minute
+	mostKnown  = 100_000 // tags and digests of which something is remembered
+	mostTags   = 100_000 // of one repository
+	mostComing = 1000    // images whose blobs are on their way
+)
+
+// Config is what a Service is made of.
+type Config struct {
+	Content   *registry.Service
+	Projects  *project.Service
+	Endpoints *endpoint.Service
+	// Fresh is for how long a tag is served without asking the upstream for it
+	// again.
+	Fresh time.Duration
+	Log   *slog.Logger
+}
+
+// A Service fetches what caches lack. It is safe for concurrent use.
+type Service struct {
+	Config
+
+	ctx    context.Context //nolint:containedctx // of all that is fetched, whoever asked first
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	asking singleflight.Group
+
+	mu      sync.Mutex
+	closed  bool
+	known   map[string]finding
+	coming  map[content]*manifest
+	flights map[content]*flight
+	resting map[int64]pause
+	slots   map[int64]int
+	mirrors mirrors
+}
+
+// A content is something of a repository.
+type content struct {
+	repository string
+	digest     oci.Digest
+}
+
+// A finding is what an upstream said of a tag or a digest.
+type finding struct {
+	digest oci.Digest // empty: it does not have it
+	until  time.Time
+}
+
+// A pause is how long an upstream is left alone, and why.
+type pause struct {
+	until time.Time
+	why   error
+}
+
+// New returns a service. Its owner closes it.
+func New(c Config) *Service {
+	s := &Service{
+		Config: c, known: map[string]finding{}, coming: map[content]*manifest{}, flights: map[content]*flight{},
+		resting: map[int64]pause{}, slots: map[int64]int{},
+	}
+	s.ctx, s.cancel = context.WithCancel(access.With(context.Background(), access.Caller{Kind: access.Server, Name: "harbor#proxy-cache-service"}))
+	return s
+}
+
+// Close ends all that is being fetched. What is not whole is fetched again when
+// somebody wants it.
+func (s *Service) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	s.work.Wait()
+}
+
+// start runs what belongs to the service, or reports that it is closed.
+func (s *Service) start(do func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.work.Go(do)
+	return true
+}
+
+// Of returns the content of a project that is a cache of an endpoint, and what of
+// it that lacks. It has the methods of registry.Service that serve pulls.
+func (s *Service) Of(upstream int64) *Cache { return &Cache{s, upstream} }
+
+// A Cache is the content of projects that are caches of one endpoint.
+type Cache struct {
+	s        *Service
+	endpoint int64
+}
+
+// A place is a repository here and at the upstream.
+type place struct {
+	artifact.Repo
+	far   string
+	other *remote.Registry
+}
+
+// at returns where a repository is, by the name of which a client asks for it.
+// Docker Hub's images without a namespace are those of library.
+func (c *Cache) at(ctx context.Context, repo artifact.Repo) (place, error) {
+	other, err := c.s.Endpoints.Client(ctx, c.endpoint)
+	if err != nil {
+		return place{}, err
+	}
+	of, far := oci.SplitRepository(repo.Name)
+	if other.Kind() == remote.DockerHub && !strings.Contains(far, "/") {
+		far = "library/" + far
+		repo.Name = of + "/" + far
+	}
+	return place{repo, far, other}, nil
+}
+
+// rules returns what a project says of how it fetches, or ErrFiltered where it may
+// not fetch from a repository.
+func (c *Cache) rules(ctx context.Context, p place) (project.CacheRules, error) {
+	of, err := c.s.Projects.ByID(ctx, p.ProjectID)
+	if err != nil {
+		return project.CacheRules{}, err
+	}
+	r := of.Cache()
+	if !r.Allows(p.far) {
+		return r, ErrFiltered.With("%s", p.far)
+	}
+	return r, nil
+}
+
+// remember keeps what an upstream said.
+func (s *Service) remember(key string, d oci.Digest, holds time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.known) >= mostKnown {
+		clear(s.known)
+	}
+	s.known[key] = finding{d, time.Now().Add(holds)}
+}
+
+// recall returns what an upstream said, where that still holds.
+func (s *Service) recall(key string) (oci.Digest, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, ok := s.known[key]
+	return f.digest, ok && time.Now().Before(f.until)
+}
+
+// rests returns why an upstream is left alone at the moment, or nil.
+func (s *Service) rests(endpoint int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.resting[endpoint]
+	left := time.Until(p.until)
+	if left <= 0 {
+		return nil
+	}
+	return waiting(p.why, left)
+}
+
+// failed has an upstream left alone for a while that allows no more requests, or
+// that does not answer.
+func (s *Service) failed(endpoint int64, err error) {
+	var f *fault.Fault
+	if !errors.As(err, &f) || f.Kind != fault.TooMany && !errors.Is(f, remote.ErrUnavailable) {
+		return
+	}
+	after := rest
+	if d, ok := f.Detail.(map[string]int); ok && d["retry_after"] > 0 {
+		after = min(time.Duration(d["retry_after"])*time.Second, mostRest)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resting[endpoint] = pause{time.Now().Add(after), err}
+}
+
+// waiting says of a failure when to try again.
+func waiting(err error, after time.Duration) error {
+	var f *fault.Fault
+	if !errors.As(err, &f) {
+		return err
+	}
+	return f.Detailed(map[string]int{"retry_after": max(1, int(after.Seconds()+0.999))})
+}
+
+// farFaults are what the upstream is to blame for.
+var farFaults = []error{
+	remote.ErrSettings, remote.ErrRefused, remote.ErrRealm, remote.ErrUnavailable, remote.ErrAnswer, remote.ErrConflict, remote.ErrUnsupported, endpoint.ErrSecret,
+}
+
+// told is what a client is told of an upstream's failure: that something is not
+// there only where the upstream says so, and else when to come back.
+func told(err error, missing *fault.Fault) error {
+	var f *fault.Fault
+	if !errors.As(err, &f) {
+		return err
+	}
+	switch {
+	case errors.Is(f, remote.ErrNotFound):
+		return missing.Because(err)
+	case errors.Is(f, remote.ErrLimited):
+		if f.Detail == nil {
+			return waiting(f, rest)
+		}
+		return f
+	case !slices.ContainsFunc(farFaults, func(far error) bool { return errors.Is(f, far) }):
+		return err
+	}
+	after := rest
+	if d, ok := f.Detail.(map[string]int); ok && d["retry_after"] > 0 {
+		after = time.Duration(d["retry_after"]) * time.Second
+	}
+	return waiting(ErrUpstream.With("%s", f.Message).Because(err), after)
+}
