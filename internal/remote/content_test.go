@@ -320,10 +320,12 @@ func TestBlobsThatStandStill(t *testing.T) {
 		}
 		sleep(&before)
 		w.Header().Set("Content-Length", "6")
-		for _, c := range "abcdef" {
+		for i, c := range "abcdef" {
+			if i > 0 {
+				sleep(&between)
+			}
 			fmt.Fprintf(w, "%c", c)
 			w.(http.Flusher).Flush()
-			sleep(&between)
 		}
 	})
 	r := connect(t, registry.URL, "")
