@@ -320,10 +320,12 @@ func TestBlobsThatStandStill(t *testing.T) {
 		}
 		sleep(&before)
 		w.Header().Set("Content-Length", "6")
-		for _, c := range "abcdef" {
+		for i, c := range "abcdef" {
+			if i > 0 {
+				sleep(&between)
+			}
 			fmt.Fprintf(w, "%c", c)
 			w.(http.Flusher).Flush()
-			sleep(&between)
 		}
 	})
 	r := connect(t, registry.URL, "")
@@ -353,7 +355,7 @@ func TestBlobsThatStandStill(t *testing.T) {
 		err                     error
 	}{
 		"slow":           {0, 50 * time.Millisecond, 0, "abcdef", nil},
-		"slow reader":    {0, 0, 200 * time.Millisecond, "abcdef", nil}, // is not the registry's fault
+		"slow reader":    {0, 20 * time.Millisecond, 200 * time.Millisecond, "abcdef", nil}, // is not the registry's fault
 		"still":          {0, time.Minute, 0, "a", remote.ErrUnavailable},
 		"still at first": {time.Minute, 0, 0, "", remote.ErrUnavailable},
 	} {
