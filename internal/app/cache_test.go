@@ -37,6 +37,8 @@ type upstream struct {
 	blobs, manifests, heads atomic.Int64
 	fail                    atomic.Int64 // a status that it answers with; 0: none; -1: it hangs up
 	slow                    atomic.Pointer[chan struct{}]
+	cuts                    atomic.Int64 // blobs whose connection is cut in the middle
+	lies                    atomic.Bool  // blobs are not what they should be
 }
 
 func startUpstream(t *testing.T) *upstream {
@@ -67,6 +69,12 @@ func startUpstream(t *testing.T) *upstream {
 			if gate := u.slow.Load(); gate != nil {
 				w = &gated{ResponseWriter: w, gate: *gate}
 			}
+			if u.cuts.Add(-1) >= 0 {
+				w = &cut{ResponseWriter: w}
+			}
+			if u.lies.Load() {
+				w = liar{w}
+			}
 		}
 		through.ServeHTTP(w, r)
 	}))
@@ -94,6 +102,26 @@ func (g *gated) Write(p []byte) (int, error) {
 	g.sent += n
 	return n, err
 }
+
+// cut ends the connection behind half a megabyte.
+type cut struct {
+	http.ResponseWriter
+	sent int
+}
+
+func (c *cut) Write(p []byte) (int, error) {
+	if c.sent > 512<<10 {
+		panic(http.ErrAbortHandler)
+	}
+	n, err := c.ResponseWriter.Write(p)
+	c.sent += n
+	return n, err
+}
+
+// liar sends zeros.
+type liar struct{ http.ResponseWriter }
+
+func (l liar) Write(p []byte) (int, error) { return l.ResponseWriter.Write(make([]byte, len(p))) }
 
 func (g *gated) Unwrap() http.ResponseWriter { return g.ResponseWriter }
 
@@ -328,5 +356,44 @@ func TestWhatTheFilterOfACacheLetsPass(t *testing.T) {
 		if r, body := c.get("GET", "/v2/mirror/library/secret/"+path); r.StatusCode != http.StatusNotFound || !strings.Contains(string(body), "repository filter") {
 			t.Errorf("%s: %d %s", path, r.StatusCode, body)
 		}
+	}
+}
+
+func TestACacheGoesOnWhereItsUpstreamBrokeOff(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	image, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 3<<20))
+	c := startCache(t, u, "")
+	u.cuts.Store(3)
+	if d := c.pull("mirror/library/app", "v1"); d != image {
+		t.Error(d)
+	}
+	c.kept("mirror/library/app", "v1")
+	if n := u.blobs.Load(); n != 5 && n != 4 { // the configuration may be one of those that were to be cut
+		t.Errorf("%d requests", n)
+	}
+}
+
+func TestACacheKeepsNothingWrong(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	_, layer := u.push(t, "library/app", "v1", blobtest.Content(1, 3<<20))
+	c := startCache(t, u, "")
+	u.lies.Store(true)
+	r := c.Do("GET", "/v2/mirror/library/app/blobs/"+string(layer), apptest.Admin, c.Password, nil)
+	if n, err := io.Copy(io.Discard, r.Body); err == nil && r.StatusCode == http.StatusOK {
+		t.Errorf("%d wrong bytes are taken for the blob", n)
+	}
+	u.lies.Store(false)
+	c.pull("mirror/library/app", "v1")
+	c.kept("mirror/library/app", "v1")
+}
+
+func TestNobodyPushesToACache(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	c := startCache(t, u, "")
+	if r, body := c.get("POST", "/v2/mirror/library/app/blobs/uploads/"); r.StatusCode != http.StatusForbidden {
+		t.Errorf("%d %s", r.StatusCode, body)
 	}
 }

@@ -18,8 +18,8 @@ import (
 
 // A flight is a blob on its way, which all read who want it.
 type flight struct {
-	begun  chan struct{}      // closed when the next two are there, or it is over
-	coming *registry.Incoming // nil where it cannot be read on its way
+	begun  chan struct{}      // closed when the next is there, or it is over
+	coming *registry.Incoming // nil where it was refused
 	done   chan struct{}
 	err    error // once it is over
 }
@@ -27,10 +27,7 @@ type flight struct {
 // StatBlob returns a blob, as registry.Service does. It returns
 // registry.ErrBlobUnknown, and what Manifest returns.
 func (c *Cache) StatBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, _ bool) (registry.Blob, error) {
-	p, err := c.at(ctx, repo)
-	if err != nil {
-		return registry.Blob{}, err
-	}
+	p := c.at(ctx, repo)
 	b, err := c.s.Content.StatBlob(ctx, p.Repo, d, false)
 	if !errors.Is(err, registry.ErrBlobUnknown) {
 		return b, err
@@ -38,7 +35,7 @@ func (c *Cache) StatBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, 
 	if _, err := c.rules(ctx, p); err != nil {
 		return b, err
 	}
-	if err := c.s.rests(c.endpoint); err != nil {
+	if err := c.ready(p); err != nil {
 		return b, told(err, registry.ErrBlobUnknown)
 	}
 	size, err := p.other.StatBlob(ctx, p.far, d)
@@ -46,8 +43,14 @@ func (c *Cache) StatBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, 
 		c.s.failed(c.endpoint, err)
 		return b, told(err, registry.ErrBlobUnknown)
 	}
+	if size < 0 {
+		return b, told(errLength, registry.ErrBlobUnknown)
+	}
 	return registry.Blob{Digest: d, Size: size}, nil
 }
+
+// errLength is of an upstream that could send for ever.
+var errLength = remote.ErrAnswer.With("it does not say how many bytes the blob has")
 
 // mostOpens bounds how often a blob is looked for that comes and goes.
 const mostOpens = 3
@@ -55,10 +58,7 @@ const mostOpens = 3
 // OpenBlob returns a blob's content, which the caller closes, as registry.Service
 // does: while it comes, where it is not here.
 func (c *Cache) OpenBlob(ctx context.Context, repo artifact.Repo, d oci.Digest) (b registry.Blob, r blob.Reader, err error) {
-	p, err := c.at(ctx, repo)
-	if err != nil {
-		return b, nil, err
-	}
+	p := c.at(ctx, repo)
 	for range mostOpens {
 		b, r, err = c.s.Content.OpenBlob(ctx, p.Repo, d)
 		if !errors.Is(err, registry.ErrBlobUnknown) {
@@ -139,7 +139,7 @@ func (c *Cache) receive(p place, d oci.Digest, f *flight) error {
 	if err != nil {
 		return err
 	}
-	if err := c.s.rests(c.endpoint); err != nil {
+	if err := c.ready(p); err != nil {
 		return err
 	}
 	if !c.s.take(p.ProjectID, rules) {
@@ -151,6 +151,9 @@ func (c *Cache) receive(p place, d oci.Digest, f *flight) error {
 		c.s.failed(c.endpoint, err)
 		return err
 	}
+	if size < 0 {
+		return errors.Join(errLength, first.Close())
+	}
 	body := remote.Lasting(ctx, first, size, func(offset int64) (io.ReadCloser, error) {
 		r, _, err := p.other.Blob(ctx, p.far, d, offset)
 		return r, err
@@ -161,10 +164,8 @@ func (c *Cache) receive(p place, d oci.Digest, f *flight) error {
 		in = remote.Slowly(ctx, body, rate.NewLimiter(rate.Limit(rules.Speed<<10), int(min(rules.Speed<<10, 256<<10))))
 	}
 	err = c.s.Content.Receive(ctx, p.Repo, d, registry.Chunk{Size: size, Body: in}, func(coming *registry.Incoming) {
-		if size >= 0 {
-			f.coming = coming
-			close(f.begun)
-		}
+		f.coming = coming
+		close(f.begun)
 	})
 	if failed := body.Err(); failed != nil {
 		err = failed // the upstream's failure, not that of a client

@@ -21,10 +21,7 @@ import (
 // Tags returns at most n names of tags behind last: those that are here and those
 // of the upstream, where it answers.
 func (c *Cache) Tags(ctx context.Context, repo artifact.Repo, last string, n int) ([]string, error) {
-	p, err := c.at(ctx, repo)
-	if err != nil {
-		return nil, err
-	}
+	p := c.at(ctx, repo)
 	here, err := c.s.Content.Tags(ctx, p.Repo, last, n)
 	unknown := fault.OfKind(err, fault.NotFound)
 	if err != nil && !unknown {
@@ -53,7 +50,7 @@ func (c *Cache) farTags(ctx context.Context, p place) ([]string, error) {
 	if _, err := c.rules(ctx, p); err != nil {
 		return nil, err
 	}
-	if err := c.s.rests(c.endpoint); err != nil {
+	if err := c.ready(p); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
@@ -74,10 +71,7 @@ func (c *Cache) farTags(ctx context.Context, p place) ([]string, error) {
 // Referrers returns artifacts whose subject is d, as registry.Service does. Where
 // the project asks its upstream for them, they are fetched first.
 func (c *Cache) Referrers(ctx context.Context, repo artifact.Repo, d oci.Digest, artifactType string, after int64, n int) ([]artifact.Referrer, error) {
-	p, err := c.at(ctx, repo)
-	if err != nil {
-		return nil, err
-	}
+	p := c.at(ctx, repo)
 	key := p.Name + " of " + string(d)
 	if _, known := c.s.recall(key); after == 0 && !known {
 		if err := c.fetchReferrers(ctx, p, d); err != nil {
@@ -97,7 +91,7 @@ func (c *Cache) fetchReferrers(ctx context.Context, p place, d oci.Digest) error
 	if err != nil || !rules.Referrers {
 		return err
 	}
-	if err := c.s.rests(c.endpoint); err != nil {
+	if err := c.ready(p); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)

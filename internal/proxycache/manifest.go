@@ -25,10 +25,7 @@ type manifest struct {
 // Manifest returns a manifest for a pull, as registry.Service does. It returns
 // artifact.ErrUnknown, ErrFiltered, ErrUpstream, or a fault of kind TooMany.
 func (c *Cache) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) (registry.Manifest, error) {
-	p, err := c.at(ctx, repo)
-	if err != nil {
-		return registry.Manifest{}, err
-	}
+	p := c.at(ctx, repo)
 	m, here, err := c.find(ctx, p, ref)
 	if err != nil || !here {
 		return m, err
@@ -39,10 +36,7 @@ func (c *Cache) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Refere
 // StatManifest returns a manifest's facts, as registry.Service does. What is not
 // here is fetched: who asks for it is about to pull it.
 func (c *Cache) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, _ bool) (registry.Manifest, error) {
-	p, err := c.at(ctx, repo)
-	if err != nil {
-		return registry.Manifest{}, err
-	}
+	p := c.at(ctx, repo)
 	m, _, err := c.find(ctx, p, ref)
 	m.Body = nil
 	return m, err
@@ -150,7 +144,7 @@ func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key st
 // fetch asks what a tag is, which costs no pull of those that a registry counts,
 // and fetches it only where it is something else than what is here.
 func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old registry.Manifest, have bool) (m remote.Manifest, err error) {
-	if err := c.s.rests(c.endpoint); err != nil {
+	if err := c.ready(p); err != nil {
 		return m, err
 	}
 	defer func() {
@@ -227,13 +221,14 @@ func (c *Cache) complete(p place, m remote.Manifest, ref oci.Reference, missing 
 	key := content{p.Name, m.Digest}
 	c.s.mu.Lock()
 	before := c.s.coming[key]
-	if before == nil && len(c.s.coming) >= mostComing {
+	if before == nil && c.s.held > mostComing {
 		c.s.mu.Unlock()
-		return ErrUpstream.With("more than %d images are on their way", mostComing)
+		return ErrUpstream.With("too many images are on their way")
 	}
 	mine := &manifest{Manifest: m, done: make(chan struct{})}
 	if before == nil {
 		c.s.coming[key] = mine
+		c.s.held += m.Size
 	}
 	c.s.mu.Unlock()
 	started := c.s.start(func() {
@@ -259,6 +254,7 @@ func (c *Cache) complete(p place, m remote.Manifest, ref oci.Reference, missing 
 func (s *Service) arrived(key content, m *manifest) {
 	s.mu.Lock()
 	delete(s.coming, key)
+	s.held -= m.Size
 	s.mu.Unlock()
 	close(m.done)
 }

@@ -41,9 +41,9 @@ const (
 	rest       = 10 * time.Second // that an upstream gets which does not answer
 	negative   = 10 * time.Second // that is not asked for again which it does not have
 	mostRest   = 5 * time.Minute
-	mostKnown  = 100_000 // tags and digests of which something is remembered
-	mostTags   = 100_000 // of one repository
-	mostComing = 1000    // images whose blobs are on their way
+	mostKnown  = 100_000  // tags and digests of which something is remembered
+	mostTags   = 100_000  // of one repository
+	mostComing = 64 << 20 // bytes of manifests whose blobs are on their way
 )
 
 // Config is what a Service is made of.
@@ -70,6 +70,7 @@ type Service struct {
 	closed  bool
 	known   map[string]finding
 	coming  map[content]*manifest
+	held    int64 // bytes of those
 	flights map[content]*flight
 	resting map[int64]pause
 	slots   map[int64]int
@@ -140,21 +141,31 @@ type place struct {
 	artifact.Repo
 	far   string
 	other *remote.Registry
+	lost  error // why there is no other
 }
 
 // at returns where a repository is, by the name of which a client asks for it.
-// Docker Hub's images without a namespace are those of library.
-func (c *Cache) at(ctx context.Context, repo artifact.Repo) (place, error) {
+// Docker Hub's images without a namespace are those of library. That there is no
+// client of the upstream matters only where something is to be fetched.
+func (c *Cache) at(ctx context.Context, repo artifact.Repo) place {
+	of, far := oci.SplitRepository(repo.Name)
 	other, err := c.s.Endpoints.Client(ctx, c.endpoint)
 	if err != nil {
-		return place{}, err
+		return place{repo, far, nil, err}
 	}
-	of, far := oci.SplitRepository(repo.Name)
 	if other.Kind() == remote.DockerHub && !strings.Contains(far, "/") {
 		far = "library/" + far
 		repo.Name = of + "/" + far
 	}
-	return place{repo, far, other}, nil
+	return place{repo, far, other, nil}
+}
+
+// ready reports why a place's upstream is not to be asked at the moment, or nil.
+func (c *Cache) ready(p place) error {
+	if p.lost != nil {
+		return p.lost
+	}
+	return c.s.rests(c.endpoint)
 }
 
 // rules returns what a project says of how it fetches, or ErrFiltered where it may
