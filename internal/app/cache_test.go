@@ -125,17 +125,22 @@ func (l liar) Write(p []byte) (int, error) { return l.ResponseWriter.Write(make(
 
 func (g *gated) Unwrap() http.ResponseWriter { return g.ResponseWriter }
 
+func (u *upstream) blob(t *testing.T, repository string, b []byte) {
+	t.Helper()
+	s := remote.Source{Digest: oci.Sum(oci.SHA256, b), Size: int64(len(b)), Open: func(_ context.Context, offset int64) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(b[offset:])), nil
+	}}
+	if _, err := u.far.PushBlob(t.Context(), repository, s); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // push pushes an image of a layer, and returns its digest and that of the layer.
 func (u *upstream) push(t *testing.T, repository, tag string, layer []byte) (image, content oci.Digest) {
 	t.Helper()
 	config := []byte(fmt.Sprintf(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"created":"2026-01-01T00:00:00Z","author":%q}`, repository+tag))
 	for _, b := range [][]byte{config, layer} {
-		s := remote.Source{Digest: oci.Sum(oci.SHA256, b), Size: int64(len(b)), Open: func(_ context.Context, offset int64) (io.ReadCloser, error) {
-			return io.NopCloser(bytes.NewReader(b[offset:])), nil
-		}}
-		if _, err := u.far.PushBlob(t.Context(), repository, s); err != nil {
-			t.Fatal(err)
-		}
+		u.blob(t, repository, b)
 	}
 	content = oci.Sum(oci.SHA256, layer)
 	manifest := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":%q,"size":%d}]}`,
