@@ -239,7 +239,7 @@ func waiting(err error, after time.Duration) error {
 
 // farFaults are what the upstream is to blame for.
 var farFaults = []error{
-	remote.ErrSettings, remote.ErrRefused, remote.ErrRealm, remote.ErrUnavailable, remote.ErrAnswer, remote.ErrConflict, remote.ErrUnsupported, endpoint.ErrSecret,
+	remote.ErrSettings, remote.ErrRefused, remote.ErrRealm, remote.ErrUnavailable, remote.ErrAnswer, remote.ErrRejected, remote.ErrConflict, remote.ErrUnsupported, endpoint.ErrSecret,
 }
 
 // told is what a client is told of an upstream's failure: that something is not

@@ -86,7 +86,7 @@ func TestBerth(t *testing.T) {
 	if err := r.PushManifest(ctx, "alpha/app", string(sum(referrer)), oci.MediaTypeImageManifest, referrer); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.PushManifest(ctx, "alpha/app", "v3", oci.MediaTypeImageManifest, []byte("{")); !errors.Is(err, remote.ErrAnswer) {
+	if err := r.PushManifest(ctx, "alpha/app", "v3", oci.MediaTypeImageManifest, []byte("{")); !errors.Is(err, remote.ErrRejected) {
 		t.Errorf("no manifest: %v", err)
 	}
 	if all, err := r.Referrers(ctx, "alpha/app", sum(manifest)); err != nil || len(all) != 1 || all[0].Digest != sum(referrer) || all[0].ArtifactType != "x/sign" {

@@ -546,7 +546,7 @@ func TestFaults(t *testing.T) {
 		most   int // seconds; 0: nothing is said
 	}{
 		{404, "", remote.ErrNotFound, 0, 0}, {401, "", remote.ErrRefused, 0, 0}, {403, "9", remote.ErrRefused, 0, 0},
-		{405, "", remote.ErrUnsupported, 0, 0}, {409, "", remote.ErrConflict, 0, 0}, {400, "", remote.ErrAnswer, 0, 0}, {418, "", remote.ErrAnswer, 0, 0},
+		{405, "", remote.ErrUnsupported, 0, 0}, {409, "", remote.ErrConflict, 0, 0}, {400, "", remote.ErrRejected, 0, 0}, {412, "", remote.ErrConflict, 0, 0}, {418, "", remote.ErrAnswer, 0, 0},
 		{500, "", remote.ErrUnavailable, 0, 0}, {503, "9", remote.ErrUnavailable, 9, 9},
 		{429, "", remote.ErrLimited, 0, 0}, {429, "17", remote.ErrLimited, 17, 17}, {429, "0", remote.ErrLimited, 1, 1}, {429, "-4", remote.ErrLimited, 1, 1},
 		{429, "999999999", remote.ErrLimited, 86400, 86400}, {429, "99999999999999999999999", remote.ErrLimited, 0, 0}, {429, "soon", remote.ErrLimited, 0, 0},

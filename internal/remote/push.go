@@ -39,7 +39,11 @@ func (r *Registry) PushManifest(ctx context.Context, repository, ref, mediaType 
 	if d != "" && oci.Sum(d.Algorithm(), body) != d {
 		return ErrAnswer.With("it has stored the manifest under another digest: %s", d)
 	}
-	return nil
+	m, err := oci.ParseManifest(mediaType, body)
+	if err != nil || m.Subject == nil || answer.Header.Get("OCI-Subject") != "" {
+		return nil // it took the manifest, whatever that is
+	}
+	return r.list(ctx, repository, mediaType, body, m)
 }
 
 func bytesOf(b []byte) func() (io.ReadCloser, error) {

@@ -168,7 +168,7 @@ func TestUploadsEnd(t *testing.T) {
 		}, remote.ErrUnavailable, 5},
 		"always cut":       {cut, nil, remote.ErrUnavailable, 5},
 		"another part":     {answer(416), answer(204, "Range", "0-0"), remote.ErrAnswer, 5},
-		"refused":          {answer(400), nil, remote.ErrAnswer, 1},
+		"refused":          {answer(400), nil, remote.ErrRejected, 1},
 		"not allowed":      {answer(403), nil, remote.ErrRefused, 1},
 		"too many":         {answer(429), nil, remote.ErrLimited, 1},
 		"nowhere to go on": {answer(202), nil, remote.ErrAnswer, 1},

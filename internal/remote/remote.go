@@ -33,6 +33,7 @@ var (
 	ErrLimited     = fault.New(fault.TooMany, "TOOMANYREQUESTS", "the registry allows no more requests at the moment")
 	ErrUnavailable = fault.New(fault.Unavailable, "UNAVAILABLE", "the registry does not answer")
 	ErrAnswer      = fault.New(fault.Unavailable, "UNAVAILABLE", "the registry's answer is not to be used")
+	ErrRejected    = fault.New(fault.Invalid, "BAD_REQUEST", "the registry does not take it")
 	ErrConflict    = fault.New(fault.Conflict, "CONFLICT", "the registry has something else there")
 	ErrUnsupported = fault.New(fault.Unsupported, "UNSUPPORTED", "the registry does not offer it")
 )
@@ -73,6 +74,8 @@ type Registry struct {
 	out        *outbound.Client
 	auth       authority
 	times      times
+
+	listing sync.Mutex // of who adds to a list of referrers
 
 	mu     sync.Mutex
 	budget Budget

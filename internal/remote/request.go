@@ -128,7 +128,9 @@ func failure(answer *http.Response, why string) error {
 			f = f.Detailed(map[string]int{"retry_after": int(after.Seconds())})
 		}
 		return f
-	case code == http.StatusConflict:
+	case code == http.StatusBadRequest:
+		return ErrRejected.With("%s", said)
+	case code == http.StatusConflict, code == http.StatusPreconditionFailed:
 		return ErrConflict.With("%s", said)
 	case code == http.StatusMethodNotAllowed:
 		return ErrUnsupported.With("%s", said)

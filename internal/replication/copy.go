@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
@@ -40,6 +39,7 @@ type copying struct {
 
 	mu    sync.Mutex
 	parts map[oci.Digest]*part // manifests and blobs that were seen to
+	kind  string               // Image or Artifact: what was copied first; empty before
 }
 
 // A part is a manifest or a blob that is copied once, whoever needs it.
@@ -169,6 +169,9 @@ func (c *copying) whole(ctx context.Context, m remote.Manifest, ref string, ther
 	if err := c.children(ctx, c.chosen(parsed.Children), t, depth+1); err != nil {
 		return err
 	}
+	if depth == 0 && !there {
+		c.note(artifact.Describe(parsed, m.Digest, nil, nil).Type)
+	}
 	if !there {
 		if err := c.content(ctx, parsed.Blobs, t); err != nil {
 			return err
@@ -195,6 +198,18 @@ func (c *copying) children(ctx context.Context, all []oci.Descriptor, t *tally, 
 		})
 	}
 	return g.Wait()
+}
+
+// note keeps what the first artifact is.
+func (c *copying) note(artifactType string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.kind != "" {
+		return
+	}
+	if c.kind = Artifact; artifactType == artifact.TypeImage {
+		c.kind = Image
+	}
 }
 
 func isIndex(mediaType string) bool {
@@ -378,25 +393,13 @@ func (c *copying) read(ctx context.Context, d oci.Digest, offset int64) (io.Read
 	if err != nil || c.limit == nil {
 		return r, err
 	}
-	return &slow{ReadCloser: r, ctx: ctx, limit: c.limit}, nil
+	return limited{remote.Slowly(ctx, r, c.limit), r}, nil
 }
 
-// slow reads no faster than a limit of bytes in a second.
-type slow struct {
-	io.ReadCloser
-	ctx   context.Context //nolint:containedctx // of the copy that reads
-	limit *rate.Limiter
-}
-
-// Read implements io.Reader.
-func (s *slow) Read(p []byte) (int, error) {
-	n, err := s.ReadCloser.Read(p[:min(len(p), s.limit.Burst())])
-	if n > 0 {
-		if waited := s.limit.WaitN(s.ctx, n); waited != nil {
-			return n, waited
-		}
-	}
-	return n, err
+// limited is read slowly.
+type limited struct {
+	io.Reader
+	io.Closer
 }
 
 const mostBurst = 256 << 10
@@ -408,16 +411,6 @@ func limiter(speed int64) *rate.Limiter {
 	}
 	perSecond := speed << 10
 	return rate.NewLimiter(rate.Limit(perSecond), int(min(perSecond, mostBurst)))
-}
-
-// pause waits before a further try, the longer the more there were.
-func pause(ctx context.Context, tries int) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(min(time.Second<<tries/4, 10*time.Second)):
-		return nil
-	}
 }
 
 // A sent knows of a pair of registries which repositories of the one have which

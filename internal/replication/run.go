@@ -139,11 +139,14 @@ func (s *Service) repository(ctx context.Context, r *job.Run, p Policy, w Work, 
 	if err := r.Attrs(&before); err != nil {
 		return job.Permanent(err)
 	}
-	d.progress = Progress{Source: w.Repository, Target: target, Pauses: before.Pauses}
+	d.progress = Progress{Source: w.Repository, Target: target, Kind: before.Kind, Pauses: before.Pauses}
 	if w.Delete {
 		err = d.delete(ctx, w)
 	} else {
 		err = d.copy(ctx, s, w)
+	}
+	if d.kind != "" {
+		d.progress.Kind = d.kind
 	}
 	if err == nil && d.progress.Failed > 0 {
 		err = fmt.Errorf("%d of %d artifacts could not be copied, the first because of: %s", d.progress.Failed, d.progress.Total, d.progress.Failures[0].Cause)

@@ -8,7 +8,6 @@ import (
 	"io"
 
 	"github.com/berth-registry/berth/internal/artifact"
-	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
@@ -168,7 +167,10 @@ func (h *Here) Public(ctx context.Context, repository string) (bool, error) {
 
 // Prepare implements side.
 func (h *Here) Prepare(ctx context.Context, name string, public bool) error {
-	_, err := h.Projects.ByName(ctx, name)
+	p, err := h.Projects.ByName(ctx, name)
+	if err == nil && p.Upstream != 0 {
+		return project.ErrCache
+	}
 	if !errors.Is(err, project.ErrNotFound) {
 		return err
 	}
@@ -191,11 +193,11 @@ func (h *Here) PushBlob(ctx context.Context, repository string, s remote.Source)
 			return false, err
 		}
 	}
-	in := &lasting{ctx: ctx, open: s.Open, size: s.Size}
+	in := remote.Lasting(ctx, nil, s.Size, func(offset int64) (io.ReadCloser, error) { return s.Open(ctx, offset) })
 	defer in.Close()
 	_, err = h.Content.PushBlob(ctx, r, s.Digest, registry.Chunk{Size: s.Size, Body: in})
-	if in.err != nil && !errors.Is(in.err, io.EOF) {
-		err = in.err // the source's failure, not that of a client
+	if failed := in.Err(); failed != nil {
+		err = failed // the source's failure, not that of a client
 	}
 	return true, err
 }
@@ -230,72 +232,4 @@ func (h *Here) DeleteManifest(ctx context.Context, repository, ref string) error
 // DeleteTag implements side.
 func (h *Here) DeleteTag(ctx context.Context, repository, tag string) error {
 	return h.DeleteManifest(ctx, repository, tag)
-}
-
-// lasting reads content that goes on where its source broke off, so that whoever
-// keeps it sees one stream.
-type lasting struct {
-	ctx  context.Context //nolint:containedctx // of the copy that reads
-	open func(ctx context.Context, offset int64) (io.ReadCloser, error)
-	size int64
-
-	now    io.ReadCloser
-	offset int64
-	tries  int // since the last byte
-	err    error
-}
-
-// mostTries is how often a source is opened again that gives not one byte.
-const mostTries = 4
-
-// Read implements io.Reader.
-func (l *lasting) Read(p []byte) (int, error) {
-	for l.err == nil {
-		if l.now == nil {
-			if l.now, l.err = l.open(l.ctx, l.offset); l.err != nil {
-				l.again()
-				continue
-			}
-		}
-		n, err := l.now.Read(p)
-		if n > 0 {
-			l.offset += int64(n)
-			l.tries = 0
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			l.err = io.EOF
-			if l.offset < l.size {
-				l.err = remote.ErrUnavailable.With("the blob ended after %d of %d bytes", l.offset, l.size)
-				l.again()
-			}
-		case err != nil:
-			l.err = err
-			l.again()
-		}
-		if n > 0 {
-			return n, nil
-		}
-	}
-	return 0, l.err
-}
-
-// again has the source opened again, unless that would not help.
-func (l *lasting) again() {
-	l.Close()
-	if l.tries++; l.tries > mostTries || l.ctx.Err() != nil || !fault.OfKind(l.err, fault.Unavailable) {
-		return
-	}
-	if l.err = pause(l.ctx, l.tries); l.err != nil {
-		return
-	}
-}
-
-// Close implements io.Closer.
-func (l *lasting) Close() error {
-	if l.now != nil {
-		defer func() { l.now = nil }()
-		return l.now.Close()
-	}
-	return nil
 }
