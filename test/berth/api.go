@@ -117,7 +117,7 @@ func (a *API) DisableRobot(ctx context.Context, id int64) error {
 }
 
 // Do sends in as JSON to a path below /api/v2.0 and reads the answer into out,
-// where they are not nil. A status of 400 or more is an error that quotes the
+// where they are not nil; into a *string as it is. A status of 400 or more is an error that quotes the
 // answer.
 func (a *API) Do(ctx context.Context, method, path string, in, out any) (http.Header, error) {
 	var body io.Reader
@@ -148,7 +148,9 @@ func (a *API) Do(ctx context.Context, method, path string, in, out any) (http.He
 	if res.StatusCode >= 400 {
 		return nil, fmt.Errorf("%s %s as %s: %s: %s", method, path, a.name, res.Status, answer)
 	}
-	if out != nil {
+	if text, ok := out.(*string); ok {
+		*text = string(answer)
+	} else if out != nil {
 		if err := json.Unmarshal(answer, out); err != nil {
 			return nil, fmt.Errorf("%s %s: %w in %q", method, path, err, answer)
 		}
