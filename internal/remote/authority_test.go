@@ -50,7 +50,11 @@ func TestCredentialsGoToNoForeignRealm(t *testing.T) {
 	}
 
 	realm = tokens.URL + "/token?account=x"
-	if err := connect(t, registry.URL, "").Ping(t.Context()); err != nil {
+	nobody := connect(t, registry.URL, "")
+	if err := nobody.Ping(t.Context()); err != nil {
+		t.Errorf("as nobody: %v", err)
+	}
+	if _, err := nobody.StatManifest(t.Context(), "a/b", "v1"); err != nil {
 		t.Errorf("as nobody: %v", err)
 	}
 	tokens.wantNoSecrets(t)

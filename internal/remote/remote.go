@@ -168,8 +168,31 @@ func (r *Registry) Ping(ctx context.Context) error {
 	if check := r.vendor.check; check != nil && r.account != "" {
 		return check(ctx, r)
 	}
-	answer, err := r.ask(ctx, request{method: http.MethodGet, url: r.base.JoinPath("v2/").String(), whole: true})
+	q := request{method: http.MethodGet, url: r.base.JoinPath("v2/").String(), whole: true}
+	if r.account == "" {
+		return r.greet(ctx, q)
+	}
+	answer, err := r.ask(ctx, q)
 	if err != nil {
+		return err
+	}
+	drain(answer)
+	return nil
+}
+
+// greet asks as nobody. A registry that wants tokens is there: who may have one
+// for nothing depends on the repository.
+func (r *Registry) greet(ctx context.Context, q request) error {
+	q.password = true
+	answer, err := r.send(ctx, q)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode == http.StatusUnauthorized {
+		defer drain(answer)
+		return r.auth.learn(answer, nil)
+	}
+	if answer, err = r.judge(q, answer); err != nil {
 		return err
 	}
 	drain(answer)
