@@ -60,7 +60,23 @@ func TestAnotherBerthIsARegistry(t *testing.T) {
 			text, _ := asked(t, s, 200, "GET", path, "")
 			return strings.Contains(text, `"status":"unhealthy","status_message":"`)
 		})
+		asked(t, s, 200, "GET", path+"/info", "")
 	})
+}
+
+// TestLabelsOfAnotherBerth are offered, and none once it is gone.
+func TestLabelsOfAnotherBerth(t *testing.T) {
+	other, s := apptest.Start(t), apptest.Start(t)
+	asked(t, other, 201, "POST", "/labels", `{"name":"gold","scope":"g"}`)
+	asked(t, other, 201, "POST", "/labels", `{"name":"local","scope":"p","project_id":1}`)
+	_, path := asked(t, s, 201, "POST", "/registries", `{"name":"other","type":"harbor","url":"`+other.URL+`"}`)
+	if text, _ := asked(t, s, 200, "GET", path+"/info", ""); !strings.Contains(text, `{"type":"label","style":"list","values":["gold"]}`) {
+		t.Errorf("info %s", text)
+	}
+	other.Stop()
+	if text, _ := asked(t, s, 200, "GET", path+"/info", ""); !strings.Contains(text, `{"type":"label","style":"list","values":[]}`) {
+		t.Errorf("info %s", text)
+	}
 }
 
 // overdue has what a stopped server knows of other registries be from long ago.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/remote"
 )
 
 const (
@@ -16,6 +17,7 @@ const (
 	CheckEvery = 5 * time.Minute
 
 	checkAtOnce = 8
+	glance      = 10 * time.Second // at what can be done without
 	patience    = 30 * time.Second // with a registry that is asked whether it is well
 )
 
@@ -57,6 +59,28 @@ func (s *Service) check(ctx context.Context, e Endpoint) error {
 	return s.store.Found(ctx, e)
 }
 
+// Labels returns the names of the labels of all projects that a registry has, as far
+// as it has any and answers soon.
+func (s *Service) Labels(ctx context.Context, e Endpoint) ([]string, error) {
+	if !e.Healthy {
+		return nil, nil
+	}
+	r, err := s.Client(ctx, e.ID)
+	if errors.Is(err, ErrSecret) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, glance)
+	defer cancel()
+	names, err := r.GlobalLabels(bounded)
+	if err != nil {
+		s.log.InfoContext(ctx, "the labels of a registry are not known", "registry", e.Name, "error", err)
+	}
+	return names, ctx.Err()
+}
+
 // ping asks the registry of an endpoint whether it is well, over a connection of
 // its own: what an older one was once allowed says nothing. It returns
 // ErrUnhealthy with the reason, and remote.ErrSettings.
@@ -72,6 +96,9 @@ func (s *Service) ping(ctx context.Context, e Endpoint) error {
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err = r.Ping(bounded)
+	if e.Account == "" && errors.Is(err, remote.ErrRefused) {
+		return nil // Harbor and others tell nobody that they are there, whom they let pull all the same
+	}
 	if err == nil || ctx.Err() != nil {
 		return err
 	}

@@ -4,13 +4,17 @@ import (
 	"context"
 
 	"github.com/berth-registry/berth/internal/endpoint"
+	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/remote"
 	"github.com/berth-registry/berth/internal/secret"
 )
 
 // registries answers for other registries, which to copy from and to.
-type registries struct{ endpoints *endpoint.Service }
+type registries struct {
+	endpoints *endpoint.Service
+	labels    *label.Service
+}
 
 type registryBody struct {
 	ID          int64               `json:"id"`
@@ -212,13 +216,29 @@ func (r registries) info(ctx context.Context, in *getRegistry) (*registryInfoAns
 		Filters: []filterStyle{{"name", "input", []string{}}, {"tag", "input", []string{}}},
 	}
 	if about.Labels {
-		b.Filters = append(b.Filters, filterStyle{"label", "list", []string{}})
+		names, err := r.labelsOf(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		b.Filters = append(b.Filters, filterStyle{"label", "list", names})
 	}
 	b.Filters = append(b.Filters, filterStyle{"resource", "radio", []string{"image", "artifact"}})
 	if e.ID == endpoint.LocalID {
 		b.Triggers = append(b.Triggers, "event_based")
 	}
 	return &registryInfoAnswer{b}, nil
+}
+
+// labelsOf returns the labels of all projects that a registry has. What one that is
+// unhealthy has is not known; it can be told of all the same.
+func (r registries) labelsOf(ctx context.Context, e endpoint.Endpoint) ([]string, error) {
+	names := []string{}
+	if e.ID == endpoint.LocalID {
+		found, _, err := r.labels.List(ctx, label.Global, 0, query.Query{})
+		return append(names, all(found, func(l label.Label) string { return l.Name })...), err
+	}
+	some, err := r.endpoints.Labels(ctx, e)
+	return append(names, some...), err
 }
 
 type registryKinds struct{ Body []string }

@@ -67,6 +67,7 @@ func TestRegistries(t *testing.T) {
 		{"root", as(other.URL, "http://127.0.0.1:1"), 400, "the registry is unhealthy: "},
 		{"root", as(`"name":"other"`, `"id":77,"status":"unhealthy","creation_time":"2001-01-01T00:00:00.000Z","name":"third"`), 201, ""},
 		{"root", "GET /registries/3", 200, `"status":"healthy"`},
+		{"root", as(`,"credential":{"type":"basic","access_key":"ci","access_secret":"`+canary+`"}`, ``), 409, ""}, // it is there, and refuses nobody for a wrong name
 		{"root", "GET /registries/77", 404, "registry 77 not found"},
 
 		{"root", put(`{}`), 200, ""},
@@ -90,7 +91,8 @@ func TestRegistries(t *testing.T) {
 
 		{"root", "GET /registries/0", 200, `{"id":0,"name":"Local","description":"","type":"harbor","url":"http://berth.test","insecure":false,"status":"healthy"`},
 		{"root", "GET /registries/0/info", 200, `"supported_triggers":["manual","scheduled","event_based"],"supported_copy_by_chunk":true`},
-		{"root", "GET /registries/0/info", 200, `{"type":"label","style":"list"`},
+		{"root", "POST /labels\n\n" + `{"name":"gold","scope":"g"}`, 201, ""},
+		{"root", "GET /registries/0/info", 200, `{"type":"label","style":"list","values":["gold"]}`},
 		{"root", "POST /registries/ping\n\n" + `{"id":0}`, 200, ""},
 		{"root", "PUT /registries/0\n\n{}", 404, "registry 0 not found"},
 		{"root", "DELETE /registries/0", 404, "registry 0 not found"},

@@ -191,7 +191,7 @@ func (a *API) routes(c Config) {
 	op(g, "GetSupportedEventTypes", "GET /projects/{project_name_or_id}/webhook/events", project("notification-policy", "read"), wh.kinds)
 	op(a.group("webhookjob"), "ListWebhookJobs", "GET /projects/{project_name_or_id}/webhook/jobs", project("notification-policy", "list"), wh.sent)
 
-	g, rg := a.group("registry"), registries{c.Endpoints}
+	g, rg := a.group("registry"), registries{c.Endpoints, c.Labels}
 	op(g, "listRegistries", "GET /registries", theSystem("registry", "list"), rg.list)
 	op(g, "createRegistry", "POST /registries", theSystem("registry", "create"), rg.create)
 	op(g, "pingRegistry", "POST /registries/ping", theSystem("registry", "read"), rg.ping)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -327,14 +328,16 @@ func TestPullsAreRecorded(t *testing.T) {
 // see looks as it always does.
 func TestNobodyPushesToACache(t *testing.T) {
 	each(t, func(s *server) {
+		empty := httptest.NewServer(http.NotFoundHandler())
+		defer empty.Close()
 		err := s.database.Write(t.Context(), func(tx *db.Tx) error {
-			_, err := tx.Exec(`INSERT INTO endpoint (id, name, kind, url, sealed, healthy, created, updated, checked) VALUES (1, 'hub', 'docker-hub', 'https://hub.docker.com', ?, ?, 0, 0, 0)`, []byte{}, true)
+			_, err := tx.Exec(`INSERT INTO endpoint (id, name, kind, url, sealed, healthy, created, updated, checked) VALUES (1, 'empty', 'docker-registry', ?, ?, ?, 0, 0, 0)`, empty.URL, []byte{}, true)
 			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		id, err := s.projects.Create(access.With(t.Context(), admin), project.NewProject{Name: "cache", Upstream: 1})
+		id, err := s.projects.Create(access.With(t.Context(), admin), project.NewProject{Name: "cache", Upstream: 1, Metadata: map[string]string{"proxy_cache_local_on_not_found": "true"}})
 		if err != nil {
 			t.Fatal(err)
 		}

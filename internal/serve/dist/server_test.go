@@ -14,12 +14,17 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/blob/disk"
+	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/proxycache"
 	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/dist"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
@@ -83,7 +88,11 @@ func start(t *testing.T, d *db.DB, cfg registry.Config) *server {
 	challenge := func(_ *http.Request, scopes ...string) string {
 		return `Bearer scope="` + strings.Join(scopes, " ") + `"`
 	}
-	return &server{T: t, Handler: dist.New(reg, nil, projects, challenge), database: d, registry: reg, projects: projects, folder: folder}
+	endpoints := endpoint.New(sqlstore.NewEndpoints(d), secret.NewSealer([32]byte{1}), outbound.ForSystem(), slog.New(slog.DiscardHandler))
+	t.Cleanup(endpoints.Close)
+	caches := proxycache.New(proxycache.Config{Content: reg, Projects: projects, Endpoints: endpoints, Fresh: time.Minute, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(caches.Close)
+	return &server{T: t, Handler: dist.New(reg, caches, projects, challenge), database: d, registry: reg, projects: projects, folder: folder}
 }
 
 // each runs a test on SQLite, and on PostgreSQL where there is one.
