@@ -140,7 +140,7 @@ func referrers(ctx context.Context, t *testing.T, s *registry.Session, repo, dig
 
 // A policy is one of a Berth.
 type policy struct {
-	t         *testing.T
+	t         testing.TB
 	ctx       context.Context
 	api       *berth.API
 	id        int64
@@ -179,7 +179,7 @@ func (p *policy) run() (log string) {
 		Status string
 		Text   string `json:"status_text"`
 	}
-	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		if _, err := p.api.Do(p.ctx, http.MethodGet, at, nil, &e); err != nil {
 			p.t.Fatal(err)
 		}
@@ -229,7 +229,7 @@ http: {addr: %s}
 `
 
 // start runs Debian's registry for a test, and returns its URL.
-func start(t *testing.T, secured bool) string {
+func start(t testing.TB, secured bool) string {
 	t.Helper()
 	dir := t.TempDir()
 	host, err := berth.FreeAddress()
