@@ -44,8 +44,24 @@ type copying struct {
 
 // A part is a manifest or a blob that is copied once, whoever needs it.
 type part struct {
-	once sync.Once
+	done chan struct{} // closed once err says what came of it
 	err  error
+}
+
+// A way is how one came to a manifest: the manifests that contain it or that it
+// refers to, each of which waits for the next one.
+//
+// What an index contains has another digest than it, so that nobody waits for
+// himself who only waits for what something contains. What refers to a manifest
+// may contain it, too. So who copies that waits for no other who copies a manifest,
+// and copies it himself, perhaps once more.
+type way struct {
+	through []oci.Digest
+	aside   bool // through something that refers to what is before it
+}
+
+func (w way) to(d oci.Digest) way {
+	return way{append(slices.Clip(w.through), d), w.aside}
 }
 
 // A result is what came of one artifact.
@@ -108,7 +124,7 @@ func (c *copying) artifact(ctx context.Context, ref string) (r result, err error
 		r.what = copied
 	}
 	var t tally
-	if err := c.whole(ctx, m, ref, r.what == unchanged, &t, 0); err != nil {
+	if err := c.whole(ctx, m, ref, r.what == unchanged, &t, way{}); err != nil {
 		return r, err
 	}
 	r.blobs, r.bytes = t.blobs, t.bytes
@@ -151,8 +167,8 @@ func load(ctx context.Context, from side, repository string, m *remote.Manifest)
 
 // whole copies a manifest with all that belongs to it. Where it is there already,
 // only what refers to it, or to its children, may be missing.
-func (c *copying) whole(ctx context.Context, m remote.Manifest, ref string, there bool, t *tally, depth int) error {
-	if depth > mostDeep {
+func (c *copying) whole(ctx context.Context, m remote.Manifest, ref string, there bool, t *tally, w way) error {
+	if len(w.through) > mostDeep {
 		return fmt.Errorf("%s: more than %d manifests lie within or about one another", m.Digest, mostDeep)
 	}
 	var parsed oci.Manifest
@@ -166,7 +182,7 @@ func (c *copying) whole(ctx context.Context, m remote.Manifest, ref string, ther
 			return err
 		}
 	}
-	if err := c.children(ctx, c.chosen(parsed.Children), t, depth+1); err != nil {
+	if err := c.children(ctx, c.chosen(parsed.Children), t, w.to(m.Digest)); err != nil {
 		return err
 	}
 	if depth == 0 && !there {
@@ -177,7 +193,7 @@ func (c *copying) whole(ctx context.Context, m remote.Manifest, ref string, ther
 			return err
 		}
 	}
-	if err := c.referrers(ctx, m.Digest, t, depth+1); err != nil {
+	if err := c.referrers(ctx, m.Digest, t, w.to(m.Digest)); err != nil {
 		return err
 	}
 	if there {
@@ -186,12 +202,12 @@ func (c *copying) whole(ctx context.Context, m remote.Manifest, ref string, ther
 	return c.to.PushManifest(ctx, c.target, ref, parsed.MediaType, m.Body)
 }
 
-func (c *copying) children(ctx context.Context, all []oci.Descriptor, t *tally, depth int) error {
+func (c *copying) children(ctx context.Context, all []oci.Descriptor, t *tally, w way) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(artifactsAtOnce)
 	for _, d := range all {
 		g.Go(func() error {
-			if err := c.child(ctx, d.Digest, t, depth); err != nil {
+			if err := c.child(ctx, d.Digest, t, w); err != nil {
 				return fmt.Errorf("%s: %w", d.Digest, err)
 			}
 			return nil
@@ -235,34 +251,59 @@ func (c *copying) chosen(children []oci.Descriptor) []oci.Descriptor {
 	return slices.DeleteFunc(all, func(d oci.Descriptor) bool { return left[d.Annotations["vnd.docker.reference.digest"]] })
 }
 
-// part does what copies a digest, once. Where that was given up because another
-// artifact failed that needed it first, it is done again.
-func (c *copying) part(ctx context.Context, d oci.Digest, do func() error) error {
+// part does what copies a digest, once: whoever else needs it waits, unless wait is
+// false. Where it was given up because another artifact failed that needed it
+// first, it is done again.
+func (c *copying) part(ctx context.Context, d oci.Digest, wait bool, do func() error) error {
 	for {
-		p := c.partOf(d)
-		p.once.Do(func() { p.err = do() })
-		if p.err == nil {
-			return nil
+		p, mine := c.partOf(d)
+		if mine {
+			return c.begin(d, p, do)
 		}
-		c.forget(d, p) // the next artifact that needs it tries again
+		if !wait && !p.over() {
+			return do()
+		}
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		if !errors.Is(p.err, context.Canceled) || ctx.Err() != nil {
 			return p.err
 		}
 	}
 }
 
-func (c *copying) partOf(d oci.Digest) *part {
+func (p *part) over() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (c *copying) begin(d oci.Digest, p *part, do func() error) error {
+	p.err = context.Canceled // where it panics
+	defer close(p.done)
+	if p.err = do(); p.err != nil {
+		c.forget(d, p) // the next artifact that needs it tries again
+	}
+	return p.err
+}
+
+func (c *copying) partOf(d oci.Digest) (p *part, mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.parts[d]
-	if p == nil {
-		if len(c.parts) >= mostParts {
-			clear(c.parts) // what is there already is found to be there
-		}
-		p = &part{}
-		c.parts[d] = p
+	if p = c.parts[d]; p != nil {
+		return p, false
 	}
-	return p
+	if len(c.parts) >= mostParts {
+		clear(c.parts) // what is there already is found to be there
+	}
+	p = &part{done: make(chan struct{})}
+	c.parts[d] = p
+	return p, true
 }
 
 func (c *copying) forget(d oci.Digest, p *part) {
@@ -274,14 +315,17 @@ func (c *copying) forget(d oci.Digest, p *part) {
 }
 
 // child copies a manifest that another one has, or that refers to another one.
-func (c *copying) child(ctx context.Context, d oci.Digest, t *tally, depth int) error {
-	return c.part(ctx, d, func() error {
+func (c *copying) child(ctx context.Context, d oci.Digest, t *tally, w way) error {
+	if slices.Contains(w.through, d) {
+		return nil
+	}
+	return c.part(ctx, d, !w.aside, func() error {
 		m, err := c.to.StatManifest(ctx, c.target, string(d))
 		if err != nil && !fault.OfKind(err, fault.NotFound) {
 			return err
 		}
 		m.Digest = d
-		return c.whole(ctx, m, string(d), err == nil, t, depth)
+		return c.whole(ctx, m, string(d), err == nil, t, w)
 	})
 }
 
@@ -290,26 +334,27 @@ var cosignEnds = []string{".sig", ".att", ".sbom"}
 
 // referrers copies what refers to a manifest: by its subject, or by a tag as
 // cosign writes them.
-func (c *copying) referrers(ctx context.Context, d oci.Digest, t *tally, depth int) error {
+func (c *copying) referrers(ctx context.Context, d oci.Digest, t *tally, w way) error {
+	w.aside = true
 	list, err := c.from.Referrers(ctx, c.source, d)
 	if err != nil {
 		return fmt.Errorf("what refers to %s: %w", d, err)
 	}
 	for _, r := range list {
-		if err := c.child(ctx, r.Digest, t, depth); err != nil {
+		if err := c.child(ctx, r.Digest, t, w); err != nil {
 			return fmt.Errorf("%s, which refers to %s: %w", r.Digest, d, err)
 		}
 	}
 	base := strings.Replace(string(d), ":", "-", 1)
 	for _, end := range cosignEnds {
-		if err := c.signature(ctx, base+end, t, depth); err != nil {
+		if err := c.signature(ctx, base+end, t, w); err != nil {
 			return fmt.Errorf("%s: %w", base+end, err)
 		}
 	}
 	return nil
 }
 
-func (c *copying) signature(ctx context.Context, tag string, t *tally, depth int) error {
+func (c *copying) signature(ctx context.Context, tag string, t *tally, w way) error {
 	if has, err := c.hasTag(ctx, tag); err != nil || !has {
 		return err
 	}
@@ -324,7 +369,10 @@ func (c *copying) signature(ctx context.Context, tag string, t *tally, depth int
 	if err == nil && there.Digest == m.Digest {
 		return nil
 	}
-	return c.whole(ctx, m, tag, false, t, depth)
+	if slices.Contains(w.through, m.Digest) {
+		return nil
+	}
+	return c.whole(ctx, m, tag, false, t, w)
 }
 
 // content copies the blobs of a manifest that the target lacks. Those that may be
@@ -336,7 +384,7 @@ func (c *copying) content(ctx context.Context, blobs []oci.Blob, t *tally) error
 			continue
 		}
 		g.Go(func() error {
-			err := c.part(ctx, b.Digest, func() error { return c.blob(ctx, b.Descriptor, t) })
+			err := c.part(ctx, b.Digest, true, func() error { return c.blob(ctx, b.Descriptor, t) })
 			if err != nil {
 				return fmt.Errorf("blob %s: %w", b.Digest, err)
 			}
