@@ -185,7 +185,7 @@ func (c *copying) whole(ctx context.Context, m remote.Manifest, ref string, ther
 	if err := c.children(ctx, c.chosen(parsed.Children), t, w.to(m.Digest)); err != nil {
 		return err
 	}
-	if depth == 0 && !there {
+	if len(w.through) == 0 && !there {
 		c.note(artifact.Describe(parsed, m.Digest, nil, nil).Type)
 	}
 	if !there {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,6 +68,9 @@ func (s *Service) Do(ctx context.Context, r *job.Run) error {
 	return s.repository(ctx, r, p, w, from, to)
 }
 
+// hopeless are the kinds of faults that somebody has to mend first.
+var hopeless = []fault.Kind{fault.Invalid, fault.Denied, fault.Conflict, fault.Precondition, fault.TooLarge, fault.Unsupported}
+
 // once marks an error as one that trying again does not mend, where it is of one
 // of some kinds.
 func once(err error, kinds ...fault.Kind) error {
@@ -123,6 +127,7 @@ type doing struct {
 	progress Progress
 	kept     time.Time
 	pause    time.Duration // that the registry asks for
+	mendable bool          // trying again may mend one of the failures
 }
 
 // repository does in one repository what a task is to do.
@@ -148,8 +153,13 @@ func (s *Service) repository(ctx context.Context, r *job.Run, p Policy, w Work, 
 	if d.kind != "" {
 		d.progress.Kind = d.kind
 	}
-	if err == nil && d.progress.Failed > 0 {
+	if err != nil {
+		err = once(err, hopeless...)
+	} else if d.progress.Failed > 0 {
 		err = fmt.Errorf("%d of %d artifacts could not be copied, the first because of: %s", d.progress.Failed, d.progress.Total, d.progress.Failures[0].Cause)
+		if !d.mendable {
+			err = job.Permanent(err)
+		}
 	}
 	if d.pause > 0 && d.progress.Pauses < mostPauses {
 		d.progress.Pauses++
@@ -294,6 +304,9 @@ func (d *doing) tell(ctx context.Context, ref string, r result, err error) error
 	switch {
 	case err != nil:
 		d.progress.Failed++
+		if !slices.ContainsFunc(hopeless, func(k fault.Kind) bool { return fault.OfKind(err, k) }) {
+			d.mendable = true
+		}
 		if len(d.progress.Failures) < mostFailures {
 			d.progress.Failures = append(d.progress.Failures, Failure{Artifact: name, Cause: err.Error()})
 		}
