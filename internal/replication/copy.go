@@ -20,8 +20,8 @@ import (
 
 // Limits of copies.
 const (
-	artifactsAtOnce = 4 // of a repository
-	blobsAtOnce     = 6 // of a repository
+	artifactsAtOnce = 8 // of a repository
+	blobsAtOnce     = 8 // of a repository
 	mostParts       = 10_000
 	mostDeep        = 8 // manifests within or about one another
 	chunkSize       = 16 << 20

@@ -160,12 +160,13 @@ func (p *policy) post(path string, in any) (id int64) {
 
 func (p *policy) make(side, url, kind, as, secret, namespace string, more map[string]any) {
 	p.t.Helper()
-	endpoint := map[string]any{"name": namespace, "type": kind, "url": url}
+	name := namespace + " " + url // one of its own
+	endpoint := map[string]any{"name": name, "type": kind, "url": url}
 	if as != "" {
 		endpoint["credential"] = map[string]string{"type": "basic", "access_key": as, "access_secret": secret}
 	}
 	p.namespace = namespace
-	more["name"], more["enabled"], more["override"] = namespace, true, true
+	more["name"], more["enabled"], more["override"] = name, true, true
 	more[side+"_registry"] = map[string]int64{"id": p.post("/registries", endpoint)}
 	more["dest_namespace"], more["dest_namespace_replace_count"] = namespace, 1
 	p.id = p.post("/replication/policies", more)
