@@ -17,30 +17,31 @@ func (r *Registry) list(ctx context.Context, repository, mediaType string, body 
 	r.listing.Lock()
 	defer r.listing.Unlock()
 	tag := referrersTag(m.Subject.Digest)
-	var all []oci.Descriptor
-	had, err := r.Manifest(ctx, repository, tag)
-	switch {
+	d := oci.Sum(oci.SHA256, body)
+	index := map[string]json.RawMessage{"schemaVersion": json.RawMessage("2"), "mediaType": json.RawMessage(`"` + oci.MediaTypeImageIndex + `"`)}
+	var all []json.RawMessage // as others wrote them, with whatever they say
+	switch had, err := r.Manifest(ctx, repository, tag); {
 	case err == nil:
-		index, err := oci.ParseManifest(had.MediaType, had.Body)
-		if err != nil {
-			return ErrAnswer.With("its list of referrers is no index")
+		known, err := oci.ParseManifest(oci.MediaTypeImageIndex, had.Body)
+		if err != nil || json.Unmarshal(had.Body, &index) != nil || index["manifests"] != nil && json.Unmarshal(index["manifests"], &all) != nil {
+			return ErrAnswer.With("the tag %s is no index", tag)
 		}
-		all = index.Children
+		if slices.ContainsFunc(known.Children, func(one oci.Descriptor) bool { return one.Digest == d }) {
+			return nil
+		}
 	case !fault.OfKind(err, fault.NotFound):
 		return err
 	}
-	d := oci.Sum(m.Subject.Digest.Algorithm(), body)
-	if slices.ContainsFunc(all, func(one oci.Descriptor) bool { return one.Digest == d }) {
-		return nil
-	}
-	all = append(all, oci.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(body)), ArtifactType: m.ArtifactType, Annotations: m.Annotations})
-	index, err := json.Marshal(struct {
-		SchemaVersion int              `json:"schemaVersion"`
-		MediaType     string           `json:"mediaType"`
-		Manifests     []oci.Descriptor `json:"manifests"`
-	}{2, oci.MediaTypeImageIndex, all})
+	own, err := json.Marshal(oci.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(body)), ArtifactType: m.ArtifactType, Annotations: m.Annotations})
 	if err != nil {
 		return err
 	}
-	return r.PushManifest(ctx, repository, tag, oci.MediaTypeImageIndex, index)
+	if index["manifests"], err = json.Marshal(append(all, own)); err != nil {
+		return err
+	}
+	text, err := json.Marshal(index)
+	if err != nil {
+		return err
+	}
+	return r.PushManifest(ctx, repository, tag, oci.MediaTypeImageIndex, text)
 }
