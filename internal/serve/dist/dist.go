@@ -149,8 +149,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 // for a mirror of another: it asks for what is pulled by its name there, and says
 // in ns which registry that is, as containerd does.
 func (h *Handler) mirrored(r *http.Request, name string) (string, error) {
+	if r.URL.RawQuery == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return name, nil
+	}
 	host := r.URL.Query().Get("ns")
-	if host == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if host == "" {
 		return name, nil
 	}
 	project, found, err := h.caches.Mirror(r.Context(), host)
