@@ -66,19 +66,21 @@ func reading(repository string) []string { return []string{"repository:" + repos
 
 func writing(repository string) []string { return []string{"repository:" + repository + ":pull,push"} }
 
+func (r *Registry) askManifest(ctx context.Context, method, repository, ref string) (*http.Response, error) {
+	to, err := r.manifest(repository, ref)
+	if err != nil {
+		return nil, err
+	}
+	return r.ask(ctx, request{method: method, url: to, scopes: reading(repository), header: http.Header{"Accept": accept}, as: http.StatusOK})
+}
+
 // StatManifest returns what the registry says of a manifest, which costs no pull
 // of those that a registry counts. ref is a tag or a digest. Of a tag, the digest
 // is empty where the registry does not say it.
 func (r *Registry) StatManifest(ctx context.Context, repository, ref string) (Manifest, error) {
-	to, err := r.manifest(repository, ref)
-	if err != nil {
-		return Manifest{}, err
-	}
 	ctx, cancel := r.within(ctx)
 	defer cancel()
-	answer, err := r.ask(ctx, request{
-		method: http.MethodHead, url: to, scopes: reading(repository), header: http.Header{"Accept": accept}, as: http.StatusOK,
-	})
+	answer, err := r.askManifest(ctx, http.MethodHead, repository, ref)
 	if err != nil {
 		return Manifest{}, err
 	}
@@ -114,15 +116,9 @@ func said(answer *http.Response) (oci.Digest, error) {
 // for by its digest has it; of one that was asked for by a tag the registry does
 // not say another.
 func (r *Registry) Manifest(ctx context.Context, repository, ref string) (Manifest, error) {
-	to, err := r.manifest(repository, ref)
-	if err != nil {
-		return Manifest{}, err
-	}
 	ctx, cancel := r.within(ctx)
 	defer cancel()
-	answer, err := r.ask(ctx, request{
-		method: http.MethodGet, url: to, scopes: reading(repository), header: http.Header{"Accept": accept}, as: http.StatusOK,
-	})
+	answer, err := r.askManifest(ctx, http.MethodGet, repository, ref)
 	if err != nil {
 		return Manifest{}, err
 	}

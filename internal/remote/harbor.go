@@ -59,8 +59,14 @@ func harborRepositories(ctx context.Context, r *Registry, fn func([]string) erro
 func (r *Registry) harborPage(ctx context.Context, page int) ([]string, error) {
 	ctx, cancel := r.within(ctx)
 	defer cancel()
-	query := url.Values{"page": {strconv.Itoa(page)}, "page_size": {strconv.Itoa(harborPage)}, "sort": {"name"}}
-	answer, err := r.api(ctx, http.MethodGet, "repositories", query, nil)
+	return r.names(ctx, "repositories", url.Values{"page": {strconv.Itoa(page)}})
+}
+
+// names returns the names on a page of a list of Harbor's API.
+func (r *Registry) names(ctx context.Context, path string, query url.Values) ([]string, error) {
+	query.Set("page_size", strconv.Itoa(harborPage))
+	query.Set("sort", "name")
+	answer, err := r.api(ctx, http.MethodGet, path, query, nil)
 	if err != nil {
 		return nil, err
 	}
