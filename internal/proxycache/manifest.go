@@ -75,7 +75,7 @@ func (s *Service) awaited(repository string, d oci.Digest) (registry.Manifest, b
 	if m == nil {
 		return registry.Manifest{}, false
 	}
-	return registry.Manifest{Digest: m.Digest, MediaType: m.MediaType, Size: m.Size, Body: m.Body}, true
+	return registry.Manifest(m.Manifest), true
 }
 
 // An answer is what asking an upstream came to.
@@ -138,7 +138,7 @@ func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key st
 	if err != nil {
 		c.s.Log.WarnContext(ctx, "fetched, and not kept", "repository", p.Name, "reference", ref.String(), "error", err)
 	}
-	return answer{registry.Manifest{Digest: m.Digest, MediaType: m.MediaType, Size: m.Size, Body: m.Body}, here}, nil
+	return answer{registry.Manifest(m), here}, nil
 }
 
 // fetch asks what a tag is, which costs no pull of those that a registry counts,
@@ -182,7 +182,7 @@ func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old regis
 // again returns a manifest that is here, for another tag of it.
 func (c *Cache) again(ctx context.Context, p place, m registry.Manifest) (remote.Manifest, error) {
 	m, err := c.s.Content.ReadManifest(ctx, p.Repo, oci.Reference{Digest: m.Digest})
-	return remote.Manifest{Digest: m.Digest, MediaType: m.MediaType, Size: m.Size, Body: m.Body}, err
+	return remote.Manifest(m), err
 }
 
 // keep stores a manifest where all its blobs are here, and reports whether they

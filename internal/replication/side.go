@@ -78,21 +78,22 @@ func paged(page func(last string) ([]string, error), fn func([]string) error) er
 
 // StatManifest implements side.
 func (h *Here) StatManifest(ctx context.Context, repository, ref string) (remote.Manifest, error) {
-	return h.find(ctx, repository, ref, false)
-}
-
-// Manifest implements side. It is no pull: nobody looks at the artifact.
-func (h *Here) Manifest(ctx context.Context, repository, ref string) (remote.Manifest, error) {
-	return h.find(ctx, repository, ref, true)
-}
-
-func (h *Here) find(ctx context.Context, repository, ref string, withBody bool) (remote.Manifest, error) {
 	at, err := oci.ParseReference(ref)
 	if err != nil {
 		return remote.Manifest{}, err
 	}
-	a, body, err := h.Artifacts.Find(ctx, repository, at, withBody)
-	return remote.Manifest{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size, Body: body}, err
+	m, err := h.Content.StatManifest(ctx, artifact.Repo{Name: repository}, at, false)
+	return remote.Manifest(m), err
+}
+
+// Manifest implements side. It is no pull: nobody looks at the artifact.
+func (h *Here) Manifest(ctx context.Context, repository, ref string) (remote.Manifest, error) {
+	at, err := oci.ParseReference(ref)
+	if err != nil {
+		return remote.Manifest{}, err
+	}
+	m, err := h.Content.ReadManifest(ctx, artifact.Repo{Name: repository}, at)
+	return remote.Manifest(m), err
 }
 
 // Referrers implements side.
