@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 
-	"golang.org/x/time/rate"
-
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/fault"
@@ -160,8 +158,8 @@ func (c *Cache) receive(p place, d oci.Digest, f *flight) error {
 	})
 	defer body.Close()
 	var in io.Reader = body
-	if rules.Speed > 0 {
-		in = remote.Slowly(ctx, body, rate.NewLimiter(rate.Limit(rules.Speed<<10), int(min(rules.Speed<<10, 256<<10))))
+	if limit := remote.Limit(rules.Speed); limit != nil {
+		in = remote.Slowly(ctx, body, limit)
 	}
 	err = c.s.Content.Receive(ctx, p.Repo, d, registry.Chunk{Size: size, Body: in}, func(coming *registry.Incoming) {
 		f.coming = coming

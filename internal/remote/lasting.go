@@ -96,6 +96,17 @@ func (l *LastingReader) Close() error {
 	return l.now.Close()
 }
 
+const mostBurst = 256 << 10
+
+// Limit returns the limit of a number of KB in a second, nil for 0.
+func Limit(speed int64) *rate.Limiter {
+	if speed <= 0 {
+		return nil
+	}
+	perSecond := speed << 10
+	return rate.NewLimiter(rate.Limit(perSecond), int(min(perSecond, mostBurst)))
+}
+
 // Slowly returns content that is read no faster than a limit of bytes in a second.
 func Slowly(ctx context.Context, r io.Reader, limit *rate.Limiter) io.Reader {
 	return &slow{r, ctx, limit}

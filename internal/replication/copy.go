@@ -450,17 +450,6 @@ type limited struct {
 	io.Closer
 }
 
-const mostBurst = 256 << 10
-
-// limiter returns that of a number of KB in a second, nil for 0.
-func limiter(speed int64) *rate.Limiter {
-	if speed <= 0 {
-		return nil
-	}
-	perSecond := speed << 10
-	return rate.NewLimiter(rate.Limit(perSecond), int(min(perSecond, mostBurst)))
-}
-
 // A sent knows of a pair of registries which repositories of the one have which
 // blobs that came from the other, and what is being sent.
 type sent struct {

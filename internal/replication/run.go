@@ -74,12 +74,14 @@ var hopeless = []fault.Kind{fault.Invalid, fault.Denied, fault.Conflict, fault.P
 // once marks an error as one that trying again does not mend, where it is of one
 // of some kinds.
 func once(err error, kinds ...fault.Kind) error {
-	for _, k := range kinds {
-		if fault.OfKind(err, k) {
-			return job.Permanent(err)
-		}
+	if isOne(err, kinds) {
+		return job.Permanent(err)
 	}
 	return err
+}
+
+func isOne(err error, kinds []fault.Kind) bool {
+	return slices.ContainsFunc(kinds, func(k fault.Kind) bool { return fault.OfKind(err, k) })
 }
 
 // sides returns where a policy copies from and to.
@@ -137,7 +139,7 @@ func (s *Service) repository(ctx context.Context, r *job.Run, p Policy, w Work, 
 		return job.Permanent(err)
 	}
 	d := &doing{run: r, copying: &copying{
-		policy: p, from: from, to: to, source: w.Repository, target: target, limit: limiter(p.Speed),
+		policy: p, from: from, to: to, source: w.Repository, target: target, limit: remote.Limit(p.Speed),
 		sent: s.sentBetween(p.Source, p.Destination), blobs: make(chan struct{}, blobsAtOnce), parts: map[oci.Digest]*part{},
 	}}
 	before := Progress{}
@@ -304,9 +306,7 @@ func (d *doing) tell(ctx context.Context, ref string, r result, err error) error
 	switch {
 	case err != nil:
 		d.progress.Failed++
-		if !slices.ContainsFunc(hopeless, func(k fault.Kind) bool { return fault.OfKind(err, k) }) {
-			d.mendable = true
-		}
+		d.mendable = d.mendable || !isOne(err, hopeless)
 		if len(d.progress.Failures) < mostFailures {
 			d.progress.Failures = append(d.progress.Failures, Failure{Artifact: name, Cause: err.Error()})
 		}
