@@ -7,6 +7,8 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"math"
+	"time"
 )
 
 // A Kind is what the caller can do about a fault.
@@ -90,6 +92,24 @@ func (f *Fault) Detailed(detail any) *Fault {
 	g := f.copy()
 	g.Detail = detail
 	return g
+}
+
+// retryAfter is the fact that says in how many seconds to try again.
+const retryAfter = "retry_after"
+
+// Later returns f with the fact when to try again: in whole seconds, at least one.
+func (f *Fault) Later(after time.Duration) *Fault {
+	return f.Detailed(map[string]int{retryAfter: max(1, int(math.Ceil(after.Seconds())))})
+}
+
+// After returns when an error says to try again, or 0 where it does not.
+func After(err error) time.Duration {
+	var f *Fault
+	if !errors.As(err, &f) {
+		return 0
+	}
+	seconds, _ := f.Detail.(map[string]int)
+	return time.Duration(max(0, seconds[retryAfter])) * time.Second
 }
 
 // Because returns f with the error that led to it, for the log.

@@ -6,6 +6,7 @@
 package proxycache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -219,10 +220,7 @@ func (s *Service) failed(endpoint int64, err error) {
 	if !errors.As(err, &f) || f.Kind != fault.TooMany && !errors.Is(f, remote.ErrUnavailable) {
 		return
 	}
-	after := rest
-	if d, ok := f.Detail.(map[string]int); ok && d["retry_after"] > 0 {
-		after = min(time.Duration(d["retry_after"])*time.Second, mostRest)
-	}
+	after := min(cmp.Or(fault.After(err), rest), mostRest)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.resting[endpoint] = pause{time.Now().Add(after), err}
@@ -234,7 +232,7 @@ func waiting(err error, after time.Duration) error {
 	if !errors.As(err, &f) {
 		return err
 	}
-	return f.Detailed(map[string]int{"retry_after": max(1, int(after.Seconds()+0.999))})
+	return f.Later(after)
 }
 
 // farFaults are what the upstream is to blame for.
@@ -260,9 +258,5 @@ func told(err error, missing *fault.Fault) error {
 	case !slices.ContainsFunc(farFaults, func(far error) bool { return errors.Is(f, far) }):
 		return err
 	}
-	after := rest
-	if d, ok := f.Detail.(map[string]int); ok && d["retry_after"] > 0 {
-		after = time.Duration(d["retry_after"]) * time.Second
-	}
-	return waiting(ErrUpstream.With("%s", f.Message).Because(err), after)
+	return ErrUpstream.With("%s", f.Message).Because(err).Later(cmp.Or(fault.After(err), rest))
 }

@@ -125,7 +125,7 @@ func failure(answer *http.Response, why string) error {
 	case code == http.StatusTooManyRequests:
 		f := ErrLimited.With("%s", said)
 		if after := retryAfter(answer.Header); after > 0 {
-			f = f.Detailed(map[string]int{"retry_after": int(after.Seconds())})
+			f = f.Later(after)
 		}
 		return f
 	case code == http.StatusBadRequest:
@@ -137,7 +137,7 @@ func failure(answer *http.Response, why string) error {
 	case code >= 500:
 		f := ErrUnavailable.With("%s", said)
 		if after := retryAfter(answer.Header); after > 0 {
-			f = f.Detailed(map[string]int{"retry_after": int(after.Seconds())})
+			f = f.Later(after)
 		}
 		return f
 	case code == http.StatusRequestedRangeNotSatisfiable:

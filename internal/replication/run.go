@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -337,15 +338,10 @@ func (d *doing) tell(ctx context.Context, ref string, r result, err error) error
 // asksToWait returns how long a registry wants to be left alone that allows no
 // more requests.
 func asksToWait(err error) (time.Duration, bool) {
-	var f *fault.Fault
-	if !errors.As(err, &f) || f.Kind != fault.TooMany {
+	if !fault.OfKind(err, fault.TooMany) {
 		return 0, false
 	}
-	after := time.Minute
-	if d, ok := f.Detail.(map[string]int); ok && d["retry_after"] > 0 {
-		after = time.Duration(d["retry_after"]) * time.Second
-	}
-	return min(after, mostPause), true
+	return min(cmp.Or(fault.After(err), time.Minute), mostPause), true
 }
 
 // delete deletes at the target what was deleted here. What is not there is no
