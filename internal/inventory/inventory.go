@@ -1,0 +1,41 @@
+// Package inventory knows what is installed in an image. It reads each layer
+// once, as a stream, into facts that are small and can be kept by the layer's
+// digest; merging the facts of all layers, bottom up, gives the packages that
+// a container of the image would see. It decides nothing about them.
+package inventory
+
+import "github.com/berth-registry/berth/internal/oci"
+
+// A Package is software that was found in an image.
+type Package struct {
+	Type    string // as in its package URL: deb, apk, rpm, golang, npm, pypi, maven, …
+	Name    string // as its package manager says it; group:artifact with Maven
+	Version string // with its epoch where that is not 0
+	PURL    string // its package URL
+
+	// Source and SourceVersion are what advisories know it by: the source package
+	// of a distribution, the origin of Alpine; Name and Version where there is none.
+	Source, SourceVersion string
+
+	// Ecosystem is that of the advisories that may be about it, as OSV names it, with
+	// the distribution's release: "Debian:12". Empty where there are none.
+	Ecosystem string
+
+	Path     string     // of the file that tells of it, without a leading slash
+	Layer    oci.Digest // that brought it
+	Licenses []string   // as the package says them
+	Owned    bool       // a package of the operating system brought it, which tells of it too
+}
+
+// A Distribution is what an image's os-release says; empty where there is none.
+type Distribution struct {
+	ID      string // debian, alpine, almalinux
+	Version string // of the release: 12, 3.19.1
+	Name    string // for people
+}
+
+// An Inventory is all that is installed in an image.
+type Inventory struct {
+	Distribution Distribution
+	Packages     []Package // by Type, Name, Version, Path
+}
