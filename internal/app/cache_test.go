@@ -64,6 +64,8 @@ func startUpstream(t *testing.T) *upstream {
 			u.heads.Add(1)
 		case strings.Contains(r.URL.Path, "/manifests/"):
 			u.manifests.Add(1)
+			w.Header().Set("RateLimit-Limit", "100;w=21600")
+			w.Header().Set("RateLimit-Remaining", "76;w=21600")
 		case r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/"):
 			u.blobs.Add(1)
 			if gate := u.slow.Load(); gate != nil {
@@ -189,6 +191,14 @@ func (c cache) get(method, path string) (*http.Response, []byte) {
 	return r, text
 }
 
+// registry is what is shown of the cache's upstream.
+func (c cache) registry() string {
+	c.Helper()
+	r := c.Do("GET", "/api/v2.0/registries/1", apptest.Admin, c.Password, nil)
+	text, _ := io.ReadAll(r.Body)
+	return string(text)
+}
+
 // pull pulls an image whole, and returns its digest.
 func (c cache) pull(repository, ref string) oci.Digest {
 	c.Helper()
@@ -304,7 +314,7 @@ func TestATagOfACacheFollowsItsUpstream(t *testing.T) {
 func TestOneDownloadServesAll(t *testing.T) {
 	t.Parallel()
 	u := startUpstream(t)
-	const size, clients = 8 << 20, 100
+	const size, clients = 100 << 20, 100
 	_, layer := u.push(t, "library/big", "v1", blobtest.Content(9, size))
 	c := startCache(t, u, "")
 	c.get("HEAD", "/v2/mirror/library/big/manifests/none") // so that it knows how to sign in
@@ -329,6 +339,20 @@ func TestOneDownloadServesAll(t *testing.T) {
 	over.Wait()
 	if n := u.blobs.Load(); n != 1 {
 		t.Errorf("the blob was fetched %d times", n)
+	}
+}
+
+func TestWhatAnUpstreamAllowsIsShown(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	u.push(t, "library/app", "v1", blobtest.Content(1, 1000))
+	c := startCache(t, u, "")
+	before := c.registry()
+	c.pull("mirror/library/app", "v1")
+	after := c.registry()
+	const want = `"rate_limit":{"limit":100,"remaining":76,"window":21600,"time":"20`
+	if strings.Contains(before, "rate_limit") || !strings.Contains(after, want) {
+		t.Errorf("%s\nand after a pull\n%s", before, after)
 	}
 }
 
@@ -376,6 +400,29 @@ func TestACacheGoesOnWhereItsUpstreamBrokeOff(t *testing.T) {
 	c.kept("mirror/library/app", "v1")
 	if n := u.blobs.Load(); n != 5 && n != 4 { // the configuration may be one of those that were to be cut
 		t.Errorf("%d requests", n)
+	}
+}
+
+func TestAFullCacheStillServes(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	image, layer := u.push(t, "library/app", "v1", blobtest.Content(1, 1<<20))
+	c := startCache(t, u, "")
+	if r := c.Do("PUT", "/api/v2.0/quotas/2", apptest.Admin, c.Password, strings.NewReader(`{"hard":{"storage":1000}}`), "Content-Type", "application/json"); r.StatusCode != http.StatusOK {
+		t.Fatal(r.StatusCode)
+	}
+	for range 2 {
+		if d := c.pull("mirror/library/app", "v1"); d != image {
+			t.Error(d)
+		}
+	}
+	r := c.Do("GET", "/v2/mirror/library/app/blobs/"+string(layer), apptest.Admin, c.Password, nil, "Range", "bytes=1000-1999")
+	part, err := io.ReadAll(r.Body)
+	if r.StatusCode != http.StatusPartialContent || !bytes.Equal(part, blobtest.Content(1, 1<<20)[1000:2000]) {
+		t.Errorf("%d, %d bytes, %v", r.StatusCode, len(part), err)
+	}
+	if r := c.Do("GET", "/api/v2.0/projects/mirror/repositories/library%252Fapp/artifacts/v1", apptest.Admin, c.Password, nil); r.StatusCode != http.StatusNotFound {
+		t.Errorf("%d: it was kept", r.StatusCode)
 	}
 }
 

@@ -22,7 +22,7 @@ type replicator struct {
 
 func startReplicator(t *testing.T, u *upstream) replicator {
 	t.Helper()
-	r := replicator{cache: cache{apptest.Start(t), t}}
+	r := replicator{cache: cache{apptest.Start(t, allowing), t}}
 	r.other = idOf(r.post("/api/v2.0/registries", fmt.Sprintf(`{"name":"up","type":"harbor","url":%q,"credential":{"type":"basic","access_key":%q,"access_secret":%q}}`, u.front.URL, apptest.Admin, u.Password)))
 	return r
 }
@@ -134,10 +134,18 @@ func TestReplicationTakesWhatIsHereToAnotherRegistry(t *testing.T) {
 	if e, log := r.run(bring); e.Status != "Succeed" {
 		t.Fatalf("%+v\n%s", e, log)
 	}
+	told := receive(t)
+	subscribe(t, r.Server, "copies", told.URL, `"REPLICATION"`)
 	p := r.policy("dest", `,"filters":[{"type":"name","value":"library/app"},{"type":"tag","value":"v*"}],"dest_namespace":"backup/here","copy_by_chunk":true`)
-	if e, log := r.run(p); e.Status != "Succeed" {
-		t.Fatalf("%+v\n%s", e, log)
+	for range 2 { // the second time there is nothing to do, and to tell
+		if e, log := r.run(p); e.Status != "Succeed" {
+			t.Fatalf("%+v\n%s", e, log)
+		}
 	}
+	eventually(t, "what is told of it", func() bool {
+		all, bodies, _ := told.all()
+		return len(all) == 1 && strings.Contains(bodies[0], `"name_tag":"library/app:v1"`)
+	})
 	if m, err := u.far.StatManifest(t.Context(), "backup/here/app", "v1"); err != nil || m.Digest != image {
 		t.Errorf("%+v, %v", m, err)
 	}

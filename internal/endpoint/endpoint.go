@@ -225,6 +225,19 @@ func (s *Service) Ping(ctx context.Context, id int64, c Change) error {
 	return s.ping(ctx, e)
 }
 
+// Kind returns the kind of an endpoint's registry, which never changes. It reads
+// nothing while there is a client of it.
+func (s *Service) Kind(ctx context.Context, id int64) (remote.Kind, error) {
+	s.mu.Lock()
+	c := s.open[id]
+	s.mu.Unlock()
+	if c.Registry != nil {
+		return c.Registry.Kind(), nil
+	}
+	e, err := s.store.ByID(ctx, id)
+	return e.Kind, err
+}
+
 // Client returns what speaks to the registry of an endpoint, the same one for as
 // long as nobody changes it. It reads one row by its key. Its user does not close
 // it. It returns ErrNotFound, also for LocalID, and ErrSecret.
@@ -251,6 +264,18 @@ func (s *Service) Client(ctx context.Context, id int64) (*remote.Registry, error
 	}
 	s.open[id] = client{r, e.Version}
 	return r, nil
+}
+
+// Budget returns what the registry of an endpoint last said to this node of how
+// many pulls it still allows; the zero Budget where it said nothing.
+func (s *Service) Budget(id int64) remote.Budget {
+	s.mu.Lock()
+	c := s.open[id]
+	s.mu.Unlock()
+	if c.Registry == nil {
+		return remote.Budget{}
+	}
+	return c.Budget()
 }
 
 // Close closes the clients.

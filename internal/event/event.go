@@ -62,7 +62,7 @@ var kinds = table(
 	as[ImmutableRuleCreated], as[ImmutableRuleUpdated], as[ImmutableRuleDeleted],
 	as[RetentionPolicyCreated], as[RetentionPolicyUpdated], as[RetentionPolicyDeleted],
 	as[RetentionRan], as[WebhookCreated], as[WebhookUpdated], as[WebhookDeleted],
-	as[ReplicationPolicyCreated], as[ReplicationPolicyUpdated], as[ReplicationPolicyDeleted],
+	as[ReplicationPolicyCreated], as[ReplicationPolicyUpdated], as[ReplicationPolicyDeleted], as[ReplicationRan],
 	as[QuotaUpdated], as[QuotaWarned], as[QuotaExceeded],
 	as[GroupCreated], as[GroupUpdated], as[GroupDeleted],
 	as[EndpointCreated], as[EndpointUpdated], as[EndpointDeleted],

@@ -1,5 +1,7 @@
 package event
 
+import "time"
+
 // Where names the project and the repository that a fact is about.
 type Where struct {
 	ProjectID  int64  `json:"project_id"`
@@ -241,6 +243,38 @@ type (
 	ReplicationPolicyDeleted struct{ ReplicationPolicy }
 )
 
+// ReplicationRan says that artifacts of a repository were copied or deleted by a
+// policy, or could not be. Where is that repository here.
+type ReplicationRan struct {
+	Where
+	Policy    ReplicationPolicy    `json:"policy"`
+	Override  bool                 `json:"override"`
+	Execution int64                `json:"execution"`
+	Task      int64                `json:"task"`
+	Trigger   string               `json:"trigger"` // MANUAL, SCHEDULE, EVENT
+	Started   time.Time            `json:"started"`
+	Type      string               `json:"type"` // Image or Artifact
+	From      Replica              `json:"from"`
+	To        Replica              `json:"to"`
+	Verb      string               `json:"verb"` // copied or deleted
+	Done      []string             `json:"done"` // artifacts at the source, the first hundred
+	Failed    []ReplicationFailure `json:"failed"`
+}
+
+// A Replica is a repository that a policy copies from or to.
+type Replica struct {
+	Registry   string `json:"registry"` // its name
+	Type       string `json:"type"`     // of the registry
+	URL        string `json:"url"`      // of the registry; empty for this one
+	Repository string `json:"repository"`
+}
+
+// A ReplicationFailure says why an artifact was not copied or deleted.
+type ReplicationFailure struct {
+	Artifact string `json:"artifact"` // repository:tag or repository@digest, at the source
+	Cause    string `json:"cause"`
+}
+
 // Quota says how much a project uses and may use, in bytes. Hard is below 0
 // where nothing limits it.
 type Quota struct {
@@ -352,6 +386,7 @@ func (WebhookDeleted) Kind() string { return "webhook.deleted" }
 func (ReplicationPolicyCreated) Kind() string { return "replication_policy.created" }
 func (ReplicationPolicyUpdated) Kind() string { return "replication_policy.updated" }
 func (ReplicationPolicyDeleted) Kind() string { return "replication_policy.deleted" }
+func (ReplicationRan) Kind() string           { return "replication.ran" }
 
 func (QuotaUpdated) Kind() string    { return "quota.updated" }
 func (QuotaWarned) Kind() string     { return "quota.warned" }

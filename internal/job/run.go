@@ -39,6 +39,9 @@ func (p permanent) Unwrap() error { return p.error }
 // Permanent marks an error of a run that trying again will not mend.
 func Permanent(err error) error { return permanent{err} }
 
+// IsPermanent reports whether an error was marked so.
+func IsPermanent(err error) bool { return errors.As(err, new(permanent)) }
+
 // A Run is one run of a task.
 type Run struct {
 	Task    Task

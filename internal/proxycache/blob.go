@@ -25,7 +25,10 @@ type flight struct {
 // StatBlob returns a blob, as registry.Service does. It returns
 // registry.ErrBlobUnknown, and what Manifest returns.
 func (c *Cache) StatBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, _ bool) (registry.Blob, error) {
-	p := c.at(ctx, repo)
+	p, err := c.at(ctx, repo)
+	if err != nil {
+		return registry.Blob{}, err
+	}
 	b, err := c.s.Content.StatBlob(ctx, p.Repo, d, false)
 	if !errors.Is(err, registry.ErrBlobUnknown) {
 		return b, err
@@ -33,10 +36,11 @@ func (c *Cache) StatBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, 
 	if _, err := c.rules(ctx, p); err != nil {
 		return b, err
 	}
-	if err := c.ready(p); err != nil {
+	other, err := c.reach(ctx)
+	if err != nil {
 		return b, told(err, registry.ErrBlobUnknown)
 	}
-	size, err := p.other.StatBlob(ctx, p.far, d)
+	size, err := other.StatBlob(ctx, p.far, d)
 	if err != nil {
 		c.s.failed(c.endpoint, err)
 		return b, told(err, registry.ErrBlobUnknown)
@@ -56,7 +60,10 @@ const mostOpens = 3
 // OpenBlob returns a blob's content, which the caller closes, as registry.Service
 // does: while it comes, where it is not here.
 func (c *Cache) OpenBlob(ctx context.Context, repo artifact.Repo, d oci.Digest) (b registry.Blob, r blob.Reader, err error) {
-	p := c.at(ctx, repo)
+	p, err := c.at(ctx, repo)
+	if err != nil {
+		return b, nil, err
+	}
 	for range mostOpens {
 		b, r, err = c.s.Content.OpenBlob(ctx, p.Repo, d)
 		if !errors.Is(err, registry.ErrBlobUnknown) {
@@ -77,6 +84,10 @@ func (c *Cache) OpenBlob(ctx context.Context, repo artifact.Repo, d oci.Digest) 
 		case <-f.done:
 		case <-ctx.Done():
 			return b, nil, context.Cause(ctx)
+		}
+		if fault.OfKind(f.err, fault.Denied) && !isFar(f.err) { // it may not be kept: the project is full
+			b, r, err := c.through(ctx, p, d)
+			return b, r, told(err, registry.ErrBlobUnknown)
 		}
 		if f.err != nil {
 			return b, nil, told(f.err, registry.ErrBlobUnknown)
@@ -137,14 +148,15 @@ func (c *Cache) receive(p place, d oci.Digest, f *flight) error {
 	if err != nil {
 		return err
 	}
-	if err := c.ready(p); err != nil {
+	other, err := c.reach(ctx)
+	if err != nil {
 		return err
 	}
 	if !c.s.take(p.ProjectID, rules) {
 		return waiting(ErrBusy, rest)
 	}
 	defer c.s.give(p.ProjectID)
-	first, size, err := p.other.Blob(ctx, p.far, d, 0)
+	first, size, err := other.Blob(ctx, p.far, d, 0)
 	if err != nil {
 		c.s.failed(c.endpoint, err)
 		return err
@@ -153,7 +165,7 @@ func (c *Cache) receive(p place, d oci.Digest, f *flight) error {
 		return errors.Join(errLength, first.Close())
 	}
 	body := remote.Lasting(ctx, first, size, func(offset int64) (io.ReadCloser, error) {
-		r, _, err := p.other.Blob(ctx, p.far, d, offset)
+		r, _, err := other.Blob(ctx, p.far, d, offset)
 		return r, err
 	})
 	defer body.Close()

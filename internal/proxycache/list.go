@@ -21,7 +21,10 @@ import (
 // Tags returns at most n names of tags behind last: those that are here and those
 // of the upstream, where it answers.
 func (c *Cache) Tags(ctx context.Context, repo artifact.Repo, last string, n int) ([]string, error) {
-	p := c.at(ctx, repo)
+	p, err := c.at(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
 	here, err := c.s.Content.Tags(ctx, p.Repo, last, n)
 	unknown := fault.OfKind(err, fault.NotFound)
 	if err != nil && !unknown {
@@ -50,13 +53,14 @@ func (c *Cache) farTags(ctx context.Context, p place) ([]string, error) {
 	if _, err := c.rules(ctx, p); err != nil {
 		return nil, err
 	}
-	if err := c.ready(p); err != nil {
+	other, err := c.reach(ctx)
+	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	var all []string
-	err := p.other.Tags(ctx, p.far, func(tags []string) error {
+	err = other.Tags(ctx, p.far, func(tags []string) error {
 		if all = append(all, tags...); len(all) > mostTags {
 			return ErrUpstream.With("the repository has more than %d tags", mostTags)
 		}
@@ -71,7 +75,10 @@ func (c *Cache) farTags(ctx context.Context, p place) ([]string, error) {
 // Referrers returns artifacts whose subject is d, as registry.Service does. Where
 // the project asks its upstream for them, they are fetched first.
 func (c *Cache) Referrers(ctx context.Context, repo artifact.Repo, d oci.Digest, artifactType string, after int64, n int) ([]artifact.Referrer, error) {
-	p := c.at(ctx, repo)
+	p, err := c.at(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
 	key := p.Name + " of " + string(d)
 	if _, known := c.s.recall(key); after == 0 && !known {
 		if err := c.fetchReferrers(ctx, p, d); err != nil {
@@ -91,12 +98,13 @@ func (c *Cache) fetchReferrers(ctx context.Context, p place, d oci.Digest) error
 	if err != nil || !rules.Referrers {
 		return err
 	}
-	if err := c.ready(p); err != nil {
+	other, err := c.reach(ctx)
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	all, err := p.other.Referrers(ctx, p.far, d)
+	all, err := other.Referrers(ctx, p.far, d)
 	if err != nil {
 		c.s.failed(c.endpoint, err)
 		return err

@@ -23,9 +23,19 @@ type manifest struct {
 }
 
 // Manifest returns a manifest for a pull, as registry.Service does. It returns
-// artifact.ErrUnknown, ErrFiltered, ErrUpstream, or a fault of kind TooMany.
+// artifact.ErrUnknown, ErrFiltered, ErrUpstream, or a fault of kind TooMany. What
+// is here and need not be asked for takes one read.
 func (c *Cache) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) (registry.Manifest, error) {
-	p := c.at(ctx, repo)
+	p, err := c.at(ctx, repo)
+	if err != nil {
+		return registry.Manifest{}, err
+	}
+	if d, known := c.s.recall(p.Name + " " + ref.String()); ref.Digest != "" || known && d != "" {
+		m, err := c.s.Content.Manifest(ctx, p.Repo, ref)
+		if !fault.OfKind(err, fault.NotFound) {
+			return m, err
+		}
+	}
 	m, here, err := c.find(ctx, p, ref)
 	if err != nil || !here {
 		return m, err
@@ -36,7 +46,10 @@ func (c *Cache) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Refere
 // StatManifest returns a manifest's facts, as registry.Service does. What is not
 // here is fetched: who asks for it is about to pull it.
 func (c *Cache) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, _ bool) (registry.Manifest, error) {
-	p := c.at(ctx, repo)
+	p, err := c.at(ctx, repo)
+	if err != nil {
+		return registry.Manifest{}, err
+	}
 	m, _, err := c.find(ctx, p, ref)
 	m.Body = nil
 	return m, err
@@ -57,7 +70,7 @@ func (c *Cache) find(ctx context.Context, p place, ref oci.Reference) (m registr
 		switch {
 		case here && d == m.Digest:
 			return m, true, nil
-		case d == "" && !here:
+		case d == "":
 			return m, false, artifact.ErrUnknown.With("%s", ref)
 		}
 		if coming, ok := c.s.awaited(p.Name, d); ok {
@@ -126,6 +139,9 @@ func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key st
 		c.s.remember(key, "", negative)
 		return answer{}, told(err, artifact.ErrUnknown)
 	case have:
+		if errors.Is(err, remote.ErrNotFound) {
+			c.s.remember(key, old.Digest, negative)
+		}
 		c.s.Log.WarnContext(ctx, "served from the cache, since its registry does not answer", "repository", p.Name, "reference", ref.String(), "error", err)
 		return answer{old, true}, nil
 	default:
@@ -144,7 +160,8 @@ func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key st
 // fetch asks what a tag is, which costs no pull of those that a registry counts,
 // and fetches it only where it is something else than what is here.
 func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old registry.Manifest, have bool) (m remote.Manifest, err error) {
-	if err := c.ready(p); err != nil {
+	other, err := c.reach(ctx)
+	if err != nil {
 		return m, err
 	}
 	defer func() {
@@ -160,7 +177,7 @@ func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old regis
 		}
 		asking, cancel := context.WithTimeoutCause(ctx, patience, remote.ErrUnavailable.With("it takes longer than %s", patience))
 		defer cancel()
-		if m, err = p.other.StatManifest(asking, p.far, ref.Tag); err != nil {
+		if m, err = other.StatManifest(asking, p.far, ref.Tag); err != nil {
 			if asking.Err() != nil && ctx.Err() == nil {
 				err = context.Cause(asking)
 			}
@@ -176,7 +193,7 @@ func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old regis
 			}
 		}
 	}
-	return p.other.Manifest(ctx, p.far, at)
+	return other.Manifest(ctx, p.far, at)
 }
 
 // again returns a manifest that is here, for another tag of it.

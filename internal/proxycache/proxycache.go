@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -140,33 +141,33 @@ type Cache struct {
 // A place is a repository here and at the upstream.
 type place struct {
 	artifact.Repo
-	far   string
-	other *remote.Registry
-	lost  error // why there is no other
+	far string
 }
 
 // at returns where a repository is, by the name of which a client asks for it.
-// Docker Hub's images without a namespace are those of library. That there is no
-// client of the upstream matters only where something is to be fetched.
-func (c *Cache) at(ctx context.Context, repo artifact.Repo) place {
+// Docker Hub's images without a namespace are those of library.
+func (c *Cache) at(ctx context.Context, repo artifact.Repo) (place, error) {
 	of, far := oci.SplitRepository(repo.Name)
-	other, err := c.s.Endpoints.Client(ctx, c.endpoint)
-	if err != nil {
-		return place{repo, far, nil, err}
+	if strings.Contains(far, "/") {
+		return place{repo, far}, nil
 	}
-	if other.Kind() == remote.DockerHub && !strings.Contains(far, "/") {
+	kind, err := c.s.Endpoints.Kind(ctx, c.endpoint)
+	if err != nil {
+		return place{}, fmt.Errorf("the registry that %s is a cache of: %w", of, err)
+	}
+	if kind == remote.DockerHub {
 		far = "library/" + far
 		repo.Name = of + "/" + far
 	}
-	return place{repo, far, other, nil}
+	return place{repo, far}, nil
 }
 
-// ready reports why a place's upstream is not to be asked at the moment, or nil.
-func (c *Cache) ready(p place) error {
-	if p.lost != nil {
-		return p.lost
+// reach returns a client of the upstream, or why it is not to be asked now.
+func (c *Cache) reach(ctx context.Context) (*remote.Registry, error) {
+	if err := c.s.rests(c.endpoint); err != nil {
+		return nil, err
 	}
-	return c.s.rests(c.endpoint)
+	return c.s.Endpoints.Client(ctx, c.endpoint)
 }
 
 // rules returns what a project says of how it fetches, or ErrFiltered where it may
@@ -240,6 +241,10 @@ var farFaults = []error{
 	remote.ErrSettings, remote.ErrRefused, remote.ErrRealm, remote.ErrUnavailable, remote.ErrAnswer, remote.ErrRejected, remote.ErrConflict, remote.ErrUnsupported, endpoint.ErrSecret,
 }
 
+func isFar(err error) bool {
+	return slices.ContainsFunc(farFaults, func(far error) bool { return errors.Is(err, far) })
+}
+
 // told is what a client is told of an upstream's failure: that something is not
 // there only where the upstream says so, and else when to come back.
 func told(err error, missing *fault.Fault) error {
@@ -255,7 +260,7 @@ func told(err error, missing *fault.Fault) error {
 			return waiting(f, rest)
 		}
 		return f
-	case !slices.ContainsFunc(farFaults, func(far error) bool { return errors.Is(f, far) }):
+	case !isFar(f):
 		return err
 	}
 	return ErrUpstream.With("%s", f.Message).Because(err).Later(cmp.Or(fault.After(err), rest))

@@ -78,6 +78,7 @@ const (
 	unchanged = "unchanged"
 	skipped   = "skipped"
 	deleted   = "deleted"
+	gone      = "gone" // from the source, since somebody said that it is there
 )
 
 // tally counts what an artifact took.
@@ -98,6 +99,9 @@ func (t *tally) add(n int64) {
 // it, and last of all itself: whoever sees it sees its signatures.
 func (c *copying) artifact(ctx context.Context, ref string) (r result, err error) {
 	m, err := c.from.StatManifest(ctx, c.source, ref)
+	if fault.OfKind(err, fault.NotFound) {
+		return result{what: gone}, nil
+	}
 	if err != nil {
 		return r, err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/job"
@@ -80,6 +81,9 @@ type Store interface {
 	// ForEvents returns the policies that are enabled, and started by what happens
 	// here.
 	ForEvents(ctx context.Context) ([]Policy, error)
+	// Ran keeps what a run came to as an event of the project here that it names, and
+	// nothing where there is no such project.
+	Ran(ctx context.Context, ran event.ReplicationRan, by event.Actor) error
 }
 
 // A Service is what the rest of the program asks about replication. The caller of
@@ -99,6 +103,8 @@ type Registries interface {
 	// Client returns what speaks to the registry of an endpoint. Its user does not
 	// close it.
 	Client(ctx context.Context, id int64) (*remote.Registry, error)
+	// ByID returns an endpoint, also that of this registry.
+	ByID(ctx context.Context, id int64) (endpoint.Endpoint, error)
 }
 
 // New returns a service.

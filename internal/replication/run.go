@@ -129,6 +129,7 @@ type doing struct {
 	mu       sync.Mutex
 	progress Progress
 	kept     time.Time
+	named    []string      // what was copied or deleted, the first hundred
 	pause    time.Duration // that the registry asks for
 	mendable bool          // trying again may mend one of the failures
 }
@@ -168,6 +169,8 @@ func (s *Service) repository(ctx context.Context, r *job.Run, p Policy, w Work, 
 		d.progress.Pauses++
 		r.Logf("the registry allows no more requests at the moment; it goes on after %s", d.pause)
 		err = job.Again{After: d.pause}
+	} else if ctx.Err() == nil && (err == nil || job.IsPermanent(err) || r.Attempt >= Attempts) {
+		err = errors.Join(err, s.announce(ctx, d, w, err))
 	}
 	keeping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -303,6 +306,10 @@ func (d *doing) tell(ctx context.Context, ref string, r result, err error) error
 		d.run.Logf("%s: the policy does not want it", name)
 		return nil
 	}
+	if err == nil && r.what == gone {
+		d.run.Logf("%s: is not there any more", name)
+		return nil
+	}
 	d.progress.Total++
 	switch {
 	case err != nil:
@@ -324,6 +331,9 @@ func (d *doing) tell(ctx context.Context, ref string, r result, err error) error
 		d.run.Logf("%s: is there already, %s", name, r.digest)
 	default:
 		d.progress.Done++
+		if len(d.named) < mostFailures {
+			d.named = append(d.named, name)
+		}
 		d.progress.Blobs += r.blobs
 		d.progress.Bytes += r.bytes
 		d.run.Logf("%s: %s, %s, %d blobs with %d bytes were sent", name, r.what, r.digest, r.blobs, r.bytes)

@@ -26,6 +26,7 @@ type news struct {
 	tags      []string
 	details   string // for people
 	retention *retentionData
+	copying   *replicationData
 }
 
 // newsOf returns the news that an event is, if it is any.
@@ -49,6 +50,8 @@ func (s *Service) newsOf(e event.Event) (n news, ok bool) {
 		n.details = fmt.Sprintf("The project uses %d bytes of the %d that it may, which is more than 85 %%.", f.Used, f.Hard)
 	case event.RetentionRan:
 		n.topic, n.where, n.retention = TagRetention, f.Where, retained(f, s.Host)
+	case event.ReplicationRan:
+		n.topic, n.where, n.copying = Replication, f.Where, replicated(f, s.Host)
 	default:
 		return n, false
 	}
@@ -66,6 +69,7 @@ type (
 	data struct {
 		Resources  []resource        `json:"resources,omitempty"`
 		Repository *repository       `json:"repository,omitempty"`
+		Replica    *replicationData  `json:"replication,omitempty"`
 		Retention  *retentionData    `json:"retention,omitempty"`
 		Custom     map[string]string `json:"custom_attributes,omitempty"`
 	}
@@ -167,7 +171,7 @@ func reference(repository, name string) string {
 
 // payload returns what is told.
 func (n news) payload(about Subject, host string) payload {
-	p := payload{Topic: n.topic, At: n.at.Unix(), Operator: n.operator, Data: data{Retention: n.retention}}
+	p := payload{Topic: n.topic, At: n.at.Unix(), Operator: n.operator, Data: data{Replica: n.copying, Retention: n.retention}}
 	names := orDigest(n.tags, n.digest)
 	if more := len(names) - maxNames; more > 0 {
 		names, n.details = names[:maxNames], fmt.Sprintf("And %d more tags.", more)

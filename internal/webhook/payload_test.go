@@ -67,6 +67,19 @@ func TestWhatIsTold(t *testing.T) {
 			`{"type":"QUOTA_WARNING","occur_at":1790000000,"operator":"alice","event_data":{` + repository +
 				`,"custom_attributes":{"Details":"The project uses 90 bytes of the 100 that it may, which is more than 85 %."}}}`,
 		},
+		"a replication of which a part failed": {
+			event.ReplicationRan{
+				Where: here, Policy: event.ReplicationPolicy{ID: 2, Name: "out"}, Override: true, Execution: 7, Task: 9, Trigger: "MANUAL", Started: time.Unix(1790000001, 0), Type: "Image",
+				From: event.Replica{Registry: "Local", Type: "harbor", Repository: "team/lib/app"}, To: event.Replica{Registry: "hub", Type: "docker-hub", URL: "https://hub.docker.com", Repository: "us/app"},
+				Verb: "copied", Done: []string{"team/lib/app:1"}, Failed: []event.ReplicationFailure{{Artifact: "team/lib/app:2", Cause: "it is full"}},
+			},
+			`{"type":"REPLICATION","occur_at":1790000000,"operator":"alice","event_data":{` + repository + `,"replication":{"harbor_hostname":"registry.example.org","job_status":"Error",` +
+				`"description":"out","artifact_type":"image","override_mode":true,"trigger_type":"MANUAL","execution_timestamp":1790000001,` +
+				`"src_resource":{"registry_name":"Local","registry_type":"harbor","endpoint":"registry.example.org","namespace":"team"},` +
+				`"dest_resource":{"registry_name":"hub","registry_type":"docker-hub","endpoint":"https://hub.docker.com","namespace":"us"},` +
+				`"successful_artifact":[{"type":"image","status":"SUCCESS","name_tag":"team/lib/app:1"}],` +
+				`"failed_artifact":[{"type":"image","status":"ERROR","name_tag":"team/lib/app:2","fail_reason":"it is full"}],"execution_id":7,"task_id":9}}}`,
+		},
 		"a run of a retention policy": {
 			event.RetentionRan{
 				RetentionPolicy: event.RetentionPolicy{Where: here, ID: 4}, Total: 3, Retained: 2,

@@ -27,8 +27,17 @@ type registryBody struct {
 	Credential  *registryCredential `json:"credential,omitempty" doc:"missing: it is spoken to as nobody"`
 	Status      string              `json:"status" doc:"healthy or unhealthy, as it was found last"`
 	Message     string              `json:"status_message,omitempty" doc:"why it is unhealthy"`
+	Budget      *registryBudget     `json:"rate_limit,omitempty" readOnly:"true" doc:"missing: the registry has not told this node of one"`
 	Created     moment              `json:"creation_time"`
 	Updated     moment              `json:"update_time"`
+}
+
+// registryBudget is remote.Budget.
+type registryBudget struct {
+	Limit     int    `json:"limit" doc:"how many pulls the registry allows in each window"`
+	Remaining int    `json:"remaining" doc:"how many it still allowed when it last said so"`
+	Window    int64  `json:"window" doc:"in seconds; 0: it does not say"`
+	At        moment `json:"time" doc:"when it last said so"`
 }
 
 type registryCredential struct {
@@ -54,6 +63,15 @@ func asRegistry(e endpoint.Endpoint) registryBody {
 	return b
 }
 
+// show adds to an endpoint what its registry says of how much it allows.
+func (r registries) show(e endpoint.Endpoint) registryBody {
+	b := asRegistry(e)
+	if left := r.endpoints.Budget(e.ID); left.Limit > 0 {
+		b.Budget = &registryBudget{left.Limit, left.Remaining, int64(left.Window.Seconds()), moment(left.At)}
+	}
+	return b
+}
+
 type listRegistries struct {
 	Filtering
 	Paging
@@ -72,7 +90,7 @@ func (r registries) list(ctx context.Context, in *listRegistries) (*list[registr
 	if err != nil {
 		return nil, err
 	}
-	return page(in.Paging, found, total, asRegistry), nil
+	return page(in.Paging, found, total, r.show), nil
 }
 
 type createRegistry struct {
@@ -163,7 +181,7 @@ func (r registries) get(ctx context.Context, in *getRegistry) (*registryAnswer, 
 	if e.ID == endpoint.LocalID {
 		e.URL = in.base.String()
 	}
-	return &registryAnswer{asRegistry(e)}, nil
+	return &registryAnswer{r.show(e)}, nil
 }
 
 type updateRegistry struct {

@@ -179,6 +179,20 @@ func (s *Replication) Delete(ctx context.Context, id int64, by event.Actor) erro
 	}), replication.Policy{})
 }
 
+// Ran implements replication.Store.
+func (s *Replication) Ran(ctx context.Context, ran event.ReplicationRan, by event.Actor) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		err := tx.QueryRow(`SELECT id FROM project WHERE name = ? AND NOT deleted`, ran.Project).Scan(&ran.ProjectID)
+		if errors.Is(err, db.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("what a replication came to: %w", err)
+		}
+		return record(tx, event.New(by, ran))
+	})
+}
+
 // ForEvents implements replication.Store.
 func (s *Replication) ForEvents(ctx context.Context) ([]replication.Policy, error) {
 	rows, err := s.db.Query(ctx, `SELECT `+replicationListing.fields+` FROM replication_policy r WHERE r.enabled AND r.caused_by = ? AND r.source IS NULL ORDER BY r.id`, replication.ByEvent)
