@@ -36,6 +36,8 @@ type copying struct {
 	limit          *rate.Limiter // nil: none
 	blobs          chan struct{}
 	hasTag         func(ctx context.Context, tag string) (bool, error) // at the source
+	absent         map[string]bool                                     // tags that the target lacks
+	empty          bool                                                // the target has no tag at all
 
 	mu    sync.Mutex
 	parts map[oci.Digest]*part // manifests and blobs that were seen to
@@ -115,8 +117,13 @@ func (c *copying) artifact(ctx context.Context, ref string) (r result, err error
 		r.what = ""
 		return r, err
 	}
-	there, err := c.to.StatManifest(ctx, c.target, ref)
+	var there remote.Manifest
+	if !c.absent[ref] {
+		there, err = c.to.StatManifest(ctx, c.target, ref)
+	}
 	switch {
+	case c.absent[ref]:
+		r.what = copied
 	case err == nil && there.Digest == m.Digest:
 		r.what = unchanged
 	case err == nil && there.Digest != "" && !c.policy.Override:
@@ -408,12 +415,7 @@ func (c *copying) blob(ctx context.Context, d oci.Descriptor, t *tally) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	_, err := c.to.StatBlob(ctx, c.target, d.Digest)
-	if err == nil {
-		c.sent.note(d.Digest, c.target)
-		return nil
-	}
-	if !fault.OfKind(err, fault.NotFound) {
+	if has, err := c.has(ctx, d); err != nil || has {
 		return err
 	}
 	release, err := c.sent.claim(ctx, d.Digest)
@@ -437,6 +439,27 @@ func (c *copying) blob(ctx context.Context, d oci.Descriptor, t *tally) error {
 	}
 	c.sent.note(d.Digest, c.target)
 	return nil
+}
+
+// small is of how many bytes a blob may be that is sent as fast as it is asked
+// for.
+const small = 1 << 20
+
+// has reports whether the target repository has a blob. An empty one has none but
+// what a copy left behind that was broken off, so that is asked for only where it
+// may save something.
+func (c *copying) has(ctx context.Context, d oci.Descriptor) (bool, error) {
+	if c.empty && d.Size <= small {
+		return false, nil
+	}
+	_, err := c.to.StatBlob(ctx, c.target, d.Digest)
+	if fault.OfKind(err, fault.NotFound) {
+		return false, nil
+	}
+	if err == nil {
+		c.sent.note(d.Digest, c.target)
+	}
+	return err == nil, err
 }
 
 // read opens a blob of the source, no faster than the policy allows.

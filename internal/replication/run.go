@@ -245,7 +245,47 @@ func (d *doing) tags(ctx context.Context) ([]string, error) {
 	}
 	d.hasTag = func(_ context.Context, tag string) (bool, error) { return all[tag], nil }
 	d.run.Logf("%s has %d tags, of which %d are to be copied to %s", d.source, len(all), len(wanted), d.target)
-	return wanted, nil
+	return wanted, d.findAbsent(ctx, wanted)
+}
+
+// listed is how many tags are asked for with a list that need not be asked for
+// one by one.
+const listed = 20
+
+var errMany = errors.New("replication: asking for each takes less")
+
+// findAbsent finds those of some tags that the target lacks by its list, where
+// that takes less than asking for each. Tags that are not to be moved are asked
+// for in any case, right before they would be.
+func (d *doing) findAbsent(ctx context.Context, tags []string) error {
+	if !d.policy.Override {
+		return nil
+	}
+	pages, absent, empty := len(tags)/listed, make(map[string]bool, len(tags)), true
+	for _, t := range tags {
+		absent[t] = true
+	}
+	err := errMany
+	if pages > 0 {
+		err = d.to.Tags(ctx, d.target, func(there []string) error {
+			if pages--; pages < 0 {
+				return errMany
+			}
+			for _, t := range there {
+				delete(absent, t)
+				empty = false
+			}
+			return nil
+		})
+	}
+	switch {
+	case err == nil, fault.OfKind(err, fault.NotFound):
+		d.absent, d.empty = absent, empty
+	case errors.Is(err, errMany), fault.OfKind(err, fault.Unsupported), fault.OfKind(err, fault.Denied):
+	default:
+		return fmt.Errorf("tags of %s at the destination: %w", d.target, err)
+	}
+	return nil
 }
 
 // findTag asks the source for a tag.
