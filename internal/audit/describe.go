@@ -28,6 +28,9 @@ func rowOf(e event.Event) Row {
 		r.artifact("create", f.Where, f.Digest, f.Tags)
 	case event.ArtifactPulled:
 		r.artifact("pull", f.Where, f.Digest, tags(f.Tag))
+		if f.Violation != "" {
+			r.Description += "; against the project's policy: " + clean(f.Violation)
+		}
 	case event.ArtifactDeleted:
 		r.artifact("delete", f.Where, f.Digest, f.Tags)
 	case event.TagDeleted:

@@ -10,6 +10,7 @@ import (
 	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/helm"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/registry"
 )
 
 // The ends of the names of files.
@@ -97,7 +98,7 @@ func (s *Service) manifest(ctx context.Context, p Project, v Version) (manifest,
 
 // pulled is manifest, and notes a pull.
 func (s *Service) pulled(ctx context.Context, p Project, v Version) (manifest, error) {
-	m, err := s.registry.Manifest(ctx, p.repo(v.Name), oci.Reference{Tag: helm.Tag(v.Version)})
+	m, err := s.registry.Manifest(ctx, p.repo(v.Name), oci.Reference{Tag: helm.Tag(v.Version)}, registry.Puller{})
 	return parse(m.Body, err)
 }
 

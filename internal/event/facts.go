@@ -22,8 +22,9 @@ type ArtifactPushed struct {
 // digest.
 type ArtifactPulled struct {
 	Where
-	Digest string `json:"digest"`
-	Tag    string `json:"tag,omitempty"`
+	Digest    string `json:"digest"`
+	Tag       string `json:"tag,omitempty"`
+	Violation string `json:"violation,omitempty"` // of a policy that only watches, in words
 }
 
 // ArtifactDeleted says that a manifest and all its tags are gone.

@@ -233,7 +233,7 @@ func TestWhoMayPushIsGivenTime(t *testing.T) {
 			if _, err := w.StatBlob(w.ctx, w.one, sum(layer("a")), c.mayPush); err != nil {
 				t.Error(err)
 			}
-			if _, err := w.StatManifest(w.ctx, w.one, oci.Reference{Digest: sum(m)}, c.mayPush); err != nil {
+			if _, err := w.StatManifest(w.ctx, w.one, oci.Reference{Digest: sum(m)}, registry.Puller{MayPush: c.mayPush}); err != nil {
 				t.Error(err)
 			}
 			if got := due("link", sum(layer("a"))); got != c.left {

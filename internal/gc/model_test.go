@@ -151,7 +151,7 @@ func (c *client) index(repo artifact.Repo, tag string) error {
 		return fmt.Errorf("push index: %w", err)
 	}
 	for i, child := range children {
-		_, err := c.StatManifest(c.ctx, repo, oci.Reference{Digest: sum(child)}, true)
+		_, err := c.StatManifest(c.ctx, repo, oci.Reference{Digest: sum(child)}, registry.Puller{MayPush: true})
 		if errors.Is(err, artifact.ErrUnknown) {
 			err = c.bring(repo, "", child, blobs[i])
 		}

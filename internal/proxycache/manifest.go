@@ -25,39 +25,49 @@ type manifest struct {
 // Manifest returns a manifest for a pull, as registry.Service does. It returns
 // artifact.ErrUnknown, ErrFiltered, ErrUpstream, or a fault of kind TooMany. What
 // is here and need not be asked for takes one read.
-func (c *Cache) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) (registry.Manifest, error) {
+func (c *Cache) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, by registry.Puller) (registry.Manifest, error) {
 	p, err := c.at(ctx, repo)
 	if err != nil {
 		return registry.Manifest{}, err
 	}
 	if d, known := c.s.recall(p.Name + " " + ref.String()); ref.Digest != "" || known && d != "" {
-		m, err := c.s.Content.Manifest(ctx, p.Repo, ref)
+		m, err := c.s.Content.Manifest(ctx, p.Repo, ref, by)
 		if !fault.OfKind(err, fault.NotFound) {
 			return m, err
 		}
 	}
 	m, here, err := c.find(ctx, p, ref)
+	if err == nil && !here {
+		err = c.s.Content.CheckPull(ctx, p.Repo, m.Digest, by)
+	}
 	if err != nil || !here {
 		return m, err
 	}
-	return c.s.Content.Manifest(ctx, p.Repo, ref)
+	return c.s.Content.Manifest(ctx, p.Repo, ref, by)
 }
 
 // StatManifest returns a manifest's facts, as registry.Service does. What is not
 // here is fetched: who asks for it is about to pull it.
-func (c *Cache) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, _ bool) (registry.Manifest, error) {
+func (c *Cache) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, by registry.Puller) (registry.Manifest, error) {
 	p, err := c.at(ctx, repo)
 	if err != nil {
 		return registry.Manifest{}, err
 	}
-	m, _, err := c.find(ctx, p, ref)
+	m, here, err := c.find(ctx, p, ref)
+	switch {
+	case err != nil:
+	case here:
+		return c.s.Content.StatManifest(ctx, p.Repo, oci.Reference{Digest: m.Digest}, by)
+	default:
+		err = c.s.Content.CheckPull(ctx, p.Repo, m.Digest, by)
+	}
 	m.Body = nil
 	return m, err
 }
 
 // find returns a manifest, and whether it is here.
 func (c *Cache) find(ctx context.Context, p place, ref oci.Reference) (m registry.Manifest, here bool, err error) {
-	m, err = c.s.Content.StatManifest(ctx, p.Repo, ref, false)
+	m, err = c.s.Content.FindManifest(ctx, p.Repo, ref)
 	if err != nil && !fault.OfKind(err, fault.NotFound) {
 		return m, false, err
 	}
@@ -188,7 +198,7 @@ func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old regis
 		}
 		if m.Digest != "" {
 			at = string(m.Digest)
-			if here, err := c.s.Content.StatManifest(ctx, p.Repo, oci.Reference{Digest: m.Digest}, false); err == nil {
+			if here, err := c.s.Content.FindManifest(ctx, p.Repo, oci.Reference{Digest: m.Digest}); err == nil {
 				return c.again(ctx, p, here)
 			}
 		}

@@ -54,7 +54,7 @@ func (h *house) manifest(mediaType string, fields map[string]any, tags ...string
 func (h *house) has(repo artifact.Repo, tags []string, artifacts ...oci.Descriptor) {
 	h.t.Helper()
 	for _, a := range artifacts {
-		if _, err := h.StatManifest(h.ctx, repo, oci.Reference{Digest: a.Digest}, false); err != nil {
+		if _, err := h.StatManifest(h.ctx, repo, oci.Reference{Digest: a.Digest}, registry.Puller{}); err != nil {
 			h.t.Errorf("%s in %s: %v", a.Digest, repo.Name, err)
 		}
 	}
@@ -83,7 +83,7 @@ func TestACopyHasAllThatBelongsToTheArtifact(t *testing.T) {
 				}
 			}
 			h.has(h.beside(name), []string{"1.0", "latest"}, index, one, two, signed, attested, twice)
-			if _, err := h.StatManifest(h.ctx, h.beside(name), oci.Reference{Digest: other.Digest}, false); !errors.Is(err, artifact.ErrUnknown) {
+			if _, err := h.StatManifest(h.ctx, h.beside(name), oci.Reference{Digest: other.Digest}, registry.Puller{}); !errors.Is(err, artifact.ErrUnknown) {
 				t.Errorf("what does not belong to it was copied: %v", err)
 			}
 			if _, r, err := h.OpenBlob(h.ctx, h.beside(name), sum([]byte("layer of two"))); err != nil {
@@ -142,7 +142,7 @@ func TestTagsMoveAndLabelsGoAlongWithACopy(t *testing.T) {
 		if _, err := h.Copy(h.ctx, h.repo, oci.Reference{Tag: "t000"}, h.beside("b")); err != nil {
 			t.Fatal(err)
 		}
-		if m, err := h.StatManifest(h.ctx, h.beside("b"), oci.Reference{Tag: "t000"}, false); err != nil || m.Digest != second.Digest {
+		if m, err := h.StatManifest(h.ctx, h.beside("b"), oci.Reference{Tag: "t000"}, registry.Puller{}); err != nil || m.Digest != second.Digest {
 			t.Errorf("t000 is %s, %v", m.Digest, err)
 		}
 		var worn int
@@ -232,7 +232,7 @@ func TestCopiesWhileTheSourceIsDeletedAndTagsMove(t *testing.T) {
 
 // digestOf returns what a tag points at, or a digest that nothing has.
 func (h *house) digestOf(tag string) oci.Digest {
-	m, err := h.StatManifest(h.ctx, h.repo, oci.Reference{Tag: tag}, false)
+	m, err := h.StatManifest(h.ctx, h.repo, oci.Reference{Tag: tag}, registry.Puller{})
 	if err != nil {
 		return sum([]byte(tag))
 	}

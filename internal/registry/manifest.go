@@ -115,13 +115,16 @@ func tagsOf(req PushRequest) ([]string, error) {
 }
 
 // Manifest returns a manifest for a pull and notes the pull. It returns
-// artifact.ErrUnknown or artifact.ErrRepositoryUnknown.
-func (s *Service) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) (Manifest, error) {
+// artifact.ErrUnknown or artifact.ErrRepositoryUnknown, and what the gate says.
+func (s *Service) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, by Puller) (Manifest, error) {
 	a, body, err := s.artifacts.Find(ctx, repo.Name, ref, true)
 	if err != nil {
 		return Manifest{}, err
 	}
 	fact := event.ArtifactPulled{Where: repo.Where(), Digest: string(a.Digest), Tag: ref.Tag}
+	if fact.Violation, err = s.checkPull(ctx, repo, a.ID, a.Digest, by); err != nil {
+		return Manifest{}, err
+	}
 	err = s.pulls.note(ctx, artifact.Pull{ArtifactID: a.ID, Event: event.New(access.From(ctx).Actor(), fact)})
 	if err != nil {
 		return Manifest{}, err
@@ -135,15 +138,39 @@ func (s *Service) ReadManifest(ctx context.Context, repo artifact.Repo, ref oci.
 	return Manifest{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size, Body: body}, err
 }
 
-// StatManifest returns a manifest's facts without its bytes. It is no pull. For a
-// caller who may push, one that is asked for by its digest is kept from being
-// collected for a while, as StatBlob does.
-func (s *Service) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, mayPush bool) (Manifest, error) {
-	if mayPush && ref.Digest != "" {
+// StatManifest returns a manifest's facts, without its bytes, to a client that may
+// be about to pull it, as Manifest would. It is no pull. For one that may push, what
+// is asked for by its digest is kept from being collected for a while, as StatBlob
+// does.
+func (s *Service) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, by Puller) (Manifest, error) {
+	if by.MayPush && ref.Digest != "" {
 		_ = s.artifacts.Reserve(ctx, repo.Name, ref.Digest, time.Now()) // what cannot be written is not kept
 	}
 	a, _, err := s.artifacts.Find(ctx, repo.Name, ref, false)
+	if err == nil {
+		_, err = s.checkPull(ctx, repo, a.ID, a.Digest, by)
+	}
 	return Manifest{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size}, err
+}
+
+// FindManifest returns a manifest's facts for the program itself.
+func (s *Service) FindManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) (Manifest, error) {
+	a, _, err := s.artifacts.Find(ctx, repo.Name, ref, false)
+	return Manifest{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size}, err
+}
+
+// CheckPull reports why a client may not have a manifest that is not kept here, but
+// that the program could give it, or nil.
+func (s *Service) CheckPull(ctx context.Context, repo artifact.Repo, d oci.Digest, by Puller) error {
+	_, err := s.checkPull(ctx, repo, 0, d, by)
+	return err
+}
+
+func (s *Service) checkPull(ctx context.Context, repo artifact.Repo, id int64, d oci.Digest, by Puller) (violation string, err error) {
+	if s.cfg.Pulls == nil {
+		return "", nil
+	}
+	return s.cfg.Pulls.CheckPull(ctx, repo, id, d, by)
 }
 
 // DeleteManifest removes a tag, or an artifact with all its tags.

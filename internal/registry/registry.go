@@ -99,6 +99,21 @@ type Config struct {
 
 	// Gate is asked before content is taken; nil lets everything in.
 	Gate PushGate
+	// Pulls is asked before a manifest is given to a client; nil gives everything.
+	Pulls PullGate
+}
+
+// A Puller says of a client that pulls what gates want to know.
+type Puller struct {
+	MayPush bool
+	Signs   bool // it has to read what it is about to sign
+}
+
+// A PullGate may refuse a pull. What the caller may do was decided before.
+type PullGate interface {
+	// CheckPull is asked about a manifest with its artifact's id, which is 0 where it
+	// is not kept here. What it would refuse and lets pass, it returns in words.
+	CheckPull(ctx context.Context, repo artifact.Repo, id int64, d oci.Digest, by Puller) (violation string, err error)
 }
 
 // A PushGate may refuse a push early, or tighten what its transaction holds it

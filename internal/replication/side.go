@@ -82,7 +82,7 @@ func (h *Here) StatManifest(ctx context.Context, repository, ref string) (remote
 	if err != nil {
 		return remote.Manifest{}, err
 	}
-	m, err := h.Content.StatManifest(ctx, artifact.Repo{Name: repository}, at, false)
+	m, err := h.Content.FindManifest(ctx, artifact.Repo{Name: repository}, at)
 	return remote.Manifest(m), err
 }
 

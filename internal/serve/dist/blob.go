@@ -29,7 +29,7 @@ func (h *Handler) headBlob(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	b, err := r.source.StatBlob(r.Context(), r.repo, d, r.mayPush)
+	b, err := r.source.StatBlob(r.Context(), r.repo, d, r.puller.MayPush)
 	if err != nil {
 		return err
 	}

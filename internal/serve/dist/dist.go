@@ -6,6 +6,7 @@ package dist
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
@@ -37,8 +38,8 @@ type Projects interface {
 // A source is where pulls are served from: the registry itself, or what a project
 // that is a cache has and fetches.
 type source interface {
-	Manifest(ctx context.Context, repo artifact.Repo, ref oci.Reference) (registry.Manifest, error)
-	StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, mayPush bool) (registry.Manifest, error)
+	Manifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, by registry.Puller) (registry.Manifest, error)
+	StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, by registry.Puller) (registry.Manifest, error)
 	OpenBlob(ctx context.Context, repo artifact.Repo, d oci.Digest) (registry.Blob, blob.Reader, error)
 	StatBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, mayPush bool) (registry.Blob, error)
 	Tags(ctx context.Context, repo artifact.Repo, last string, n int) ([]string, error)
@@ -66,8 +67,8 @@ type request struct {
 	repo artifact.Repo
 	ref  string // what the path names: a tag, digest or upload id
 
-	mayPush bool // by the caller's rights, and token; of a HEAD
-	source  source
+	puller registry.Puller // MayPush is of a HEAD alone
+	source source
 }
 
 type handler func(h *Handler, w http.ResponseWriter, r *request) error
@@ -189,12 +190,18 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request, name, action
 	if action == "push" && p.Upstream != 0 {
 		return nil, project.ErrCache
 	}
-	mayPush := r.Method == http.MethodHead && p.Upstream == 0 && access.AllowedRepository(caller, &p, name, "push")
+	mayPush := p.Upstream == 0 && access.AllowedRepository(caller, &p, name, "push")
+	puller := registry.Puller{MayPush: mayPush && r.Method == http.MethodHead, Signs: mayPush && signs(r.UserAgent())}
 	var from source = h.registry
 	if p.Upstream != 0 {
 		from = h.caches.Of(p.Upstream)
 	}
-	return &request{Request: r, repo: artifact.Repo{ProjectID: p.ID, Name: name}, mayPush: mayPush, source: from}, nil
+	return &request{Request: r, repo: artifact.Repo{ProjectID: p.ID, Name: name}, puller: puller, source: from}, nil
+}
+
+// signs reports whether a client by its name is one that signs what it reads.
+func signs(userAgent string) bool {
+	return strings.Contains(userAgent, "cosign") || strings.Contains(userAgent, "notation")
 }
 
 // mayPull reports whether the caller may pull from a repository, and whether it

@@ -17,7 +17,7 @@ func (h *Handler) getManifest(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	if inm := r.Header.Get("If-None-Match"); inm != "" {
-		m, err := r.source.StatManifest(r.Context(), r.repo, ref, false)
+		m, err := r.source.StatManifest(r.Context(), r.repo, ref, r.puller)
 		if err != nil {
 			return err
 		}
@@ -27,7 +27,7 @@ func (h *Handler) getManifest(w http.ResponseWriter, r *request) error {
 			return nil
 		}
 	}
-	m, err := r.source.Manifest(r.Context(), r.repo, ref)
+	m, err := r.source.Manifest(r.Context(), r.repo, ref, r.puller)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (h *Handler) headManifest(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	m, err := r.source.StatManifest(r.Context(), r.repo, ref, r.mayPush)
+	m, err := r.source.StatManifest(r.Context(), r.repo, ref, r.puller)
 	if err != nil {
 		return err
 	}
