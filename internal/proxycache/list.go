@@ -84,7 +84,7 @@ func (c *Cache) Referrers(ctx context.Context, repo artifact.Repo, d oci.Digest,
 		if err := c.fetchReferrers(ctx, p, d); err != nil {
 			c.s.Log.WarnContext(ctx, "what refers to an artifact is not fetched", "repository", p.Name, "digest", d, "error", err)
 		} else {
-			c.s.remember(key, d, c.s.Fresh)
+			c.s.remember(key, finding{digest: d}, c.s.Fresh)
 		}
 	}
 	return c.s.Content.Referrers(ctx, p.Repo, d, artifactType, after, n)

@@ -30,7 +30,7 @@ func (c *Cache) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Refere
 	if err != nil {
 		return registry.Manifest{}, err
 	}
-	if d, known := c.s.recall(p.Name + " " + ref.String()); ref.Digest != "" || known && d != "" {
+	if said, known := c.s.recall(p.Name + " " + ref.String()); ref.Digest != "" || known && !said.missing {
 		m, err := c.s.Content.Manifest(ctx, p.Repo, ref, by)
 		if !fault.OfKind(err, fault.NotFound) {
 			return m, err
@@ -76,14 +76,14 @@ func (c *Cache) find(ctx context.Context, p place, ref oci.Reference) (m registr
 		return m, true, nil
 	}
 	key := p.Name + " " + ref.String()
-	if d, known := c.s.recall(key); known {
-		switch {
-		case here && d == m.Digest:
+	if said, known := c.s.recall(key); known {
+		switch as := said.digest == m.Digest; { // which is empty where nothing is here
+		case as && said.missing:
+			return registry.Manifest{}, false, artifact.ErrUnknown.With("%s", ref)
+		case as:
 			return m, true, nil
-		case d == "":
-			return m, false, artifact.ErrUnknown.With("%s", ref)
 		}
-		if coming, ok := c.s.awaited(p.Name, d); ok {
+		if coming, ok := c.s.awaited(p.Name, said.digest); ok {
 			return coming, false, nil
 		}
 	}
@@ -144,13 +144,13 @@ func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key st
 	m, err := c.fetch(ctx, p, ref, old, have)
 	switch {
 	case err == nil:
-		c.s.remember(key, m.Digest, c.s.Fresh)
+		c.s.remember(key, finding{digest: m.Digest}, c.s.Fresh)
 	case errors.Is(err, remote.ErrNotFound) && !(have && rules.LocalOnNotFound):
-		c.s.remember(key, "", negative)
+		c.s.remember(key, finding{digest: old.Digest, missing: true}, negative)
 		return answer{}, told(err, artifact.ErrUnknown)
 	case have:
 		if errors.Is(err, remote.ErrNotFound) {
-			c.s.remember(key, old.Digest, negative)
+			c.s.remember(key, finding{digest: old.Digest}, negative)
 		}
 		c.s.Log.WarnContext(ctx, "served from the cache, since its registry does not answer", "repository", p.Name, "reference", ref.String(), "error", err)
 		return answer{old, true}, nil

@@ -87,8 +87,9 @@ type content struct {
 
 // A finding is what an upstream said of a tag or a digest.
 type finding struct {
-	digest oci.Digest // empty: it does not have it
-	until  time.Time
+	digest  oci.Digest // what it is, or what it was here when that was said
+	missing bool       // the upstream does not have it
+	until   time.Time
 }
 
 // A pause is how long an upstream is left alone, and why.
@@ -184,22 +185,23 @@ func (c *Cache) rules(ctx context.Context, p place) (project.CacheRules, error) 
 	return r, nil
 }
 
-// remember keeps what an upstream said.
-func (s *Service) remember(key string, d oci.Digest, holds time.Duration) {
+// remember keeps for a while what an upstream said.
+func (s *Service) remember(key string, f finding, holds time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.known) >= mostKnown {
 		clear(s.known)
 	}
-	s.known[key] = finding{d, time.Now().Add(holds)}
+	f.until = time.Now().Add(holds)
+	s.known[key] = f
 }
 
 // recall returns what an upstream said, where that still holds.
-func (s *Service) recall(key string) (oci.Digest, bool) {
+func (s *Service) recall(key string) (finding, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f, ok := s.known[key]
-	return f.digest, ok && time.Now().Before(f.until)
+	return f, ok && time.Now().Before(f.until)
 }
 
 // rests returns why an upstream is left alone at the moment, or nil.
