@@ -28,6 +28,18 @@ const (
 	metaLocalOnNotFound = "proxy_cache_local_on_not_found"
 )
 
+// Keys of what may be pulled, which Project.Guard reads.
+const (
+	metaNotation          = "enable_content_trust"
+	metaCosign            = "enable_content_trust_cosign"
+	metaAnySigner         = "content_trust_any_signer"
+	metaPreventVulnerable = "prevent_vul"
+	metaSeverity          = "severity"
+	metaUnscanned         = "allow_unscanned"
+	metaSBOM              = "prevent_no_sbom"
+	metaWatch             = "policy_audit_only"
+)
+
 // A metaKey checks a value and returns it as it is kept.
 type metaKey func(string) (string, bool)
 
@@ -51,15 +63,19 @@ var metaKeys = map[string]struct {
 	check metaKey
 	kept  keeper
 }{
-	MetaPublic:                    {boolean, inAll},
-	"enable_content_trust":        {boolean, inOthers},
-	"enable_content_trust_cosign": {boolean, inAll},
-	"prevent_vul":                 {boolean, inAll},
-	"severity":                    {severity, inAll},
-	"auto_scan":                   {boolean, inAll},
-	"auto_sbom_generation":        {boolean, inAll},
-	"reuse_sys_cve_allowlist":     {boolean, inAll},
-	MetaRetention:                 {anyText, nowhere},
+	MetaPublic:                {boolean, inAll},
+	metaNotation:              {boolean, inOthers},
+	metaCosign:                {boolean, inAll},
+	metaAnySigner:             {boolean, inAll},
+	metaPreventVulnerable:     {boolean, inAll},
+	metaSeverity:              {severity, inAll},
+	metaUnscanned:             {boolean, inAll},
+	metaSBOM:                  {boolean, inAll},
+	metaWatch:                 {boolean, inAll},
+	"auto_scan":               {boolean, inAll},
+	"auto_sbom_generation":    {boolean, inAll},
+	"reuse_sys_cve_allowlist": {boolean, inAll},
+	MetaRetention:             {anyText, nowhere},
 
 	metaSpeed:           {integer(-1, math.MaxInt32), inCaches},
 	metaConnections:     {connections, inCaches},

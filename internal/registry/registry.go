@@ -107,6 +107,7 @@ type Config struct {
 type Puller struct {
 	MayPush bool
 	Signs   bool // it has to read what it is about to sign
+	Scans   bool // it has to read what it is to examine
 }
 
 // A PullGate may refuse a pull. What the caller may do was decided before.

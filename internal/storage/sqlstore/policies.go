@@ -1,0 +1,55 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/policy"
+	"github.com/berth-registry/berth/internal/storage/db"
+)
+
+// Policies knows of artifacts what rules about pulls ask. It is a policy.Store.
+type Policies struct{ db *db.DB }
+
+// NewPolicies returns it over d.
+func NewPolicies(d *db.DB) *Policies { return &Policies{d} }
+
+// factsOf reads an artifact with the indexes that contain it, and looks for an SBOM
+// beside each of them.
+var factsOf = `SELECT a.type = 'IMAGE' AND a.media_type NOT IN ('` + oci.MediaTypeImageIndex + `', '` + oci.MediaTypeDockerList + `'), a.accessory_type, COALESCE(p.digest, ''),
+	EXISTS (SELECT 1 FROM artifact s WHERE s.repository_id = a.repository_id AND s.accessory_of <> '' AND s.accessory_of IN (a.digest, COALESCE(p.digest, a.digest))
+		AND (s.accessory_type = '` + artifact.AccessorySBOM + `' OR s.artifact_type IN ('application/spdx+json', 'text/spdx', 'application/vnd.cyclonedx', 'application/vnd.cyclonedx+json', 'application/vnd.cyclonedx+xml')))
+	FROM artifact a
+	LEFT JOIN artifact_reference r ON r.child_digest = a.digest AND r.repository_id = a.repository_id
+	LEFT JOIN artifact p ON p.id = r.parent_id
+	WHERE a.id = ? ORDER BY p.id LIMIT ?`
+
+// Facts implements policy.Store.
+func (s *Policies) Facts(ctx context.Context, id int64) (f policy.Facts, err error) {
+	rows, err := s.db.Query(ctx, factsOf, id, policy.MaxParents)
+	there := false
+	if err == nil {
+		err = eachRow(rows, func(rows *db.Rows) error {
+			var parent oci.Digest
+			var listed bool
+			if err := rows.Scan(&f.Image, &f.Accessory, &parent, &listed); err != nil {
+				return err
+			}
+			there = true
+			f.SBOM = f.SBOM || listed
+			if parent != "" {
+				f.Parents = append(f.Parents, parent)
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return f, fmt.Errorf("facts of artifact %d: %w", id, err)
+	}
+	if !there {
+		return f, artifact.ErrUnknown
+	}
+	return f, nil
+}
