@@ -15,9 +15,11 @@ import (
 // An artifactFilter says which artifacts a list has.
 type artifactFilter struct {
 	project    int64
-	repository int64 // 0: all of the project
-	few        bool  // the repository has few
-	all        bool  // also those that are listed only where base=* is asked for
+	repository int64  // 0: all of the project
+	few        bool   // the repository has few
+	all        bool   // also those that are listed only where base=* is asked for
+	walked     bool   // all may be looked at, in the order that is asked for
+	by         string // the first field of that order
 
 	tagged string         // that they have a tag, or none
 	kinds  *condition     // of which kinds they are
@@ -36,6 +38,9 @@ type artifactSet struct {
 }
 
 const (
+	withTags    = " AND a.tagged = TRUE"
+	withoutTags = " AND a.tagged = FALSE"
+
 	// A repository that has no more artifacts is read whole and sorted; those of a
 	// larger one are picked from those of its project, which have more indexes.
 	fewArtifacts = 4000
@@ -47,8 +52,11 @@ const (
 )
 
 // artifactsOf returns which artifacts are meant.
-func (s *Artifacts) artifactsOf(ctx context.Context, w artifact.Where, filters []query.Filter) (of artifactFilter, err error) {
+func (s *Artifacts) artifactsOf(ctx context.Context, w artifact.Where, q query.Query) (of artifactFilter, err error) {
+	filters := q.Filters
 	of.project = w.ProjectID
+	by := artifactListing.sortedBy(q)
+	of.by, of.walked = by[0].Field, len(by) == 1 && !w.Latest
 	if w.Latest {
 		if err := filteredOnce(filters); err != nil {
 			return of, err
@@ -108,10 +116,10 @@ func filteredOnce(filters []query.Filter) error {
 func (s *Artifacts) filterTags(ctx context.Context, of *artifactFilter, f query.Filter) error {
 	switch {
 	case f.Op == query.Exact && f.Value == "*":
-		of.tagged = " AND a.tagged = TRUE"
+		of.tagged = withTags
 		return nil
 	case f.Op == query.Exact && f.Value == "nil":
-		of.tagged = " AND a.tagged = FALSE"
+		of.tagged = withoutTags
 		return nil
 	case f.Op != query.Exact && f.Op != query.Fuzzy:
 		return artifact.ErrQuery.With("tags: it must be *, nil, a name, or a part of one behind ~")
@@ -146,7 +154,7 @@ func withTag(f query.Filter, in condition) (artifactSet, error) {
 		if err != nil {
 			return artifactSet{}, err
 		}
-		set.names = condition{"CASE WHEN a.tag_names IS NULL THEN EXISTS (" + set.has.sql + " LIMIT 1 OFFSET 0) ELSE " + part.sql + " END", append(slices.Clone(name.args), part.args...)}
+		set.names = condition{"CASE WHEN " + part.sql + " THEN TRUE WHEN a.tag_names IS NULL THEN EXISTS (" + set.has.sql + " LIMIT 1 OFFSET 0) END", append(slices.Clone(part.args), name.args...)}
 	}
 	return set, nil
 }
@@ -175,6 +183,10 @@ func (s *Artifacts) filterLabels(ctx context.Context, of *artifactFilter, f quer
 
 // filterSet adds that artifacts must be in a set.
 func (s *Artifacts) filterSet(ctx context.Context, of *artifactFilter, set artifactSet) error {
+	if of.walked && of.named(set, of.by) { // which finds out no later whether they are few
+		of.sets = append(of.sets, set)
+		return nil
+	}
 	small, err := s.filterSmall(ctx, of, set.ids)
 	if err != nil || small {
 		return err
@@ -207,6 +219,10 @@ func (s *Artifacts) filterSmall(ctx context.Context, of *artifactFilter, q condi
 func (s *Artifacts) filterDigest(ctx context.Context, of *artifactFilter, f query.Filter) error {
 	f, all := fromTheBegin(f)
 	if all {
+		return nil
+	}
+	if of.walked && f.Op == query.Fuzzy && (of.by == "push_time" || of.by == "digest") {
+		of.plain = append(of.plain, f)
 		return nil
 	}
 	where, err := artifactFilter{project: of.project, repository: of.repository, all: true, plain: []query.Filter{f}}.inOrderOf("digest")
@@ -298,19 +314,56 @@ func (of artifactFilter) inOrderOf(field string) (condition, error) {
 	return of.meeting(in, field)
 }
 
+// named reports whether a walk in the order of a field, or a count, finds the names
+// of tags in its index, and what else it looks at.
+func (of artifactFilter) named(set artifactSet, field string) bool {
+	if of.among || set.names.sql == "" {
+		return false
+	}
+	if of.repository == 0 && (field == "" || field == "push_time") {
+		return !slices.ContainsFunc(of.plain, func(f query.Filter) bool { return f.Field == "digest" || f.Field == "pull_time" })
+	}
+	return field == "" || field == "push_time" || isOfKind(field)
+}
+
+// searched reports whether a walk in the order of a field looks for a part of a
+// text in each artifact, and its index has that text.
+func (of artifactFilter) searched(field string) bool {
+	if of.among || field != "push_time" && field != "digest" {
+		return false
+	}
+	for _, set := range of.sets {
+		if !of.named(set, field) {
+			return false
+		}
+	}
+	return len(of.sets) > 0 || slices.ContainsFunc(of.plain, func(f query.Filter) bool { return f.Field == "digest" && f.Op == query.Fuzzy })
+}
+
+// shown says which artifacts are listed, and which have tags. Those that have are
+// listed, and where that is not asked again, artifact_by_tag has all that are meant.
+func (of artifactFilter) shown(field string) string {
+	inIndex := field == "" || field == "push_time"
+	named := slices.ContainsFunc(of.sets, func(set artifactSet) bool { return of.named(set, field) })
+	switch {
+	case inIndex && of.tagged == "" && named:
+		return withTags
+	case of.all || inIndex && of.tagged == withTags:
+		return of.tagged
+	}
+	return of.tagged + " AND a.listed = TRUE"
+}
+
 // meeting adds the filters to a condition, see inOrderOf.
 func (of artifactFilter) meeting(in condition, field string) (condition, error) {
 	add := func(c condition) { in.sql, in.args = in.sql+" AND "+c.sql, append(in.args, c.args...) }
-	in.sql += " AND a.accessory_of = ''" + of.tagged
-	if !of.all {
-		in.sql += " AND a.listed = TRUE"
-	}
+	in.sql += " AND a.accessory_of = ''" + of.shown(field)
 	if of.kinds != nil {
 		add(condition{"+" + of.kinds.sql, of.kinds.args})
 	}
 	for _, set := range of.sets {
 		switch {
-		case !of.among && set.names.sql != "" && (field == "" || field == "push_time" || isOfKind(field)):
+		case of.named(set, field):
 			add(set.names)
 		case of.among || set.large && field == "": // where both databases may walk along both tables
 			add(condition{"EXISTS (" + set.has.sql + ")", set.has.args})
@@ -328,7 +381,7 @@ func (of artifactFilter) meeting(in condition, field string) (condition, error) 
 	for _, f := range of.plain {
 		c := artifactListing.columns[f.Field]
 		found := field == "" && of.repository == 0 && f.Field == "digest" // by an index of digests, where they begin alike
-		if f.Field != field && !found {
+		if f.Field != field && !found && f.Op != query.Fuzzy {            // nothing leads to parts of texts
 			c = c.unindexed()
 		}
 		one, err := c.condition(f)

@@ -55,7 +55,7 @@ func ofKind(field string) string {
 
 // Artifacts implements artifact.Catalog.
 func (s *Artifacts) Artifacts(ctx context.Context, w artifact.Where, q query.Query, p artifact.Parts) ([]artifact.Detail, int64, error) {
-	of, err := s.artifactsOf(ctx, w, q.Filters)
+	of, err := s.artifactsOf(ctx, w, q)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -76,9 +76,13 @@ func (s *Artifacts) Artifacts(ctx context.Context, w artifact.Where, q query.Que
 
 // inOrder returns the ids of one page, and how many there are on all pages.
 func (s *Artifacts) inOrder(ctx context.Context, of artifactFilter, q query.Query) ([]int64, int64, error) {
-	where, err := of.inOrderOf(artifactListing.sortedBy(q)[0].Field)
+	by := artifactListing.sortedBy(q)
+	where, err := of.inOrderOf(by[0].Field)
 	if err != nil {
 		return nil, 0, err
+	}
+	if len(by) == 1 && of.searched(by[0].Field) {
+		return walk(ctx, s.db, artifactListing, where, q, func() (int64, error) { return s.countOf(ctx, of) })
 	}
 	return pageOf(ctx, s.db, artifactListing, where, q, func() (int64, error) { return s.countOf(ctx, of) }, only[int64])
 }

@@ -258,12 +258,19 @@ func (c column) contains(f query.Filter) (condition, error) {
 	if err != nil {
 		return condition{}, err
 	}
-	pattern := "%" + likeEscaper.Replace(lowerASCII(args[0].(string))) + "%"
-	if c.kind == digest {
-		return condition{c.expr + " LIKE ? ESCAPE '!'", []any{pattern}}, nil
+	expr, part := c.expr, lowerASCII(args[0].(string))
+	if c.kind == text {
+		expr = "LOWER(" + expr + ")"
 	}
-	return condition{"LOWER(" + c.expr + ") LIKE ? ESCAPE '!'", []any{pattern}}, nil
+	if strings.ContainsAny(part, escaped) {
+		return condition{expr + " LIKE ? ESCAPE '!'", []any{"%" + likeEscaper.Replace(part) + "%"}}, nil
+	}
+	return condition{expr + " LIKE ?", []any{"%" + part + "%"}}, nil
 }
+
+// escaped are the letters that LIKE does not take as they are. Without ESCAPE,
+// the backslash is one of them to PostgreSQL. With it, both look at it for each row.
+const escaped = `!%_\`
 
 var likeEscaper = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 

@@ -43,6 +43,8 @@ func TestFiltersBecomeConditions(t *testing.T) {
 		{"text that looks like a number", query.Filter{Field: "name", Op: query.Any, Values: values{int64(42), "x"}}, "s.name IN (?, ?)", values{"42", "x"}},
 		{"text that looks like a time", query.Filter{Field: "name", Op: query.Any, Values: values{at}}, "s.name IN (?)", values{"2026-11-25T01:02:03"}},
 		{"text, fuzzy", query.Filter{Field: "name", Op: query.Fuzzy, Value: "A_b%C!ß"}, "LOWER(s.name) LIKE ? ESCAPE '!'", values{"%a!_b!%c!!ß%"}},
+		{"text, fuzzy, of letters alone", query.Filter{Field: "name", Op: query.Fuzzy, Value: "ABß"}, "LOWER(s.name) LIKE ?", values{"%abß%"}},
+		{"text, fuzzy, with a backslash", query.Filter{Field: "name", Op: query.Fuzzy, Value: `a\`}, "LOWER(s.name) LIKE ? ESCAPE '!'", values{`%a\%`}},
 		{"text, range", query.Filter{Field: "name", Op: query.Range, Min: "a", Max: int64(7)}, "s.name >= ? AND s.name <= ?", values{"a", "7"}},
 		{"text, all", query.Filter{Field: "name", Op: query.All, Values: values{"a", "b"}}, "s.name = ? AND s.name = ?", values{"a", "b"}},
 		{"text with a zero byte", query.Filter{Field: "name", Value: "a\x00"}, "", nil},

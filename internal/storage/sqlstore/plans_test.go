@@ -140,7 +140,11 @@ func TestArtifactsAreReadFromIndexes(t *testing.T) {
 				continue // see below
 			}
 			read(artifactFilter{project: 1}, field, index)
-			read(artifactFilter{project: 1, sets: []artifactSet{tag}}, field, index)
+			if field == "push_time" {
+				read(artifactFilter{project: 1, sets: []artifactSet{tag}}, field, "artifact_by_tag")
+			} else {
+				read(artifactFilter{project: 1, sets: []artifactSet{tag}}, field, index)
+			}
 			if field == "push_time" {
 				index = "artifact_repository"
 			}
@@ -149,7 +153,7 @@ func TestArtifactsAreReadFromIndexes(t *testing.T) {
 		label := artifactSet{ids: condition{"SELECT w.artifact_id FROM artifact_label w WHERE w.label_id = ?", []any{1}}}
 		digest := []query.Filter{{Field: "digest", Op: query.Fuzzy, Value: "9"}}
 		for name, of := range map[string]artifactFilter{
-			"base": {all: true}, "tags": {tagged: " AND a.tagged = TRUE"}, "kinds": {kinds: &condition{"a.kind IN (?, ?)", []any{1, 2}}}, "labels": {sets: []artifactSet{label}}, "a part of a tag": {sets: []artifactSet{tag}},
+			"base": {all: true}, "tags": {tagged: withTags}, "no tags": {tagged: withoutTags}, "kinds": {kinds: &condition{"a.kind IN (?, ?)", []any{1, 2}}}, "labels": {sets: []artifactSet{label}}, "a part of a tag": {sets: []artifactSet{tag}},
 			"digest":    {plain: digest},
 			"size":      {plain: []query.Filter{{Field: "size", Op: query.Range, Min: int64(5)}}},
 			"pull_time": {plain: []query.Filter{{Field: "pull_time", Op: query.Range, Min: "2026-01-01 00:00:00"}}},
@@ -157,7 +161,11 @@ func TestArtifactsAreReadFromIndexes(t *testing.T) {
 			"id":        {plain: []query.Filter{{Field: "id", Op: query.Range, Max: int64(5)}}},
 		} {
 			of.project = 1
-			t.Run(name, func(t *testing.T) { read(of, "push_time", "artifact_by_push") })
+			index := "artifact_by_push"
+			if name == "tags" || name == "a part of a tag" {
+				index = "artifact_by_tag"
+			}
+			t.Run(name, func(t *testing.T) { read(of, "push_time", index) })
 			of.repository = 1
 			t.Run(name+" in a repository", func(t *testing.T) { read(of, "push_time", "artifact_repository") })
 		}
@@ -166,7 +174,7 @@ func TestArtifactsAreReadFromIndexes(t *testing.T) {
 			p  readPlan
 		}{
 			"a label":           {artifactFilter{project: 1, sets: []artifactSet{label}}, readPlan{index: "artifact_label_label", covered: true}},
-			"a part of a tag":   {artifactFilter{project: 1, sets: []artifactSet{tag}}, readPlan{index: "artifact_by_kind", covered: true}},
+			"a part of a tag":   {artifactFilter{project: 1, sets: []artifactSet{tag}}, readPlan{index: "artifact_by_tag", covered: true}},
 			"how digests begin": {artifactFilter{project: 1, plain: []query.Filter{{Field: "digest", Op: query.Range, Min: "sha256:0", Max: "sha256:0g"}}}, readPlan{index: "artifact_by_digest", covered: true}},
 		} {
 			if c.p.index == "artifact_by_digest" && d.Dialect() == db.PostgreSQL {

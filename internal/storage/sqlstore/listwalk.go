@@ -1,0 +1,62 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/berth-registry/berth/internal/query"
+	"github.com/berth-registry/berth/internal/storage/db"
+)
+
+// walk returns the ids of one page, and how many there are on all pages, as list
+// does, and looks at each row once: what is behind the page is counted from there.
+// That is for conditions that no index helps with, such as a part of a text, which
+// are most of what a list costs. The order must be that of one field.
+func walk(ctx context.Context, d *db.DB, l listing, where condition, q query.Query, count func() (int64, error)) ([]int64, int64, error) {
+	limit, offset := q.Limit()
+	ids, err := some(ctx, d, l, where, l.orderBy(q.Sorts, false), limit, offset, only[int64])
+	total := int64(offset) + int64(len(ids))
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case len(ids) == 0 && offset > 0: // behind the end
+		total, err = count()
+		return nil, total, err
+	case len(ids) < limit:
+		return ids, total, nil
+	}
+	rest, err := l.rest(ctx, d, where, l.sortedBy(q)[0], ids[len(ids)-1])
+	if errors.Is(err, db.ErrNotFound) { // the row is gone
+		total, err = count()
+		return ids, total, err
+	}
+	return ids, total + rest, err
+}
+
+// rest counts what meets a condition behind one row, in the order of a field. It
+// returns db.ErrNotFound where that row is no more.
+func (l listing) rest(ctx context.Context, d *db.DB, where condition, by query.Sort, id int64) (n int64, err error) {
+	expr := l.columns[by.Field].expr
+	var at any
+	err = d.QueryRow(ctx, "SELECT "+expr+" FROM "+l.from+" WHERE "+l.id+" = ?", id).Scan(&at)
+	if err != nil {
+		return 0, fmt.Errorf("rest of %s: %w", l.from, err)
+	}
+	err = d.QueryRow(ctx, l.restStatement(where, by), append(slices.Clone(where.args), at, id)...).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("rest of %s: %w", l.from, err)
+	}
+	return n, nil
+}
+
+// restStatement counts what is behind a row in the order of a field; its last
+// parameters are that row's value of the field, and its id.
+func (l listing) restStatement(where condition, by query.Sort) string {
+	behind := ">"
+	if by.Desc {
+		behind = "<"
+	}
+	return "SELECT count(*) FROM " + l.from + " WHERE " + where.sql + " AND (" + l.columns[by.Field].expr + ", " + l.id + ") " + behind + " (?, ?)"
+}
