@@ -127,7 +127,7 @@ func scanAudit(rows *db.Rows) (audit.Row, error) {
 
 // List implements audit.Store.
 func (a *Audit) List(ctx context.Context, v audit.Visible, q query.Query) ([]audit.Row, int64, error) {
-	ids, total, err := list(ctx, a.db, auditListing, auditVisible(v), q, only[int64])
+	ids, total, err := listIDs(ctx, a.db, auditListing, auditVisible(v), q)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
+	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/storage/db"
@@ -20,7 +21,8 @@ import (
 // stock fills a project with 10,000 repositories and 100,000 artifacts that are
 // listed, half of them in the first repository; with 20,000 children of indexes
 // and 10,000 accessories, half of them of one artifact; and the system with
-// 100,000 audit rows, and 10,000 of whatever else is listed.
+// 100,000 audit rows, 100,000 executions of the webhooks of one policy and 100,000
+// tasks of one execution, and 10,000 of whatever else is listed.
 func stock(t testing.TB, d *db.DB) {
 	t.Helper()
 	const numbers = `WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < %d) `
@@ -38,6 +40,7 @@ func stock(t testing.TB, d *db.DB) {
 	const manifest, index = `'application/vnd.oci.image.manifest.v1+json'`, `'application/vnd.oci.image.index.v1+json'`
 	const config, chart = `'application/vnd.oci.image.config.v1+json'`, `'application/vnd.cncf.helm.config.v1+json'`
 	const names = `CASE WHEN i > 100000 OR i % 20 = 0 THEN '' WHEN i = 60001 THEN NULL WHEN i > 50000 AND i <= 60000 THEN '/latest/t' || CAST(i AS TEXT) ELSE '/t' || CAST(i AS TEXT) END`
+	attrs := `'{"k":"` + strings.Repeat("0", 200) + `"}'`
 	body := `CAST('{"schemaVersion":2,"manifests":[],"annotations":{"k":"` + strings.Repeat("0", 1000) + `"}}' AS ` + bytesOf(d) + `)`
 	for _, q := range []string{
 		insert(10_000, `account`, `id, name, email, realname, created, updated`, `i, 'user' || CAST(i AS TEXT), 'user' || CAST(i AS TEXT) || '@example.com', `+padded(`i * 7919 % 10007`, 8)+`, i, i`),
@@ -66,6 +69,11 @@ func stock(t testing.TB, d *db.DB) {
 		insert(10_000, `user_group`, `kind, name, key, created, updated`, `1, 'g' || CAST(i AS TEXT), 'g' || CAST(i AS TEXT), i, i`),
 		insert(10_000, `immutable_rule`, `project_id, priority, tags, repositories, created, updated`, `1, i * 7919 % 10007, 't' || CAST(i AS TEXT), '**', i, i`),
 		insert(100_000, `audit_log`, `at, username, project_id, resource, resource_type, operation, success`, `i, 'user' || CAST(i % 100 AS TEXT), i % 2, 'p/r' || CAST(i * 7919 % 10007 AS TEXT), 'artifact', CASE i % 10 WHEN 0 THEN 'create' ELSE 'pull' END, i % 50 <> 0`),
+		insert(100_000, `execution`, `id, kind, owner_id, caused_by, status, attrs, started, updated, ended`, `i, 'webhook', 1, 'EVENT', CASE i % 50 WHEN 0 THEN 'Error' ELSE 'Success' END, `+attrs+`, i, i * 7919 % 1000003, i * 7919 % 1000003`),
+		insert(100_000, `task`, `execution_id, kind, status, at, args, attrs, created, started, updated, ended`, `1, 'replication', CASE i % 50 WHEN 0 THEN 'Error' ELSE 'Success' END, i, `+attrs+`, `+attrs+`, i, i, i * 7919 % 1000003, i * 7919 % 1000003`),
+		insert(10_000, `endpoint`, `id, name, kind, url, sealed, healthy, created, updated, checked`, `i, 'e' || CAST(i AS TEXT), 'harbor', 'https://e.example.com', CAST('' AS `+bytesOf(d)+`), i % 9 > 0, i, i * 7919 % 10007, i`),
+		insert(10_000, `replication_policy`, `name, source, filters, platforms, replace_count, caused_by, deletion, override, enabled, alone, speed, chunked, created, updated`, `'y' || CAST(i AS TEXT), 1, '[]', '[]', 1, 'manual', FALSE, TRUE, i % 9 > 0, FALSE, -1, FALSE, i, i * 7919 % 10007`),
+		insert(10_000, `webhook_policy`, `project_id, name, targets, topics, enabled, created, updated`, `1, 'w' || CAST(i AS TEXT), '[]', '[]', i % 9 > 0, i, i * 7919 % 10007`),
 	} {
 		err := d.Write(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec(q); return err })
 		if err != nil {
@@ -110,7 +118,7 @@ func benchedLists(ctx context.Context, d *db.DB) []benchedList {
 	}
 	ofArtifacts := []string{"base=*", "tags=*", "tags=nil", "tags=latest", "tags=t77777", "tags=~t7777", "tags=~t", "labels=(1)", "labels=(2)", "labels=(1 2)",
 		"type=IMAGE", "type=CHART", "type={IMAGE CHART}", "type=~i", "media_type=application/vnd.cncf.helm.config.v1+json", "manifest_media_type=~index", "artifact_type=x",
-		"size=[5000~]", "size=[1~100]", "pull_time=[1970-01-01T00:00:00~]", "push_time=[~1970-01-01T00:00:01]", "id=[~70000]", "digest=~9999", "digest=~sha256", "digest=sha256:0", "type=CHART,tags=*,size=[5000~]", "base=*,type=IMAGE"}
+		"size=[5000~]", "size=[1~100]", "pull_time=[1970-01-01T00:00:00~]", "push_time=[~1970-01-01T00:00:01]", "id=[~70000]", "digest=~9999", "digest=~9", "tags=~none", "digest=~sha256", "digest=sha256:0", "type=CHART,tags=*,size=[5000~]", "base=*,type=IMAGE"}
 	ofLogs := []string{"username=user7", "username=~ser7", "operation=create", "operation={create delete}", "operation_result=false", "resource=~77", "op_time=[~1970-01-01T00:00:01]", "project_id=1"}
 	ofRepositories := []string{"name=~r99", "name=~r", "name=p/r77", "pull_count=[5000~]", "artifact_count=5"}
 	return []benchedList{
@@ -141,6 +149,18 @@ func benchedLists(ctx context.Context, d *db.DB) []benchedList {
 		{"quotas", quotaListing, func(q query.Query) (int64, error) { _, n, err := NewQuotas(d).List(ctx, q); return n, err }, []string{"project=~p99", "used.storage=[5000~]"}},
 		{"user groups", groupListing, func(q query.Query) (int64, error) { _, n, err := NewAccounts(d).Groups(ctx, q); return n, err }, []string{"group_name=~g99"}},
 		{"immutable rules", ruleListing, func(q query.Query) (int64, error) { _, n, err := NewImmutable(d).List(ctx, 1, q); return n, err }, []string{"disabled=true"}},
+		{"executions of a webhook", executionListing, func(q query.Query) (int64, error) {
+			_, n, err := NewJobs(d).Executions(ctx, []job.Kind{job.Webhook, job.Slack}, 1, q)
+			return n, err
+		}, []string{"status=Error", "status=Success", "trigger=EVENT", "creation_time=[1970-01-01T00:00:00~]"}},
+		{"executions of a kind", executionListing, func(q query.Query) (int64, error) {
+			_, n, err := NewJobs(d).Executions(ctx, []job.Kind{job.Webhook}, job.AnyOwner, q)
+			return n, err
+		}, []string{"status=Error", "status=Success"}},
+		{"tasks of an execution", taskListing, func(q query.Query) (int64, error) { _, n, err := NewJobs(d).Tasks(ctx, 1, q); return n, err }, []string{"status=Error", "status=Success", "extra_attrs=~k"}},
+		{"endpoints", endpointListing, func(q query.Query) (int64, error) { _, n, err := NewEndpoints(d).List(ctx, q); return n, err }, []string{"name=~e99", "type=harbor"}},
+		{"replication policies", replicationListing, func(q query.Query) (int64, error) { _, n, err := NewReplication(d).List(ctx, q); return n, err }, []string{"name=~y99", "src_registry_id=1"}},
+		{"webhook policies", webhookListing, func(q query.Query) (int64, error) { _, n, err := NewWebhooks(d).List(ctx, 1, q); return n, err }, []string{"name=~w99", "enabled=true"}},
 		{"audit log", auditListing, logs(audit.Visible{All: true}), ofLogs},
 		{"audit log of a project", auditListing, logs(audit.Visible{ProjectID: 1}), ofLogs},
 		{"audit log of those that one administers", auditListing, logs(audit.Visible{AdministratorID: 1}), ofLogs[:2]},

@@ -252,6 +252,66 @@ func TestPagesMakeTheWholeList(t *testing.T) {
 	})
 }
 
+// TestPagesOfWhatIsSearchedMakeTheWholeList looks for parts of tags and of digests
+// among artifacts of which many were pushed at once. Wherever a page begins, its
+// total is that of the whole list, also behind the end.
+func TestPagesOfWhatIsSearchedMakeTheWholeList(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		repo, artifacts := createRepo(t, d, "p"), NewArtifacts(d)
+		for i := range 47 {
+			p := artifact.Push{Repo: repo, Digest: oci.Sum(oci.SHA256, fmt.Append(nil, i)), Body: []byte("{}"), At: accountTime.Add(time.Duration(i/8) * time.Second)}
+			p.Facts.Type = []string{"IMAGE", "CHART"}[i%2]
+			if i%3 > 0 {
+				p.Tags = []string{fmt.Sprint("tag-", i)}
+			}
+			if i%6 == 1 {
+				for n := range mostNames {
+					p.Tags = append(p.Tags, fmt.Sprint("also-", n, "-", i))
+				}
+			}
+			if err := artifacts.Record(t.Context(), p, event.New(by, event.ArtifactPushed{})); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, q := range []string{"tags=~tag", "tags=~-1", "tags=~also", "tags=~none", "digest=~1", "digest=~ab", "digest=~abcdef", "digest=~1,tags=~tag", "tags=~tag,type=CHART", "tags=~tag,size=[0~]", "tags=~tag,base=*", "tags=~a,tags=~1", "tags=*,tags=~1", "tags=nil,digest=~7"} {
+			for _, sort := range []string{"", "push_time", "digest", "-digest", "type", "-size", "push_time,digest"} {
+				for _, w := range []artifact.Where{{ProjectID: repo.ProjectID}, {ProjectID: repo.ProjectID, Repository: repo.Name}} {
+					read := func(page, size int) (digests []oci.Digest, total int64) {
+						parsed, err := query.Parse(q, sort, page, size)
+						if err != nil {
+							t.Fatal(err)
+						}
+						found, total, err := artifacts.Artifacts(t.Context(), w, parsed, artifact.Parts{})
+						if err != nil {
+							t.Fatalf("%s by %q: %v", q, sort, err)
+						}
+						for _, a := range found {
+							digests = append(digests, a.Digest)
+						}
+						return digests, total
+					}
+					whole, all := read(1, 100)
+					if all != int64(len(whole)) || q == "tags=~tag" && all != 31 {
+						t.Fatalf("%s by %q: %d of %d", q, sort, len(whole), all)
+					}
+					for _, size := range []int{1, 5} {
+						var got []oci.Digest
+						for page := 1; page <= int(all)/size+2; page++ {
+							some, total := read(page, size)
+							if got = append(got, some...); total != all {
+								t.Errorf("%s by %q, page %d of %d: %d in all, want %d", q, sort, page, size, total, all)
+							}
+						}
+						if !slices.Equal(got, whole) {
+							t.Errorf("%s by %q in pages of %d: %v, want %v", q, sort, size, got, whole)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
 func TestRepositoriesAreSeenByThoseWhoMay(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *db.DB) {
 		for _, name := range []string{"p", "q", "r"} {

@@ -10,6 +10,21 @@ import (
 	"github.com/berth-registry/berth/internal/storage/db"
 )
 
+// listIDs is list for a listing that finds ids only. In its own order, it looks for
+// parts of texts in one walk, see walk: an index must have that order.
+func listIDs(ctx context.Context, d *db.DB, l listing, base condition, q query.Query) ([]int64, int64, error) {
+	by := l.sortedBy(q)
+	inOrder := len(by) == 1 && by[0].Field == l.order[0].Field
+	if !inOrder || !slices.ContainsFunc(q.Filters, func(f query.Filter) bool { return f.Op == query.Fuzzy }) {
+		return list(ctx, d, l, base, q, only[int64])
+	}
+	where, err := l.where(base, q.Filters)
+	if err != nil {
+		return nil, 0, err
+	}
+	return walk(ctx, d, l, where, q, func() (int64, error) { return l.count(ctx, d, where) })
+}
+
 // walk returns the ids of one page, and how many there are on all pages, as list
 // does, and looks at each row once: what is behind the page is counted from there.
 // That is for conditions that no index helps with, such as a part of a text, which

@@ -104,10 +104,10 @@ func (c *chaos) step() {
 
 // lies are what is kept beside the truth, each as a query for what differs.
 var lies = map[string]string{
-	"listed":                 `SELECT COUNT(*) FROM artifact WHERE listed <> ` + listedNow,
-	"tagged":                 `SELECT COUNT(*) FROM artifact WHERE tagged <> ` + taggedNow,
-	"tagged, but not listed": `SELECT COUNT(*) FROM artifact WHERE tagged AND accessory_of = '' AND NOT listed`,
-	"tag_names":              `SELECT COUNT(*) FROM artifact WHERE tag_names IS DISTINCT FROM ` + namesNow,
+	"listed": `SELECT COUNT(*) FROM artifact WHERE listed <> ` + listedNow,
+	"tagged": `SELECT COUNT(*) FROM artifact WHERE tagged <> ` + taggedNow,
+	"artifacts with tags that are not listed": `SELECT COUNT(*) FROM artifact WHERE tagged AND accessory_of = '' AND NOT listed`,
+	"tag_names": `SELECT COUNT(*) FROM artifact WHERE tag_names IS DISTINCT FROM ` + namesNow,
 	"kind": `SELECT COUNT(*) FROM artifact a WHERE NOT EXISTS (SELECT 1 FROM artifact_kind k WHERE k.id = a.kind AND k.type = a.type
 		AND k.media_type = a.media_type AND k.config_media_type = a.config_media_type AND k.artifact_type = a.artifact_type)`,
 	"tags of projects": `SELECT COUNT(*) FROM tag t WHERE t.project_id <> (SELECT r.project_id FROM repository r WHERE r.id = t.repository_id)`,
