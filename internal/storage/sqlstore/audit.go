@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -136,28 +135,8 @@ func (a *Audit) List(ctx context.Context, v audit.Visible, q query.Query) ([]aud
 }
 
 // rows returns those of some ids that are still there, in the order of these.
-func (a *Audit) rows(ctx context.Context, ids []int64) (found []audit.Row, err error) {
-	byID := make(map[int64]audit.Row, len(ids))
-	free := newRoom()
-	for chunk := range slices.Chunk(ids, rowsAtOnce) {
-		rows, err := a.db.Query(ctx, `SELECT `+auditFields+` FROM audit_log l WHERE l.id IN (`+db.In(len(chunk))+`)`, anyOf(chunk)...)
-		if err != nil {
-			return nil, err
-		}
-		some, err := gatherIn(rows, free, scanAudit)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range some {
-			byID[r.ID] = r
-		}
-	}
-	for _, id := range ids {
-		if r, ok := byID[id]; ok {
-			found = append(found, r)
-		}
-	}
-	return found, nil
+func (a *Audit) rows(ctx context.Context, ids []int64) ([]audit.Row, error) {
+	return inOrderOfIDs(ctx, a.db, `SELECT `+auditFields+` FROM audit_log l WHERE l.id`, ids, scanAudit, func(r audit.Row) int64 { return r.ID })
 }
 
 func auditVisible(v audit.Visible) condition {

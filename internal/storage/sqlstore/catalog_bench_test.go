@@ -21,8 +21,8 @@ import (
 // stock fills a project with 10,000 repositories and 100,000 artifacts that are
 // listed, half of them in the first repository; with 20,000 children of indexes
 // and 10,000 accessories, half of them of one artifact; and the system with
-// 100,000 audit rows, 100,000 executions of the webhooks of one policy and 100,000
-// tasks of one execution, and 10,000 of whatever else is listed.
+// 100,000 audit rows, 100,000 tasks of one execution, and 10,000 of whatever else
+// is listed.
 func stock(t testing.TB, d *db.DB) {
 	t.Helper()
 	const numbers = `WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < %d) `
@@ -69,8 +69,8 @@ func stock(t testing.TB, d *db.DB) {
 		insert(10_000, `user_group`, `kind, name, key, created, updated`, `1, 'g' || CAST(i AS TEXT), 'g' || CAST(i AS TEXT), i, i`),
 		insert(10_000, `immutable_rule`, `project_id, priority, tags, repositories, created, updated`, `1, i * 7919 % 10007, 't' || CAST(i AS TEXT), '**', i, i`),
 		insert(100_000, `audit_log`, `at, username, project_id, resource, resource_type, operation, success`, `i, 'user' || CAST(i % 100 AS TEXT), i % 2, 'p/r' || CAST(i * 7919 % 10007 AS TEXT), 'artifact', CASE i % 10 WHEN 0 THEN 'create' ELSE 'pull' END, i % 50 <> 0`),
-		insert(100_000, `execution`, `id, kind, owner_id, caused_by, status, attrs, started, updated, ended`, `i, 'webhook', 1, 'EVENT', CASE i % 50 WHEN 0 THEN 'Error' ELSE 'Success' END, `+attrs+`, i, i * 7919 % 1000003, i * 7919 % 1000003`),
-		insert(100_000, `task`, `execution_id, kind, status, at, args, attrs, created, started, updated, ended`, `1, 'replication', CASE i % 50 WHEN 0 THEN 'Error' ELSE 'Success' END, i, `+attrs+`, `+attrs+`, i, i, i * 7919 % 1000003, i * 7919 % 1000003`),
+		insert(10_000, `execution`, `id, kind, owner_id, caused_by, status, attrs, started, updated, ended`, `i, 'WEBHOOK', 1, 'EVENT', CASE i % 50 WHEN 0 THEN 'Error' ELSE 'Success' END, `+attrs+`, i, i * 7919 % 1000003, i * 7919 % 1000003`),
+		insert(100_000, `task`, `execution_id, kind, status, at, args, attrs, created, started, updated, ended`, `1, 'REPLICATION', CASE i % 50 WHEN 0 THEN 'Error' ELSE 'Success' END, i, `+attrs+`, `+attrs+`, i, i, i * 7919 % 1000003, i * 7919 % 1000003`),
 		insert(10_000, `endpoint`, `id, name, kind, url, sealed, healthy, created, updated, checked`, `i, 'e' || CAST(i AS TEXT), 'harbor', 'https://e.example.com', CAST('' AS `+bytesOf(d)+`), i % 9 > 0, i, i * 7919 % 10007, i`),
 		insert(10_000, `replication_policy`, `name, source, filters, platforms, replace_count, caused_by, deletion, override, enabled, alone, speed, chunked, created, updated`, `'y' || CAST(i AS TEXT), 1, '[]', '[]', 1, 'manual', FALSE, TRUE, i % 9 > 0, FALSE, -1, FALSE, i, i * 7919 % 10007`),
 		insert(10_000, `webhook_policy`, `project_id, name, targets, topics, enabled, created, updated`, `1, 'w' || CAST(i AS TEXT), '[]', '[]', i % 9 > 0, i, i * 7919 % 10007`),

@@ -17,8 +17,10 @@ const (
 	taskFields = `t.id, t.execution_id, t.kind, t.status, t.message, t.runs, t.turn, t.node, t.args, t.attrs, t.created, t.started, t.updated, t.ended, t.lane`
 )
 
+// executionListing finds ids only, as taskListing does: by what has no index, they
+// are sorted, and whole rows are not.
 var executionListing = listing{
-	fields: executionFields,
+	fields: "e.id",
 	from:   "execution e",
 	columns: map[string]column{
 		"id":            {"e.id", number},
@@ -33,8 +35,9 @@ var executionListing = listing{
 	id:    "e.id",
 }
 
+// taskListing reads an index that has all of its columns but extra_attrs.
 var taskListing = listing{
-	fields: taskFields,
+	fields: "t.id",
 	from:   "task t",
 	columns: map[string]column{
 		"id":            {"t.id", number},
@@ -84,7 +87,12 @@ func noJob(err error) error {
 
 // Executions implements job.Store.
 func (s *Jobs) Executions(ctx context.Context, kinds []job.Kind, owner int64, q query.Query) ([]job.Execution, int64, error) {
-	return list(ctx, s.db, executionListing, executionsOf(kinds, owner), q, scanExecution)
+	ids, total, err := listIDs(ctx, s.db, executionListing, executionsOf(kinds, owner), q)
+	if err != nil {
+		return nil, 0, err
+	}
+	found, err := inOrderOfIDs(ctx, s.db, `SELECT `+executionFields+` FROM execution e WHERE e.id`, ids, scanExecution, func(e job.Execution) int64 { return e.ID })
+	return found, total, err
 }
 
 // executionsOf meets those of an owner. Of several kinds, they are found in their
@@ -108,7 +116,12 @@ func (s *Jobs) Task(ctx context.Context, id int64) (job.Task, error) {
 
 // Tasks implements job.Store.
 func (s *Jobs) Tasks(ctx context.Context, execution int64, q query.Query) ([]job.Task, int64, error) {
-	return list(ctx, s.db, taskListing, condition{"t.execution_id = ?", []any{execution}}, q, scanTask)
+	ids, total, err := listIDs(ctx, s.db, taskListing, condition{"t.execution_id = ?", []any{execution}}, q)
+	if err != nil {
+		return nil, 0, err
+	}
+	found, err := inOrderOfIDs(ctx, s.db, `SELECT `+taskFields+` FROM task t WHERE t.id`, ids, scanTask, func(t job.Task) int64 { return t.ID })
+	return found, total, err
 }
 
 // FirstTasks implements job.Store.

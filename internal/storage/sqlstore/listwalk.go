@@ -75,3 +75,30 @@ func (l listing) restStatement(where condition, by query.Sort) string {
 	}
 	return "SELECT count(*) FROM " + l.from + " WHERE " + where.sql + " AND (" + l.columns[by.Field].expr + ", " + l.id + ") " + behind + " (?, ?)"
 }
+
+// inOrderOfIDs returns the rows with some ids that are still there, in the order of
+// these: a list that finds ids first does not sort whole rows. The query ends with
+// the expression that is the id.
+func inOrderOfIDs[T any](ctx context.Context, d *db.DB, q string, ids []int64, scan func(*db.Rows) (T, error), idOf func(T) int64) (found []T, err error) {
+	byID := make(map[int64]T, len(ids))
+	free := newRoom()
+	for chunk := range slices.Chunk(ids, rowsAtOnce) {
+		rows, err := d.Query(ctx, q+` IN (`+db.In(len(chunk))+`)`, anyOf(chunk)...)
+		if err != nil {
+			return nil, err
+		}
+		some, err := gatherIn(rows, free, scan)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range some {
+			byID[idOf(row)] = row
+		}
+	}
+	for _, id := range ids {
+		if row, ok := byID[id]; ok {
+			found = append(found, row)
+		}
+	}
+	return found, nil
+}

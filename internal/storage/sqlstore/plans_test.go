@@ -254,6 +254,7 @@ func TestOtherListsAreReadFromIndexes(t *testing.T) {
 			"users":                     {accountListing, condition{sql: "NOT deleted"}, readPlan{index: unique(d, "account", "name"), ordered: true}, ""},
 			"replication policies":      {replicationListing, condition{"TRUE", nil}, readPlan{index: "replication_policy_created", ordered: true}, ""},
 			"endpoints":                 {endpointListing, condition{sql: "TRUE"}, readPlan{index: "endpoint_created", ordered: true}, ""},
+			"tasks of an execution":     {taskListing, condition{"t.execution_id = ?", []any{1}}, readPlan{"task_execution", true, true}, "task_execution"},
 			"robots":                    {robotListing, condition{sql: robotLives}, readPlan{index: "robot_name", ordered: true}, ""},
 		} {
 			q := func(sorts []query.Sort, back bool) (string, []any) {
@@ -274,6 +275,12 @@ func TestOtherListsAreReadFromIndexes(t *testing.T) {
 				}
 			}
 		}
+		tasks := condition{"t.execution_id = ? AND t.status = ?", []any{1, "Error"}}
+		for _, field := range []string{"id", "status", "creation_time", "start_time", "update_time", "end_time"} {
+			readPlan{index: "task_execution", covered: true}.check(t, d, "tasks by "+field, taskListing.statement(tasks, taskListing.orderBy([]query.Sort{{Field: field}}, false)), append(tasks.args, 10, 0))
+		}
+		behind := auditListing.restStatement(auditVisible(audit.Visible{ProjectID: 1}), auditListing.order[0])
+		readPlan{index: "audit_log_project", covered: true}.check(t, d, "what is behind a page", behind, []any{1, 1, 1})
 		part, err := auditListing.where(auditVisible(audit.Visible{ProjectID: 1}), []query.Filter{{Field: "resource", Op: query.Fuzzy, Value: "x"}})
 		if err != nil {
 			t.Fatal(err)

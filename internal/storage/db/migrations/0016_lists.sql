@@ -7,3 +7,8 @@
 DROP INDEX artifact_by_push;
 CREATE INDEX artifact_by_push ON artifact (project_id, pushed, id, listed, digest, tagged, kind, repository_id, size, pulled) WHERE accessory_of = '';
 CREATE INDEX artifact_by_tag ON artifact (project_id, pushed, id, tag_names, kind, repository_id, size) WHERE accessory_of = '' AND tagged = TRUE;
+
+-- The tasks of one execution may be very many, and are sorted and filtered by what
+-- stands behind their ids.
+DROP INDEX task_execution;
+CREATE INDEX task_execution ON task (execution_id, id, status, created, started, updated, ended);
