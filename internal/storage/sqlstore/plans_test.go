@@ -186,6 +186,26 @@ func TestArtifactsAreReadFromIndexes(t *testing.T) {
 			}
 			c.p.check(t, d, "count by "+name, `SELECT count(*) FROM artifact a WHERE `+where.sql, where.args)
 		}
+		for index, of := range map[string]artifactFilter{
+			"artifact_by_tag":     {project: 1, sets: []artifactSet{tag}},
+			"artifact_by_push":    {project: 1, plain: digest},
+			"artifact_repository": {project: 1, repository: 1, sets: []artifactSet{tag}, plain: digest},
+		} {
+			if !of.searched("push_time") {
+				t.Errorf("%s is not walked along", index)
+			}
+			if of.repository != 0 && d.Dialect() == db.PostgreSQL {
+				continue // to which another index is as good while there are no rows
+			}
+			where, err := of.inOrderOf("push_time")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, desc := range []bool{false, true} {
+				by := query.Sort{Field: "push_time", Desc: desc}
+				readPlan{index: index, covered: true}.check(t, d, "what is behind a page", artifactListing.restStatement(where, by), append(where.args, 1, 1))
+			}
+		}
 		where, err := artifactFilter{}.meeting(condition{sql: "a.repository_id = r.id"}, "push_time")
 		if err != nil {
 			t.Fatal(err)
