@@ -9,6 +9,25 @@ import (
 	"github.com/berth-registry/berth/internal/oci"
 )
 
+// DeleteManifest deletes what a tag or a digest names. By a tag, only that goes
+// where the registry can do so; where it cannot, the error is ErrUnsupported.
+func (r *Registry) DeleteManifest(ctx context.Context, repository, ref string) error {
+	to, err := r.manifest(repository, ref)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := r.within(ctx)
+	defer cancel()
+	answer, err := r.ask(ctx, request{
+		method: http.MethodDelete, url: to, scopes: []string{"repository:" + repository + ":delete,pull"}, whole: true,
+	})
+	if err != nil {
+		return err
+	}
+	drain(answer)
+	return nil
+}
+
 // DeleteTag deletes a tag, and leaves its artifact where that has another. Some
 // registries delete by digests alone: there the artifact goes with the tag, or,
 // where another tag names it, the error is ErrConflict and nothing goes.

@@ -3,11 +3,62 @@ package remote
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"slices"
 
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/oci"
 )
+
+// Referrers returns the descriptors of the artifacts whose subject a digest is, by
+// the registry's list or, where it has none, by the tag that stands for one
+// (distribution specification, "Referrers Tag Schema"). There are at most 10,000.
+func (r *Registry) Referrers(ctx context.Context, repository string, d oci.Digest) (all []oci.Descriptor, err error) {
+	if _, err := oci.ParseDigest(string(d)); err != nil {
+		return nil, err
+	}
+	first, err := r.v2(repository, "referrers/"+string(d))
+	if err != nil {
+		return nil, err
+	}
+	read := func(body []byte) error {
+		m, err := oci.ParseManifest(oci.MediaTypeImageIndex, body)
+		if err != nil {
+			return ErrAnswer.With("its list of referrers is no index")
+		}
+		if all = append(all, m.Children...); len(all) > maxReferrers {
+			return ErrAnswer.With("it has more than %d referrers", maxReferrers)
+		}
+		return nil
+	}
+	header := http.Header{"Accept": {oci.MediaTypeImageIndex}}
+	err = r.pages(ctx, first, reading(repository), header, func(answer *http.Response) error {
+		defer answer.Body.Close()
+		body, err := content(answer, oci.MaxManifest)
+		if err != nil {
+			return err
+		}
+		return read(body)
+	})
+	if fault.OfKind(err, fault.NotFound) || fault.OfKind(err, fault.Unsupported) {
+		all = nil
+		var m Manifest
+		if m, err = r.Manifest(ctx, repository, referrersTag(d)); err == nil {
+			err = read(m.Body)
+		} else if fault.OfKind(err, fault.NotFound) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// referrersTag is the tag that stands for the list of referrers.
+func referrersTag(d oci.Digest) string {
+	return string(d.Algorithm()) + "-" + d.Hex()[:64]
+}
 
 // list adds a manifest that refers to another one to the list that a tag stands
 // for, as a client does where the registry keeps no such lists (distribution
