@@ -39,7 +39,7 @@ func (r *Registry) DeleteTag(ctx context.Context, repository, tag string) error 
 	if !fault.OfKind(err, fault.Unsupported) && !fault.OfKind(err, fault.Invalid) {
 		return err
 	}
-	m, err := r.StatManifest(ctx, repository, tag)
+	d, err := r.digestOf(ctx, repository, tag)
 	if err != nil {
 		return err
 	}
@@ -48,11 +48,11 @@ func (r *Registry) DeleteTag(ctx context.Context, repository, tag string) error 
 			if other == tag {
 				continue
 			}
-			o, err := r.StatManifest(ctx, repository, other)
+			o, err := r.digestOf(ctx, repository, other)
 			if err != nil && !fault.OfKind(err, fault.NotFound) {
 				return err
 			}
-			if err == nil && o.Digest == m.Digest {
+			if err == nil && o == d {
 				return ErrConflict.With("the registry deletes no tags, and the tag %s names the same artifact", other)
 			}
 		}
@@ -61,7 +61,17 @@ func (r *Registry) DeleteTag(ctx context.Context, repository, tag string) error 
 	if err != nil {
 		return err
 	}
-	return r.DeleteManifest(ctx, repository, string(m.Digest))
+	return r.DeleteManifest(ctx, repository, string(d))
+}
+
+// digestOf returns the digest of what a tag names, also where the registry does
+// not say it.
+func (r *Registry) digestOf(ctx context.Context, repository, tag string) (oci.Digest, error) {
+	m, err := r.StatManifest(ctx, repository, tag)
+	if err == nil && m.Digest == "" {
+		m, err = r.Manifest(ctx, repository, tag)
+	}
+	return m.Digest, err
 }
 
 // deleteHarborTag deletes by Harbor's API: its registry takes digests alone.
