@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/remote"
@@ -20,8 +19,7 @@ import (
 // for anything else.
 type office struct {
 	*upstream
-	refusal int           // what it answers then
-	holds   time.Duration // each token
+	refusal int // what it answers then
 
 	mu     sync.Mutex
 	grant  func(scope string) string // what of a scope a token is for; "no": there is no token
@@ -31,7 +29,7 @@ type office struct {
 }
 
 func newOffice(t *testing.T) *office {
-	o := &office{refusal: http.StatusUnauthorized, holds: time.Hour, grant: func(scope string) string { return scope }}
+	o := &office{refusal: http.StatusUnauthorized, grant: func(scope string) string { return scope }}
 	o.upstream = serve(t, here, func(w http.ResponseWriter, r *http.Request) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -66,7 +64,7 @@ func (o *office) issue(w http.ResponseWriter, scopes []string) {
 		}
 		granted = append(granted, s)
 	}
-	writeJSON(w, map[string]any{"token": fmt.Sprintf("%d.%x", len(o.issued), strings.Join(granted, " ")), "expires_in": int(o.holds.Seconds())})
+	writeJSON(w, map[string]any{"token": fmt.Sprintf("%d.%x", len(o.issued), strings.Join(granted, " ")), "expires_in": 3600})
 }
 
 // allows reports whether a token is for what a request wants.
@@ -150,14 +148,13 @@ func TestOneTokenServesForWritingAndReading(t *testing.T) {
 
 func TestOneTokenIsRenewedForWritingAndReading(t *testing.T) {
 	o := newOffice(t)
-	o.holds = time.Second
 	r := connect(t, o.URL, account)
 	for _, do := range []func(context.Context, *remote.Registry, string) error{read, write} {
 		if err := do(t.Context(), r, "a/b"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(600 * time.Millisecond) // more than half of its time
+	r.EndTokens()
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
@@ -193,7 +190,6 @@ func TestTokensForWritingThatDoNotServeForReading(t *testing.T) {
 // The right to write may be withdrawn: what may be read stays so.
 func TestTokensForWritingThatAreWithdrawn(t *testing.T) {
 	o := newOffice(t)
-	o.holds = time.Second
 	r := connect(t, o.URL, account)
 	if err := write(t.Context(), r, "a/b"); err != nil {
 		t.Fatal(err)
@@ -214,7 +210,7 @@ func TestTokensForWritingThatAreWithdrawn(t *testing.T) {
 		o.mu.Lock()
 		o.void = false
 		o.mu.Unlock()
-		time.Sleep(600 * time.Millisecond)
+		r.EndTokens()
 	}
 	if got := o.did(t, 0); got != "a/b:pull,push | withdrawn | a/b:pull | a/b:pull,push | a/b:pull | a/b:pull,push" {
 		t.Error(got)
@@ -225,7 +221,6 @@ func TestTokensForWritingThatAreWithdrawn(t *testing.T) {
 // once for each token for reading.
 func TestTokensForWritingThatAreNotRenewed(t *testing.T) {
 	o := newOffice(t)
-	o.holds = time.Second
 	r := connect(t, o.URL, account)
 	if err := write(t.Context(), r, "a/b"); err != nil {
 		t.Fatal(err)
@@ -234,7 +229,7 @@ func TestTokensForWritingThatAreNotRenewed(t *testing.T) {
 	o.grant = func(scope string) string { return strings.Replace(scope, "repository:a/b:pull,push", "no", 1) }
 	o.mu.Unlock()
 	for range 2 {
-		time.Sleep(600 * time.Millisecond)
+		r.EndTokens()
 		if err := read(t.Context(), r, "a/b"); err != nil {
 			t.Fatal(err)
 		}
