@@ -40,22 +40,33 @@ type challenge struct {
 
 // A token is one that was fetched, or is being fetched by who holds its lock.
 type token struct {
-	lock  chan struct{} // holds one of who has the lock
+	lock
+
 	value string
-	ends  time.Time
+	ends  time.Time // of the value; zero: none was ever fetched
+
+	lent  string // what another token was whose value was used in place of one of its own
+	alone bool   // that was refused: it is not done again
 }
 
-// hold waits for the lock, but no longer than a context.
-func (t *token) hold(ctx context.Context) error {
+func (t *token) fresh() bool { return t.value != "" && time.Now().Before(t.ends) }
+
+// A lock is held by one at a time, and waited for no longer than a context. It is
+// made by newLock.
+type lock chan struct{}
+
+func newLock() lock { return make(lock, 1) }
+
+func (l lock) hold(ctx context.Context) error {
 	select {
-	case t.lock <- struct{}{}:
+	case l <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return unreachable(ctx, ctx.Err())
 	}
 }
 
-func (t *token) release() { <-t.lock }
+func (l lock) release() { <-l }
 
 func (a *authority) reset(r *Registry) {
 	a.r, a.tokens = r, map[string]*token{}
@@ -98,40 +109,105 @@ func (a *authority) learn(refused *http.Response, scopes []string) error {
 	}
 	a.mu.Lock()
 	a.learned = c
+	a.mu.Unlock()
+	_, err := a.forget(refused, scopes)
+	return err
+}
+
+// forget has the token that was refused not be used again for its scopes, and
+// reports whether it was one that was lent.
+func (a *authority) forget(refused *http.Response, scopes []string) (lent bool, err error) {
+	a.mu.Lock()
 	t := a.tokens[strings.Join(scopes, " ")]
 	a.mu.Unlock()
-	if t != nil {
-		if err := t.hold(refused.Request.Context()); err != nil {
-			return err
-		}
-		defer t.release()
-		if sent == "Bearer "+t.value { // and no other was fetched meanwhile
-			t.value = ""
-		}
+	value, bearer := strings.CutPrefix(refused.Request.Header.Get("Authorization"), "Bearer ")
+	if t == nil || !bearer {
+		return false, nil
 	}
-	return nil
+	if err := t.hold(refused.Request.Context()); err != nil {
+		return false, err
+	}
+	defer t.release()
+	if value == t.value { // and no other was fetched meanwhile
+		t.value = ""
+	}
+	if value == t.lent {
+		t.alone, lent = true, true
+	}
+	return lent, nil
 }
 
 // token returns one for the scopes. Of several who want it one fetches it.
 func (a *authority) token(ctx context.Context, c challenge, scopes []string) (string, error) {
+	t := a.of(scopes)
+	if err := t.hold(ctx); err != nil {
+		return "", err
+	}
+	defer t.release()
+	if t.fresh() {
+		return t.value, nil
+	}
+	if !t.alone {
+		value, err := a.lend(ctx, c, scopes)
+		if err == nil && value != "" {
+			t.lent = value
+			return value, nil
+		}
+		if err != nil && !errors.Is(err, ErrRefused) {
+			return "", err
+		}
+		t.alone = err != nil
+	}
+	return a.renew(ctx, c, t, scopes)
+}
+
+// of returns the token for some scopes, which may have no value yet.
+func (a *authority) of(scopes []string) *token {
 	key := strings.Join(scopes, " ")
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	t := a.tokens[key]
 	if t == nil {
 		if len(a.tokens) >= maxTokens {
 			clear(a.tokens)
 		}
-		t = &token{lock: make(chan struct{}, 1)}
+		t = &token{lock: newLock()}
 		a.tokens[key] = t
 	}
+	return t
+}
+
+// lend returns the token by which a repository is written to as one for reading
+// it, so that one serves for both; nothing where none was ever fetched, or where
+// the scopes are others.
+func (a *authority) lend(ctx context.Context, c challenge, scopes []string) (string, error) {
+	if len(scopes) != 1 {
+		return "", nil
+	}
+	repository, isOne := strings.CutPrefix(scopes[0], "repository:")
+	repository, reads := strings.CutSuffix(repository, ":pull")
+	if !isOne || !reads {
+		return "", nil
+	}
+	wide := writing(repository)
+	a.mu.Lock()
+	t := a.tokens[wide[0]]
 	a.mu.Unlock()
+	if t == nil {
+		return "", nil
+	}
 	if err := t.hold(ctx); err != nil {
 		return "", err
 	}
 	defer t.release()
-	if t.value != "" && time.Now().Before(t.ends) {
+	if t.ends.IsZero() || t.fresh() {
 		return t.value, nil
 	}
+	return a.renew(ctx, c, t, wide)
+}
+
+// renew fetches a token whose lock the caller holds.
+func (a *authority) renew(ctx context.Context, c challenge, t *token, scopes []string) (string, error) {
 	value, holds, err := a.fetch(ctx, c, scopes)
 	if err != nil {
 		return "", err

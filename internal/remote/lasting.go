@@ -59,7 +59,7 @@ func (l *LastingReader) Read(p []byte) (int, error) {
 			l.err = err
 			l.again()
 		}
-		if n > 0 {
+		if n > 0 || err == nil {
 			return n, nil
 		}
 	}

@@ -16,11 +16,31 @@ import (
 	"github.com/berth-registry/berth/internal/oci"
 )
 
-// PushManifest writes a manifest under a tag or its digest.
+// PushManifest writes a manifest under a tag or its digest. Where it refers to
+// another one and the registry keeps no lists of what does, it is added to the list
+// that a tag stands for.
 func (r *Registry) PushManifest(ctx context.Context, repository, ref, mediaType string, body []byte) error {
+	listed, err := r.putManifest(ctx, repository, ref, mediaType, body)
+	if err != nil || listed {
+		return err
+	}
+	m, err := oci.ParseManifest(mediaType, body)
+	if err != nil || m.Subject == nil {
+		return nil // it took the manifest, whatever that is
+	}
+	own := oci.Descriptor{MediaType: mediaType, Digest: oci.Sum(oci.SHA256, body), Size: int64(len(body)), ArtifactType: m.ArtifactType, Annotations: m.Annotations}
+	if d, err := oci.ParseDigest(ref); err == nil {
+		own.Digest = d
+	}
+	return r.list(ctx, repository, m.Subject.Digest, own)
+}
+
+// putManifest writes a manifest, and reports whether the registry says that it has
+// put it into the list of what refers to its subject.
+func (r *Registry) putManifest(ctx context.Context, repository, ref, mediaType string, body []byte) (listed bool, err error) {
 	to, err := r.manifest(repository, ref)
 	if err != nil {
-		return err
+		return false, err
 	}
 	ctx, cancel := r.within(ctx)
 	defer cancel()
@@ -29,21 +49,17 @@ func (r *Registry) PushManifest(ctx context.Context, repository, ref, mediaType 
 		header: http.Header{"Content-Type": {mediaType}}, body: bytesOf(body), size: int64(len(body)),
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer drain(answer)
 	d, err := said(answer)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if d != "" && oci.Sum(d.Algorithm(), body) != d {
-		return ErrAnswer.With("it has stored the manifest under another digest: %s", d)
+		return false, ErrAnswer.With("it has stored the manifest under another digest: %s", d)
 	}
-	m, err := oci.ParseManifest(mediaType, body)
-	if err != nil || m.Subject == nil || answer.Header.Get("OCI-Subject") != "" {
-		return nil // it took the manifest, whatever that is
-	}
-	return r.list(ctx, repository, mediaType, body, m)
+	return answer.Header.Get("OCI-Subject") != "", nil
 }
 
 func bytesOf(b []byte) func() (io.ReadCloser, error) {

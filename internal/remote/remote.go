@@ -75,7 +75,7 @@ type Registry struct {
 	auth       authority
 	times      times
 
-	listing sync.Mutex // of who adds to a list of referrers
+	listing lock // of who adds to a list of referrers
 
 	mu     sync.Mutex
 	budget Budget
@@ -115,7 +115,7 @@ func Open(r outbound.Rules, s Settings) (*Registry, error) {
 	reg := &Registry{
 		kind: s.Kind, vendor: v, base: base, account: s.Account, secret: s.Secret, skipVerify: s.SkipVerify,
 		out:   outbound.Trusting(roots, r, outbound.Limits{Header: usual.hash, Whole: outbound.Unlimited}),
-		times: usual,
+		times: usual, listing: newLock(),
 	}
 	reg.auth.reset(reg)
 	return reg, nil

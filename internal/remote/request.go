@@ -36,17 +36,35 @@ func (r *Registry) ask(ctx context.Context, q request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if answer.StatusCode == http.StatusUnauthorized && !q.password && r.ours(answer.Request.URL) {
-		err := r.auth.learn(answer, q.scopes)
+	again, err := r.learn(q, answer)
+	if again || err != nil {
 		drain(answer)
-		if err != nil {
-			return nil, err
-		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if again {
 		if answer, err = r.send(ctx, q); err != nil {
 			return nil, err
 		}
 	}
 	return r.judge(q, answer)
+}
+
+// learn has a refusal change how the registry is asked, and reports whether asking
+// again makes sense. A token that was lent may be refused as one that allows too
+// little (RFC 6750, section 3.1).
+func (r *Registry) learn(q request, refused *http.Response) (again bool, err error) {
+	if q.password || !r.ours(refused.Request.URL) {
+		return false, nil
+	}
+	switch refused.StatusCode {
+	case http.StatusUnauthorized:
+		return true, r.auth.learn(refused, q.scopes)
+	case http.StatusForbidden:
+		return r.auth.forget(refused, q.scopes)
+	}
+	return false, nil
 }
 
 // judge returns an answer of a status that is none of a failure.

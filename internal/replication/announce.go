@@ -2,9 +2,12 @@ package replication
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/oci"
 )
@@ -48,7 +51,12 @@ func (s *Service) announce(ctx context.Context, d *doing, w Work, ended error) e
 	return s.store.Ran(ctx, fact, access.From(ctx).Actor())
 }
 
+// replica says where a repository is. Of a registry that was deleted meanwhile
+// nothing else is known.
 func (s *Service) replica(ctx context.Context, registry int64, repository string) (event.Replica, error) {
 	e, err := s.registries.ByID(ctx, registry)
+	if errors.Is(err, endpoint.ErrNotFound) {
+		e, err = endpoint.Endpoint{Name: fmt.Sprintf("registry %d", registry)}, nil
+	}
 	return event.Replica{Registry: e.Name, Type: string(e.Kind), URL: e.URL, Repository: repository}, err
 }

@@ -305,6 +305,9 @@ func (d *doing) wantsDigest(ctx context.Context, digest string) (bool, error) {
 	}
 	m := remote.Manifest{Digest: oci.Digest(digest)}
 	parsed, err := load(ctx, d.from, d.source, &m)
+	if fault.OfKind(err, fault.NotFound) {
+		return false, d.tell(ctx, digest, result{what: gone}, nil)
+	}
 	if err != nil || parsed.Subject == nil {
 		return false, err
 	}
