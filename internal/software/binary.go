@@ -63,8 +63,8 @@ func strange(f io.ReaderAt) bool {
 		h.table, h.each = int64(h.order.Uint64(head[40:])), int64(h.order.Uint16(head[58:]))
 		sections, names = uint64(h.order.Uint16(head[60:])), uint64(h.order.Uint16(head[62:]))
 	}
-	if sections == 0 && h.table != 0 || names == uint64(elf.SHN_XINDEX) {
-		return true
+	if sections == 0 || names == uint64(elf.SHN_XINDEX) {
+		return h.table != 0
 	}
 	flags, size := h.section(names)
 	return flags&uint64(elf.SHF_COMPRESSED) != 0 || size > maxNames || sections*size > maxNames
