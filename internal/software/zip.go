@@ -248,10 +248,13 @@ func pack(entries []entry) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if len(entries) == 0 {
-		z.SetComment("nothing describes it") //nolint:errcheck // it is short; the library skips archives as short as an empty one
+	if len(entries) == 0 { // the library skips archives that are as short as an empty one
+		if err := z.SetComment("nothing describes it"); err != nil {
+			return nil, err
+		}
 	}
-	return b.Bytes(), z.Close()
+	err := z.Close()
+	return b.Bytes(), err
 }
 
 // manifestFields are those that the library looks at.
