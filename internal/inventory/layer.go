@@ -61,6 +61,8 @@ func ReadLayer(ctx context.Context, r io.Reader, mediaType string, limits Limits
 func failure(err error) error {
 	var f *fault.Fault
 	switch {
+	case errors.Is(err, io.EOF):
+		return ErrDamaged.With("it is cut off")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.As(err, &f), errors.Is(err, errTemporary):
 		return err
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
@@ -96,7 +98,7 @@ func (l *layer) read(packed *source) error {
 	entries := tar.NewReader(all)
 	for {
 		h, err := entries.Next()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && all.n%512 == 0 { // and not within what follows a file
 			break
 		}
 		if err != nil {
@@ -250,7 +252,7 @@ func (l *layer) link(name string, h *tar.Header) {
 		return
 	}
 	seen, _ := l.files.Wants(software.File{Path: target, Size: 1 << 10, Mode: h.FileInfo().Mode()}) //nolint:errcheck // the size is made up
-	if !wants.Peek() && !seen.Any() {
+	if !wants.Peek() && (!seen.Any() || seen.Peek()) {
 		l.note(name, "it is another name of a file that was not looked into")
 	}
 }

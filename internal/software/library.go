@@ -140,6 +140,9 @@ var ecosystems = map[string]string{
 // convert makes a Package of what the library has.
 func convert(p *extractor.Package) Package {
 	c := Package{Type: p.PURLType, Name: p.Name, Version: p.Version, Licenses: p.Licenses, Ecosystem: ecosystems[p.PURLType]}
+	if c.Type == "pacman" {
+		c.Type = "alpm" // as package URLs have it
+	}
 	switch m := p.Metadata.(type) {
 	case *dpkgmeta.Metadata:
 		c.Arch, c.Source, c.SourceVersion = m.Architecture, m.SourceName, m.SourceVersion

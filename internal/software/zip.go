@@ -35,6 +35,7 @@ type walk struct {
 	held     int64 // bytes of archives within archives that are in memory
 	entries  int   // that were read
 	problems []error
+	over     error // why nothing more is read
 
 	describes func(name string) bool
 	nested    func(name string) bool
@@ -62,7 +63,7 @@ func (z zips) java(f format, e filesystem.Extractor) format {
 			return err
 		}
 		err = w.archive(ctx, file.Path, content, file.Size, 1)
-		return found, errors.Join(append(w.problems, err)...)
+		return found, errors.Join(append(w.problems, w.over, err)...)
 	}
 	return f
 }
@@ -94,7 +95,7 @@ func (z zips) python(f format, e filesystem.Extractor) format {
 			return nil
 		}
 		err = w.archive(ctx, file.Path, content, file.Size, 1)
-		return found, errors.Join(append(w.problems, err)...)
+		return found, errors.Join(append(w.problems, w.over, err)...)
 	}
 	return f
 }
@@ -128,6 +129,9 @@ func (w *walk) archive(ctx context.Context, name string, content io.ReaderAt, si
 	for _, f := range r.File {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if w.over != nil {
+			break
 		}
 		switch {
 		case strings.HasSuffix(f.Name, "/"):
@@ -198,11 +202,12 @@ func (w *walk) within(ctx context.Context, name string, f *zip.File, outer io.Re
 // charge counts an entry and its bytes.
 func (w *walk) charge(f *zip.File) error {
 	if w.entries++; w.entries > maxEntries {
-		return fmt.Errorf("%w: it has more than %d entries that are read", ErrLimit, maxEntries)
+		w.over = fmt.Errorf("%w: it has more than %d entries that are read", ErrLimit, maxEntries)
+		return w.over
 	}
 	if f.UncompressedSize64 > uint64(w.limits.Unpacked-w.unpacked) {
-		w.unpacked = w.limits.Unpacked
-		return fmt.Errorf("%w: it has more than %d bytes, unpacked", ErrLimit, w.limits.Unpacked)
+		w.over = fmt.Errorf("%w: it has more than %d bytes, unpacked", ErrLimit, w.limits.Unpacked)
+		return w.over
 	}
 	w.unpacked += int64(f.UncompressedSize64)
 	return nil
