@@ -20,7 +20,6 @@ import (
 	"github.com/google/osv-scalibr/extractor/filesystem/language/java/archive"
 	"github.com/google/osv-scalibr/extractor/filesystem/language/javascript/packagejson"
 	"github.com/google/osv-scalibr/extractor/filesystem/language/lua/luarocks"
-	"github.com/google/osv-scalibr/extractor/filesystem/language/php/composerlock"
 	"github.com/google/osv-scalibr/extractor/filesystem/language/python/condameta"
 	"github.com/google/osv-scalibr/extractor/filesystem/language/python/wheelegg"
 	"github.com/google/osv-scalibr/extractor/filesystem/language/ruby/gemspec"
@@ -57,7 +56,6 @@ func libraryFormats(limits Limits) ([]format, error) {
 		{"conda", condameta.New, nil, document},
 		{"npm", packagejson.New, nil, documentWith(npmLicenses)},
 		{"gem", gemspec.New, nil, installedGem},
-		{"composer", composerlock.New, nil, document},
 		{"nuget", depsjson.New, nil, document},
 		{"conan", conanlock.New, nil, document},
 		{"lua", luarocks.New, nil, document},
@@ -84,9 +82,14 @@ func wantedBy(e filesystem.Extractor) func(File) bool {
 // document is a format whose extractor is given the whole file.
 func document(f format, e filesystem.Extractor) format { return documentWith(nil)(f, e) }
 
+// maxGem is how many bytes what RubyGems writes of a gem may have: the time that
+// the library takes grows by the square of its lines.
+const maxGem = 512 << 10
+
 // installedGem is the format of what RubyGems writes of a gem that it installs.
 // Gems themselves have such files too, which say the same or less.
 func installedGem(f format, e filesystem.Extractor) format {
+	f.most = maxGem
 	f.wants = func(f File) bool {
 		dir := strings.TrimSuffix(path.Dir(f.Path), "/default")
 		return path.Ext(f.Path) == ".gemspec" && path.Base(dir) == "specifications"

@@ -79,8 +79,9 @@ type Reader struct {
 type format struct {
 	name   string
 	wants  func(File) bool
-	binary bool // the content is looked at before the file is read, and may be large
-	large  bool // it may be large
+	binary bool  // the content is looked at before the file is read, and may be large
+	large  bool  // it may be large
+	most   int64 // bytes that it may have, where that is less than any document may
 	read   func(ctx context.Context, f File, content *io.SectionReader) (Found, error)
 }
 
@@ -94,6 +95,7 @@ func New(limits Limits) (*Reader, error) {
 	r.formats = slices.Concat(library, []format{
 		{name: "rpm", wants: isRPM, large: true, read: r.rpm},
 		{name: "rust", wants: isBinary, binary: true, large: true, read: rust},
+		{name: "composer", wants: isComposer, read: composer},
 		{name: "owned", wants: isOwnedList, read: owned},
 	})
 	return r, nil
@@ -117,19 +119,21 @@ func (r *Reader) Wants(f File) (w Wants, err error) {
 		return Wants{}, nil
 	}
 	w.peek = true
-	large := false
+	limit, most := r.limits.Document, r.limits.Binary
 	for _, format := range r.formats {
 		if !format.wants(f) {
 			continue
 		}
 		w.formats = append(w.formats, format)
 		w.peek = w.peek && format.binary
-		large = large || format.large
+		if format.large && !format.binary {
+			limit = r.limits.Binary
+		}
+		if format.most > 0 {
+			most = format.most
+		}
 	}
-	limit := r.limits.Document
-	if large {
-		limit = r.limits.Binary
-	}
+	limit = min(limit, most)
 	if w.Any() && !w.peek && f.Size > limit {
 		return Wants{}, tooLarge(f.Size, limit)
 	}
