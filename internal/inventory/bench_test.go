@@ -18,10 +18,10 @@ import (
 )
 
 // bulk is how large the layer below is, unpacked.
-const bulk = 450 << 20
+const bulk = 360 << 20
 
 // BenchmarkImage looks into an image of two layers, made of this machine's /usr as
-// far as it goes, with a database of dpkg: one of 450 MiB that is about 150 MB,
+// far as it goes, with a database of dpkg: one of 360 MiB that is about 150 MB,
 // packed, and one of 10 MiB. "cold" reads both, "second" another image on the same
 // base, whose facts are kept. Besides what is usual it tells the CPU time of the
 // process, and its peak of memory, which must be measured one at a time:

@@ -90,7 +90,8 @@ type kind struct {
 }
 
 // kinds are the distributions that advisories are known of, by the ID of their
-// os-release.
+// os-release. What advisories of Red Hat are about has more behind its name, such
+// as "::baseos": it is found by its beginning.
 var kinds = map[string]kind{
 	"debian":              {packages: "deb", ecosystem: major("Debian:")},
 	"ubuntu":              {packages: "deb", ecosystem: ubuntu},

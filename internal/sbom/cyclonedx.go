@@ -38,15 +38,16 @@ type (
 		Properties []cdxProperty `json:"properties,omitempty"`
 	}
 
-	// A cdxChoice is a licence, or the only one and an expression.
+	// A cdxChoice is the only one and an expression, or a licence by a name of its
+	// own. Names that SPDX knows are expressions too: which of them may stand as a
+	// licence's id depends on how old a reader's schema is.
 	cdxChoice struct {
 		License    *cdxLicense `json:"license,omitempty"`
 		Expression string      `json:"expression,omitempty"`
 	}
 
 	cdxLicense struct {
-		ID   string `json:"id,omitempty"`
-		Name string `json:"name,omitempty"`
+		Name string `json:"name"`
 	}
 
 	cdxProperty struct {
@@ -83,17 +84,13 @@ func cdxOf(p inventory.Package, id string) cdxComponent {
 	if p.Layer != "" {
 		c.Properties = append(c.Properties, cdxProperty{"berth:layer", string(p.Layer)})
 	}
-	expression, ok := Expression(p.Licenses)
-	switch {
-	case ok && isLicense(expression):
-		c.Licenses = []cdxChoice{{License: &cdxLicense{ID: expression}}}
-	case ok:
+	if expression, ok := Expression(p.Licenses); ok {
 		c.Licenses = []cdxChoice{{Expression: expression}}
-	default:
-		for _, l := range p.Licenses {
-			if l = strings.TrimSpace(l); l != "" {
-				c.Licenses = append(c.Licenses, cdxChoice{License: &cdxLicense{Name: l}})
-			}
+		return c
+	}
+	for _, l := range p.Licenses {
+		if l = strings.TrimSpace(l); l != "" {
+			c.Licenses = append(c.Licenses, cdxChoice{License: &cdxLicense{Name: l}})
 		}
 	}
 	return c

@@ -27,8 +27,6 @@ func byLower(list string) map[string]string {
 	return names
 }
 
-func isLicense(name string) bool { return licenseNames[strings.ToLower(name)] == name }
-
 // Bounds of expressions.
 const (
 	maxExpression = 1024 // bytes

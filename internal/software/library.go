@@ -30,15 +30,15 @@ import (
 	"github.com/google/osv-scalibr/extractor/filesystem/os/pacman"
 	"github.com/google/osv-scalibr/extractor/filesystem/simplefileapi"
 	"github.com/google/osv-scalibr/log"
-	"google.golang.org/protobuf/proto"
 )
 
 // libraryFormats returns the formats that the library knows and that need one
 // file each. What it would do without bounds, or lose much by, is prepared for it.
 func libraryFormats(limits Limits) ([]format, error) {
 	quiet()
+	hash := false // nobody asks for it
 	jars := &pb.PluginConfig{PluginSpecific: []*pb.PluginSpecificConfig{{Config: &pb.PluginSpecificConfig_JavaArchive{
-		JavaArchive: &pb.JavaArchiveConfig{HashJars: proto.Bool(false)},
+		JavaArchive: &pb.JavaArchiveConfig{HashJars: &hash},
 	}}}}
 	z := zips{limits}
 	list := []struct {
