@@ -2,6 +2,11 @@
 // once, as a stream, into facts that are small and can be kept by the layer's
 // digest; merging the facts of all layers, bottom up, gives the packages that
 // a container of the image would see. It decides nothing about them.
+//
+// Layers come from strangers. Nothing of them is unpacked into a file system, no
+// link is followed, and work, memory and time are bounded by limits. What goes
+// wrong with one file is noted and loses nothing else; a layer that is damaged, or
+// goes beyond a limit as a whole, gives an error and no facts.
 package inventory
 
 import "github.com/berth-registry/berth/internal/oci"
@@ -32,10 +37,26 @@ type Distribution struct {
 	ID      string // debian, alpine, almalinux
 	Version string // of the release: 12, 3.19.1
 	Name    string // for people
+
+	// Ecosystem is that of advisories about its packages: "Debian:12". Where it is
+	// empty and the image has packages of a distribution, Unsupported says why, for
+	// people, and that such packages have no vulnerabilities must not be believed.
+	Ecosystem   string
+	Unsupported string
 }
 
 // An Inventory is all that is installed in an image.
 type Inventory struct {
 	Distribution Distribution
 	Packages     []Package // by Type, Name, Version, Path
+	Problems     []Problem // what could not be looked into, of files that are there; at most 100
 }
+
+// A Problem is a file that could not be looked into, or not into all of it.
+type Problem struct {
+	Path string // without a leading slash
+	Text string // for people
+}
+
+// maxProblems is how many problems are kept, of a layer and of an image.
+const maxProblems = 100
