@@ -1,6 +1,6 @@
 module github.com/berth-registry/berth/test/goclient
 
-go 1.26.0
+go 1.26.3
 
 require (
 	github.com/berth-registry/berth v0.0.0
