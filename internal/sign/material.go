@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/notaryproject/notation-go"
@@ -63,7 +64,7 @@ func (e Entry) read() (m material, err error) {
 	case Notation:
 		m.notation, err = newNotation(e)
 	default:
-		err = fmt.Errorf("kind: it must be %s, %s, %s or %s", Key, Authority, Keyless, Notation)
+		err = fmt.Errorf("kind: %q is not known", e.Kind)
 	}
 	return m, err
 }
@@ -102,6 +103,8 @@ func (e Entry) check() error {
 
 func (e Entry) checkIdentities() error {
 	switch {
+	case !slices.Contains([]Kind{Key, Authority, Keyless, Notation}, e.Kind):
+		return ErrInvalid.With("kind: it must be %s, %s, %s or %s", Key, Authority, Keyless, Notation)
 	case e.Kind == Key && len(e.Identities) > 0:
 		return ErrInvalid.With("identities: a key has none")
 	case e.Kind != Key && len(e.Identities) == 0:
