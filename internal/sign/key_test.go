@@ -11,7 +11,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
@@ -378,5 +377,3 @@ func TestOfManySignaturesOneIsEnough(t *testing.T) {
 		}
 	}
 }
-
-func b64(content []byte) string { return base64.StdEncoding.EncodeToString(content) }
