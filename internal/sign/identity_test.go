@@ -82,9 +82,9 @@ type panicking struct{}
 
 func (panicking) fits(material) bool { return true }
 
-func (panicking) verify(context.Context, material, artifact.Artifact) (proof, error) {
+func (panicking) verify(context.Context, material, artifact.Artifact) (outcome, error) {
 	var nothing *material
-	return proof{signer: Signer{Subject: nothing.Name}}, nil
+	return outcome{signer: Signer{Subject: nothing.Name}}, nil
 }
 
 func TestALibraryThatPanicsHasVerifiedNothing(t *testing.T) {
@@ -98,8 +98,8 @@ func TestALibraryThatPanicsHasVerifiedNothing(t *testing.T) {
 // patient is a check that would find everything good.
 type patient struct{ panicking }
 
-func (patient) verify(context.Context, material, artifact.Artifact) (proof, error) {
-	return proof{}, nil
+func (patient) verify(context.Context, material, artifact.Artifact) (outcome, error) {
+	return outcome{}, nil
 }
 
 func TestWithoutTimeNothingIsVerified(t *testing.T) {

@@ -99,9 +99,9 @@ type notarized struct {
 
 func (notarized) fits(m material) bool { return m.Kind == Notation }
 
-func (n notarized) verify(ctx context.Context, m material, of artifact.Artifact) (proof, error) {
+func (n notarized) verify(ctx context.Context, m material, of artifact.Artifact) (outcome, error) {
 	if len(n.envelope) == 0 {
-		return proof{}, errors.New("the envelope is empty")
+		return outcome{}, errors.New("the envelope is empty")
 	}
 	target := ocispec.Descriptor{MediaType: of.MediaType, Digest: digest.Digest(of.Digest), Size: of.Size}
 	done, err := m.notation.Verify(ctx, target, n.envelope, notation.VerifierVerifyOptions{
@@ -109,34 +109,34 @@ func (n notarized) verify(ctx context.Context, m material, of artifact.Artifact)
 	})
 	switch {
 	case err != nil:
-		return proof{}, err
+		return outcome{}, err
 	case done == nil || done.Error != nil || done.EnvelopeContent == nil:
-		return proof{}, errors.New("it was not verified")
+		return outcome{}, errors.New("it was not verified")
 	}
 	for _, r := range done.VerificationResults {
 		if r.Error != nil {
-			return proof{}, r.Error
+			return outcome{}, r.Error
 		}
 	}
-	return proofOf(done.EnvelopeContent.SignerInfo)
+	return outcomeOf(done.EnvelopeContent.SignerInfo)
 }
 
-// proofOf says who made a signature that holds. One that asks for more to be
+// outcomeOf says who made a signature that holds. One that asks for more to be
 // understood than is understood here is none.
-func proofOf(by signature.SignerInfo) (proof, error) {
+func outcomeOf(by signature.SignerInfo) (outcome, error) {
 	if by.SignedAttributes.SigningScheme != signature.SigningSchemeX509 {
-		return proof{}, fmt.Errorf("it is of the scheme %.80q, which is not known", by.SignedAttributes.SigningScheme)
+		return outcome{}, fmt.Errorf("it is of the scheme %.80q, which is not known", by.SignedAttributes.SigningScheme)
 	}
 	for _, a := range by.SignedAttributes.ExtendedAttributes {
 		if a.Critical {
-			return proof{}, fmt.Errorf("it asks for %.80q to be understood, which is not known", fmt.Sprint(a.Key))
+			return outcome{}, fmt.Errorf("it asks for %.80q to be understood, which is not known", fmt.Sprint(a.Key))
 		}
 	}
 	if len(by.CertificateChain) == 0 {
-		return proof{}, errors.New("it has no certificate")
+		return outcome{}, errors.New("it has no certificate")
 	}
 	c := by.CertificateChain[0]
-	return proof{
+	return outcome{
 		signer: Signer{Subject: c.Subject.String(), Issuer: c.Issuer.String(), Fingerprint: certified(c)}, at: by.SignedAttributes.SigningTime,
 	}, nil
 }

@@ -227,10 +227,10 @@ func TestNotationVerifiesNobodyElse(t *testing.T) {
 		"an authority for signing alone": {jws(func(r *signature.SignRequest) { r.SigningScheme = signature.SigningSchemeX509SigningAuthority }), ""},
 		"no algorithm": {func(of oci.Descriptor) layer {
 			return protected(t, jws()(of), func(h map[string]any) { h["alg"] = "none" })
-		}, "alg"},
+		}, "signing method none"},
 		"a key that is no secret": {func(of oci.Descriptor) layer {
 			return protected(t, jws()(of), func(h map[string]any) { h["alg"] = "HS256" })
-		}, "alg"},
+		}, "signing method HS256"},
 		"another algorithm": {func(of oci.Descriptor) layer {
 			return protected(t, jws()(of), func(h map[string]any) { h["alg"] = "ES384" })
 		}, ""},

@@ -39,38 +39,38 @@ type sigstored struct{ form }
 func (s sigstored) fits(m material) bool { return m.Kind != Notation }
 
 // verify is check's.
-func (s sigstored) verify(_ context.Context, m material, of artifact.Artifact) (by proof, err error) {
+func (s sigstored) verify(_ context.Context, m material, of artifact.Artifact) (by outcome, err error) {
 	if m.Kind == Key {
 		by, err = s.byKey(m, of)
 	} else {
 		by, err = s.byCertificate(m, of)
 	}
 	if err != nil {
-		return proof{}, err
+		return outcome{}, err
 	}
 	return by, s.says(of)
 }
 
 // byKey tries the key with each hash that signers use with it.
-func (s sigstored) byKey(m material, of artifact.Artifact) (proof, error) {
+func (s sigstored) byKey(m material, of artifact.Artifact) (outcome, error) {
 	entity, err := s.entity(true)
 	if err != nil {
-		return proof{}, err
+		return outcome{}, err
 	}
 	verifiers, err := verifiersOf(m.key)
 	if err != nil {
-		return proof{}, err
+		return outcome{}, err
 	}
 	for _, v := range verifiers {
 		by, err := verify.NewVerifier(&oneKey{verifier: v}, verify.WithNoObserverTimestamps())
 		if err != nil {
-			return proof{}, err
+			return outcome{}, err
 		}
 		if _, err := by.Verify(entity, verify.NewPolicy(s.over(of), verify.WithKey())); err == nil {
-			return proof{signer: Signer{Fingerprint: m.fingerprint}}, nil
+			return outcome{signer: Signer{Fingerprint: m.fingerprint}}, nil
 		}
 	}
-	return proof{}, errors.New("it was not made with this key, or is of something else")
+	return outcome{}, errors.New("it was not made with this key, or is of something else")
 }
 
 // verifiersOf returns what verifies signatures of a key. Only what the key is
@@ -114,37 +114,37 @@ func (k *oneKey) PublicKeyVerifier(string) (root.TimeConstrainedVerifier, error)
 
 // byCertificate wants a certificate that was good when it was signed, as somebody
 // trusted says who saw it; where nobody is trusted with that, it must be good now.
-func (s sigstored) byCertificate(m material, of artifact.Artifact) (proof, error) {
+func (s sigstored) byCertificate(m material, of artifact.Artifact) (outcome, error) {
 	entity, err := s.entity(false)
 	if err != nil {
-		return proof{}, err
+		return outcome{}, err
 	}
 	options, err := timing(m, entity)
 	if err != nil {
-		return proof{}, err
+		return outcome{}, err
 	}
 	v, err := verify.NewVerifier(m.sigstore, append(options, verify.WithoutStatementPredicate())...)
 	if err != nil {
-		return proof{}, err
+		return outcome{}, err
 	}
 	// Who signed is judged below, by rules that have no regular expressions.
 	done, err := v.Verify(entity, verify.NewPolicy(s.over(of), verify.WithoutIdentitiesUnsafe()))
 	if err != nil {
-		return proof{}, err
+		return outcome{}, err
 	}
 	if done.Signature == nil || done.Signature.Certificate == nil {
-		return proof{}, errors.New("it has no certificate")
+		return outcome{}, errors.New("it has no certificate")
 	}
 	who := done.Signature.Certificate
 	if !allows(m.Identities, who.Issuer, who.SubjectAlternativeName) {
-		return proof{}, fmt.Errorf("it was signed by %.200q of %.200q, who is not trusted", who.SubjectAlternativeName, who.Issuer)
+		return outcome{}, fmt.Errorf("it was signed by %.200q of %.200q, who is not trusted", who.SubjectAlternativeName, who.Issuer)
 	}
-	by := proof{signer: Signer{Subject: who.SubjectAlternativeName, Issuer: who.Issuer}}
+	by := outcome{signer: Signer{Subject: who.SubjectAlternativeName, Issuer: who.Issuer}}
 	if by.signer.Issuer == "" {
 		by.signer.Issuer = who.CertificateIssuer
 	}
 	if by.signer.Fingerprint, err = fingerprintOf(entity); err != nil {
-		return proof{}, err
+		return outcome{}, err
 	}
 	if now := m.Kind == Authority && !stamped(m, entity); !now && len(done.VerifiedTimestamps) > 0 {
 		by.at = done.VerifiedTimestamps[0].Timestamp

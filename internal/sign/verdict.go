@@ -179,11 +179,11 @@ type check interface {
 	// fits reports whether the entry could verify it.
 	fits(m material) bool
 	// verify returns who made it, or why it is not verified.
-	verify(ctx context.Context, m material, of artifact.Artifact) (proof, error)
+	verify(ctx context.Context, m material, of artifact.Artifact) (outcome, error)
 }
 
-// A proof says who signed, and when, where that is known.
-type proof struct {
+// An outcome says who signed, and when, where that is known.
+type outcome struct {
 	signer Signer
 	at     time.Time
 }
@@ -217,14 +217,14 @@ func (c candidate) judge(ctx context.Context, a artifact.Artifact, t trust) Sign
 
 // against verifies one signature by one entry. A library that panics has not
 // verified it.
-func (c candidate) against(ctx context.Context, m material, a artifact.Artifact) (by proof, err error) {
+func (c candidate) against(ctx context.Context, m material, a artifact.Artifact) (by outcome, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			by, err = proof{}, errors.New("it cannot be understood")
+			by, err = outcome{}, errors.New("it cannot be understood")
 		}
 	}()
 	if ctx.Err() != nil {
-		return proof{}, errors.New("there was no time left to look at it")
+		return outcome{}, errors.New("there was no time left to look at it")
 	}
 	return c.check.verify(ctx, m, a)
 }
