@@ -258,6 +258,12 @@ func TestOnesOwnAuthorityVerifiesNobodyElse(t *testing.T) {
 			l.annotations["dev.sigstore.cosign/rfc3161timestamp"] = stampNote(t, stamper.stamp(t, []byte("x"), now.Add(-2*time.Hour)))
 			return l
 		}, "timestamps"},
+		"a timestamp that goes deep": {func(of oci.Descriptor) layer {
+			return simple(payload(of), expired.signer().sign(t, payload(of)), "dev.sigstore.cosign/certificate", asPEM(expired), "dev.sigstore.cosign/rfc3161timestamp", stampNote(t, bytes.Repeat([]byte{0x30, 0x80}, 32<<10)))
+		}, "timestamps"},
+		"a timestamp of too much": {func(of oci.Descriptor) layer {
+			return simple(payload(of), expired.signer().sign(t, payload(of)), "dev.sigstore.cosign/certificate", asPEM(expired), "dev.sigstore.cosign/rfc3161timestamp", stampNote(t, make([]byte, 65<<10)))
+		}, "its timestamp cannot be read"},
 		"a timestamp by one who may not": {func(of oci.Descriptor) layer {
 			return expired.stamped(t, of, aPerson(t, clock, "x@example.org"), now.Add(-2*time.Hour))
 		}, "timestamps"},
@@ -326,8 +332,5 @@ func TestTrustIsReadWhenItIsGiven(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.reason) {
 			t.Errorf("%s: %v", what, err)
 		}
-	}
-	if len(bytes.TrimSpace([]byte(good))) == 0 {
-		t.Fatal("no key")
 	}
 }

@@ -55,6 +55,17 @@ func (b bundled) entity(byKey bool) (verify.SignedEntity, error) {
 // but those that belong to a key; which version it is was checked before.
 func (b bundled) Version() (string, error) { return "", nil }
 
+// Timestamps implements verify.SignedEntity.
+func (b bundled) Timestamps() ([][]byte, error) {
+	all, err := b.Bundle.Timestamps()
+	for _, stamp := range all {
+		if len(stamp) > maxTimestamp {
+			return nil, errors.New("its timestamps cannot be read")
+		}
+	}
+	return all, err
+}
+
 // over implements form.
 func (b bundled) over(of artifact.Artifact) verify.ArtifactPolicyOption {
 	return withDigest(of.Digest)

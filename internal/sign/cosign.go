@@ -75,7 +75,7 @@ func readSimple(l oci.Descriptor, payload []byte) (s *simple, err error) {
 	}
 	if text := l.Annotations[annotationTimestamp]; text != "" {
 		var stamp struct{ SignedRFC3161Timestamp []byte }
-		if json.Unmarshal([]byte(text), &stamp) != nil || len(stamp.SignedRFC3161Timestamp) == 0 {
+		if json.Unmarshal([]byte(text), &stamp) != nil || len(stamp.SignedRFC3161Timestamp) == 0 || len(stamp.SignedRFC3161Timestamp) > maxTimestamp {
 			return nil, errors.New("its timestamp cannot be read")
 		}
 		s.timestamps = [][]byte{stamp.SignedRFC3161Timestamp}

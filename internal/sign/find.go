@@ -20,44 +20,52 @@ type list struct {
 	Layers       []oci.Descriptor `json:"layers"`
 }
 
-// find returns at most n signatures that are in an accessory, and whether there
-// are more. What it cannot make out is one that is wrong. Its error is the
-// server's own.
-func (s *Service) find(ctx context.Context, repo artifact.Repo, f Stored, n int) (all []candidate, more bool, err error) {
-	of := Signature{Type: f.Type, Artifact: f.Digest, Form: Cosign}
-	if f.Type == artifact.SignatureNotation {
-		of.Form = Notary
-	}
+// find tells of at most n signatures that are in an accessory, one after the other,
+// so that they are not all in memory, and reports whether there are more. What it
+// cannot make out is one that is wrong. Its error is the server's own.
+func (s *Service) find(ctx context.Context, repo artifact.Repo, f Stored, n int, tell func(candidate)) (more bool, err error) {
 	l, err := s.list(ctx, repo, f.Digest)
 	if err != nil {
-		c, err := wrong(of, err)
-		return []candidate{c}, false, err
+		c, err := wrong(f.signature(), err)
+		if err == nil {
+			tell(c)
+		}
+		return false, err
 	}
+	told := 0
 	for _, layer := range l.Layers {
 		form, ok := formOf(f.Type, layer.MediaType)
 		if !ok {
 			continue
 		}
-		if len(all) == n {
-			return all, true, nil
+		if told == n {
+			return true, nil
 		}
+		of := f.signature()
 		of.Form, of.Digest = form, layer.Digest
 		c, err := s.read(ctx, repo, of, layer)
 		if err != nil {
-			return nil, false, err
+			return false, err
 		}
-		all = append(all, c)
-	}
-	if len(all) == 0 {
-		of.Digest = ""
-		return []candidate{{Signature: of, wrong: errors.New("there is no signature in it of a known form")}}, false, nil
-	}
-	if f.Type == artifact.SignatureNotation && len(l.Layers) != 1 {
-		for i := range all {
-			all[i].wrong = errors.New("there must be one envelope in it, and nothing else")
+		if form == Notary && len(l.Layers) != 1 {
+			c.wrong = errors.New("there must be one envelope in it, and nothing else")
 		}
+		tell(c)
+		told++
 	}
-	return all, false, nil
+	if told == 0 {
+		tell(candidate{Signature: f.signature(), wrong: errors.New("there is no signature in it of a known form")})
+	}
+	return false, nil
+}
+
+// signature is what is known of one before it is looked at.
+func (f Stored) signature() Signature {
+	s := Signature{Type: f.Type, Artifact: f.Digest, Form: Cosign}
+	if f.Type == artifact.SignatureNotation {
+		s.Form = Notary
+	}
+	return s
 }
 
 // formOf returns the form of a signature that a layer of a media type is.
@@ -97,11 +105,7 @@ var (
 
 // read reads a signature that a layer is.
 func (s *Service) read(ctx context.Context, repo artifact.Repo, of Signature, layer oci.Descriptor) (candidate, error) {
-	limit := int64(maxEnvelope)
-	if of.Form == Cosign {
-		limit = maxPayload
-	}
-	content, err := s.content(ctx, repo, layer, limit)
+	content, err := s.content(ctx, repo, layer)
 	if err != nil {
 		return wrong(of, err)
 	}
@@ -144,9 +148,9 @@ func wrong(of Signature, why error) (candidate, error) {
 
 // content returns what a descriptor is of, as the repository itself has it. What
 // else a manifest says of where to find it is not followed.
-func (s *Service) content(ctx context.Context, repo artifact.Repo, of oci.Descriptor, limit int64) ([]byte, error) {
-	if of.Size > limit {
-		return nil, errTooLarge.With("at most %d bytes", limit)
+func (s *Service) content(ctx context.Context, repo artifact.Repo, of oci.Descriptor) ([]byte, error) {
+	if of.Size > maxSigned {
+		return nil, errTooLarge.With("at most %d bytes", maxSigned)
 	}
 	d, err := oci.ParseDigest(string(of.Digest))
 	if err != nil {
@@ -157,10 +161,10 @@ func (s *Service) content(ctx context.Context, repo artifact.Repo, of oci.Descri
 		return nil, err
 	}
 	defer r.Close()
-	if r.Size() > limit {
-		return nil, errTooLarge.With("at most %d bytes", limit)
+	if r.Size() > maxSigned {
+		return nil, errTooLarge.With("at most %d bytes", maxSigned)
 	}
-	content, err := io.ReadAll(io.LimitReader(r, limit))
+	content, err := io.ReadAll(io.LimitReader(r, maxSigned))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("signature %s: %w", d, err)

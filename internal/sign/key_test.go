@@ -334,7 +334,7 @@ func TestAKeyVerifiesNoOtherBundle(t *testing.T) {
 		w.refused(what, of, "the bundle ")
 	}
 	of := w.image()
-	w.referring(of, typeBundle, layer{typeBundle, append(asLayer(t, keyBundle(t, s, statement(of, signed))).content, bytes.Repeat([]byte(" "), 4<<20)...), nil})
+	w.referring(of, typeBundle, layer{typeBundle, append(asLayer(t, keyBundle(t, s, statement(of, signed))).content, bytes.Repeat([]byte(" "), 1<<20)...), nil})
 	w.refused("huge", of, "too large")
 }
 

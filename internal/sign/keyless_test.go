@@ -279,7 +279,7 @@ func TestNobodyElseWhoSignedInIsVerified(t *testing.T) {
 			return protoLayer(t, attested(t, s, releaser, issuer, statement(of, "https://slsa.dev/provenance/v1"), soon()))
 		}, "attestation"},
 		"a certificate that had ended": {func(of oci.Descriptor) layer {
-			return protoLayer(t, attested(t, s, releaser, issuer, statement(of, signed), time.Now().Add(time.Hour)))
+			return protoLayer(t, attested(t, s, releaser, issuer, statement(of, signed), time.Now().Add(30*time.Minute)))
 		}, "integrated time outside"},
 		"the entry of another": {changed(func(b, other *protobundle.Bundle) {
 			b.VerificationMaterial.TlogEntries = other.VerificationMaterial.TlogEntries

@@ -45,6 +45,16 @@ type trust struct {
 	materials []material
 }
 
+// size is about how many bytes a trust takes in memory: what is read takes several
+// times what it was read from.
+func (t trust) size() uint32 {
+	n := 200
+	for _, m := range t.materials {
+		n += 4096 + 8*(len(m.Content)+len(m.Timestamps))
+	}
+	return uint32(n) //nolint:gosec // of MaxEntries, of maxContent each
+}
+
 // read returns an entry as signatures are held against it, or what is wrong with
 // it, in words for whoever wrote it that do not repeat what they wrote.
 func (e Entry) read() (m material, err error) {

@@ -19,8 +19,6 @@ import (
 	"github.com/berth-registry/berth/internal/artifact"
 )
 
-const artifactTypeNotation = "application/vnd.cncf.notary.signature"
-
 // envelopes are the media types of what the Notary Project signs with.
 var envelopes = map[string]bool{"application/jose+json": true, "application/cose": true}
 

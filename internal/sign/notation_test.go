@@ -259,7 +259,7 @@ func TestNotationVerifiesNobodyElse(t *testing.T) {
 		"another kind of envelope": {func(of oci.Descriptor) layer { l := jws()(of); l.mediaType = "application/jose+json+gzip"; return l }, "no signature in it of a known form"},
 		"too much": {func(of oci.Descriptor) layer {
 			l := jws()(of)
-			l.content = append(l.content, bytes.Repeat([]byte(" "), 4<<20)...)
+			l.content = append(l.content, bytes.Repeat([]byte(" "), 1<<20)...)
 			return l
 		}, "too large"},
 		"what cosign signs": {func(of oci.Descriptor) layer { return person.simple(t, of) }, "no signature in it of a known form"},

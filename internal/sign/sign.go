@@ -41,21 +41,22 @@ const MaxEntries = 20
 // first, so that nobody hides one behind others that come later.
 const MaxSignatures = 50
 
-// What is looked at, in bytes. Nothing is ever unpacked.
+// What is looked at, in bytes. Nothing is ever unpacked. Real ones have a few KiB;
+// what is read of a hostile one may take a hundred times its size in memory.
 const (
-	maxManifest = 1 << 20 // with the signatures of cosign in its annotations
-	maxPayload  = 1 << 20 // what cosign signs
-	maxEnvelope = 4 << 20 // a bundle, or an envelope of the Notary Project
+	maxManifest  = 1 << 20  // with the signatures of cosign in its annotations
+	maxSigned    = 1 << 20  // what cosign signs, a bundle, or an envelope of the Notary Project
+	maxTimestamp = 64 << 10 // what a clock says
 )
 
 // patience is for all signatures of an artifact together.
 const patience = 10 * time.Second
 
-// What is remembered, and for how long. Certificates expire meanwhile, and a
-// verdict may be as old as that.
+// What is remembered, in bytes, and for how long. Certificates expire meanwhile,
+// and a verdict may be as old as that.
 const (
-	maxVerdicts = 10_000
-	maxTrusts   = 1_000
+	maxVerdicts = 32 << 20
+	maxTrusts   = 64 << 20
 	memory      = time.Minute
 )
 
@@ -164,9 +165,9 @@ func New(store Store, artifacts Artifacts, open Open) *Service {
 		store: store, artifacts: artifacts, open: open,
 		working: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
 		verdicts: otter.Must(&otter.Options[subject, Verdict]{
-			MaximumSize: maxVerdicts, ExpiryCalculator: otter.ExpiryWriting[subject, Verdict](memory),
+			MaximumWeight: maxVerdicts, Weigher: func(_ subject, v Verdict) uint32 { return v.size() }, ExpiryCalculator: otter.ExpiryWriting[subject, Verdict](memory),
 		}),
-		trusts: otter.Must(&otter.Options[int64, trust]{MaximumSize: maxTrusts}),
+		trusts: otter.Must(&otter.Options[int64, trust]{MaximumWeight: maxTrusts, Weigher: func(_ int64, t trust) uint32 { return t.size() }}),
 	}
 }
 

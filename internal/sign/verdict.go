@@ -68,6 +68,15 @@ func (v Verdict) VerifiedAs(kind string) bool {
 	return false
 }
 
+// size is about how many bytes a verdict takes in memory.
+func (v Verdict) size() uint32 {
+	n := 200
+	for _, s := range v.Signatures {
+		n += 500 + len(s.Reason) + len(s.Signer.Subject) + len(s.Signer.Issuer)
+	}
+	return uint32(n) //nolint:gosec // of MaxSignatures
+}
+
 // A subject is what a verdict is about, and all that it rests on but time.
 type subject struct {
 	project    int64
@@ -155,13 +164,15 @@ func (s *Service) judge(ctx context.Context, repo artifact.Repo, a artifact.Arti
 			v.More = true
 			break
 		}
-		all, more, err := s.find(ctx, repo, f, room)
-		if err != nil {
-			return Verdict{}, false, err
-		}
-		v.More = v.More || more
-		for _, c := range all {
+		more, err := s.find(limited, repo, f, room, func(c candidate) {
 			v.Signatures = append(v.Signatures, c.judge(limited, a, t))
+		})
+		v.More = v.More || more
+		switch {
+		case err != nil && ctx.Err() == nil && limited.Err() != nil:
+			v.Signatures = append(v.Signatures, candidate{Signature: f.signature(), wrong: errTime}.judge(limited, a, t))
+		case err != nil:
+			return Verdict{}, false, err
 		}
 	}
 	return v, limited.Err() == nil, ctx.Err()
@@ -215,6 +226,8 @@ func (c candidate) judge(ctx context.Context, a artifact.Artifact, t trust) Sign
 	return s
 }
 
+var errTime = errors.New("there was no time left to look at it")
+
 // against verifies one signature by one entry. A library that panics has not
 // verified it.
 func (c candidate) against(ctx context.Context, m material, a artifact.Artifact) (by outcome, err error) {
@@ -224,7 +237,7 @@ func (c candidate) against(ctx context.Context, m material, a artifact.Artifact)
 		}
 	}()
 	if ctx.Err() != nil {
-		return outcome{}, errors.New("there was no time left to look at it")
+		return outcome{}, errTime
 	}
 	return c.check.verify(ctx, m, a)
 }

@@ -102,7 +102,7 @@ func (a *API) routes(c Config) {
 	op(g, "getVulnerabilitiesAddition", "GET "+inArtifact+"/{reference}/additions/vulnerabilities", project("artifact-addition", "read"), ad.vulnerabilities)
 	op(g, "getAddition", "GET "+inArtifact+"/{reference}/additions/{addition}", project("artifact-addition", "read"), ad.get)
 
-	tr := trusts{c.Signatures, c.Content}
+	tr := trusts{c.Signatures, c.Catalog}
 	op(g, "listSignatures", "GET "+inArtifact+"/{reference}/signatures", project("accessory", "list"), tr.verdict)
 
 	g = a.group("trust")

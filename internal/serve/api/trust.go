@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/url"
 
-	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/sign"
 )
 
@@ -12,7 +12,7 @@ import (
 // signatures of artifacts come to.
 type trusts struct {
 	signatures *sign.Service
-	content    *registry.Service
+	catalog    artifact.Catalog
 }
 
 type trustBody struct {
@@ -166,11 +166,11 @@ func (t trusts) verdict(ctx context.Context, in *getSignatures) (*signaturesAnsw
 	if err != nil {
 		return nil, err
 	}
-	m, err := t.content.StatManifest(ctx, repo, ref, false)
+	a, err := t.catalog.Artifact(ctx, repo, ref, artifact.Parts{})
 	if err != nil {
 		return nil, err
 	}
-	v, err := t.signatures.Verdict(ctx, repo, m.Digest)
+	v, err := t.signatures.Verdict(ctx, repo, a.Digest)
 	if err != nil {
 		return nil, err
 	}
