@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,10 +37,7 @@ func TestOfThousandsOfSignaturesTheFirstCount(t *testing.T) {
 	other := signer{ecKey(t, elliptic.P256()), crypto.SHA256}
 
 	of := w.image()
-	junk := make([]layer, 2000)
-	for i := range junk {
-		junk[i] = simple(payload(of), other.sign(t, []byte("x")))
-	}
+	junk := slices.Repeat([]layer{simple(payload(of), other.sign(t, []byte("x")))}, 2000)
 	w.tagged(of, append(junk, simple(payload(of), s.sign(t, payload(of))))...)
 	v := w.verdict(of)
 	if v.Verified() || len(v.Signatures) != sign.MaxSignatures || !v.More {

@@ -47,12 +47,14 @@ type world struct {
 	finds int // of manifests
 	opens int // of blobs
 	made  int
+
+	blobs map[oci.Digest]bool // that are there
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	d := storetest.SQLite(t)
-	w := &world{t: t, db: d, repo: artifact.Repo{Name: "library/app"}}
+	w := &world{t: t, db: d, repo: artifact.Repo{Name: "library/app"}, blobs: map[oci.Digest]bool{}}
 	w.ctx = access.With(t.Context(), access.Caller{Kind: access.User, ID: 1, Name: "alice"})
 	err := d.Write(w.ctx, func(tx *db.Tx) error {
 		if _, err := tx.Exec(`INSERT INTO account (id, name, created, updated) VALUES (1, 'alice', 0, 0)`); err != nil {
@@ -95,9 +97,12 @@ func (c counted) Find(ctx context.Context, repository string, ref oci.Reference,
 func (w *world) blob(mediaType string, content []byte) oci.Descriptor {
 	w.t.Helper()
 	d := oci.Sum(oci.SHA256, content)
-	if _, err := w.PushBlob(w.ctx, w.repo, d, registry.Chunk{From: registry.Any, Size: int64(len(content)), Body: bytes.NewReader(content)}); err != nil {
-		w.t.Fatal(err)
+	if !w.blobs[d] {
+		if _, err := w.PushBlob(w.ctx, w.repo, d, registry.Chunk{From: registry.Any, Size: int64(len(content)), Body: bytes.NewReader(content)}); err != nil {
+			w.t.Fatal(err)
+		}
 	}
+	w.blobs[d] = true
 	return oci.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(content))}
 }
 
