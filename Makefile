@@ -7,7 +7,7 @@ FUZZ    ?= 30s
 
 # Programs that are built once, at the versions in tools/.
 TOOLS   := $(CURDIR)/.cache/tools
-CLIENTS := crane regctl oras helm helm-cm-push conformance registry
+CLIENTS := crane regctl oras helm helm-cm-push conformance registry cosign notation
 
 POSTGRES := postgresql:postgres
 LDAP     := slapd:slapd
@@ -66,8 +66,8 @@ clean: ## remove what was built; data stays
 	rm -rf bin .cache
 
 # The linter and benchstat have their versions in tools/go.mod, Helm and its
-# plugin in tools/helm/go.mod, other clients in tools/clients. Go's own caches make
-# a second build quick.
+# plugin in tools/helm/go.mod, notation in tools/notation/go.mod, other clients in
+# tools/clients. Go's own caches make a second build quick.
 $(TOOLS)/golangci-lint: PKG := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(TOOLS)/benchstat:     PKG := golang.org/x/perf/cmd/benchstat
 $(TOOLS)/govulncheck:   PKG := golang.org/x/vuln/cmd/govulncheck
@@ -79,5 +79,8 @@ $(TOOLS)/helm-cm-push: PKG := github.com/chartmuseum/helm-push/cmd/helm-cm-push
 $(TOOLS)/helm $(TOOLS)/helm-cm-push: tools/helm/go.mod
 	cd tools/helm && CGO_ENABLED=0 GOBIN=$(TOOLS) go install $(PKG)
 
-$(patsubst %,$(TOOLS)/%,$(filter-out helm%,$(CLIENTS))): $(TOOLS)/%: tools/clients
+$(TOOLS)/notation: tools/notation/go.mod
+	cd tools/notation && CGO_ENABLED=0 GOBIN=$(TOOLS) go install github.com/notaryproject/notation/cmd/notation
+
+$(patsubst %,$(TOOLS)/%,$(filter-out helm% notation,$(CLIENTS))): $(TOOLS)/%: tools/clients
 	CGO_ENABLED=0 GOBIN=$(TOOLS) go install $$(awk '$$1 == "$*" { print $$2 }' tools/clients)

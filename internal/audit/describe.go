@@ -110,6 +110,12 @@ func (r *Row) rules(fact event.Fact) {
 		r.is("update", "immutable_rule", f.Where, numbered(f.Where, f.ID))
 	case event.ImmutableRuleDeleted:
 		r.is("delete", "immutable_rule", f.Where, numbered(f.Where, f.ID))
+	case event.TrustCreated:
+		r.is("create", "trust", f.Where, f.Name)
+	case event.TrustUpdated:
+		r.is("update", "trust", f.Where, f.Name)
+	case event.TrustDeleted:
+		r.is("delete", "trust", f.Where, f.Name)
 	case event.RetentionPolicyCreated:
 		r.is("create", "retention_policy", f.Where, numbered(f.Where, f.ID))
 	case event.RetentionPolicyUpdated:

@@ -60,6 +60,7 @@ var kinds = table(
 	as[RepositoryUpdated], as[RepositoryDeleted], as[TagCreated],
 	as[LabelCreated], as[LabelUpdated], as[LabelDeleted], as[LabelAdded], as[LabelRemoved],
 	as[ImmutableRuleCreated], as[ImmutableRuleUpdated], as[ImmutableRuleDeleted],
+	as[TrustCreated], as[TrustUpdated], as[TrustDeleted],
 	as[RetentionPolicyCreated], as[RetentionPolicyUpdated], as[RetentionPolicyDeleted],
 	as[RetentionRan], as[WebhookCreated], as[WebhookUpdated], as[WebhookDeleted],
 	as[ReplicationPolicyCreated], as[ReplicationPolicyUpdated], as[ReplicationPolicyDeleted], as[ReplicationRan],

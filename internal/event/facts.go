@@ -169,6 +169,21 @@ type (
 	ImmutableRuleDeleted struct{ ImmutableRule }
 )
 
+// Trust names an entry of what a project trusts signatures by.
+type Trust struct {
+	Where
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+// TrustCreated, TrustUpdated and TrustDeleted tell of an entry of what a project
+// trusts.
+type (
+	TrustCreated struct{ Trust }
+	TrustUpdated struct{ Trust }
+	TrustDeleted struct{ Trust }
+)
+
 // RetentionPolicy names a policy about what stays in a project.
 type RetentionPolicy struct {
 	Where
@@ -370,6 +385,10 @@ func (LabelRemoved) Kind() string      { return "artifact.label_removed" }
 func (ImmutableRuleCreated) Kind() string { return "immutable_rule.created" }
 func (ImmutableRuleUpdated) Kind() string { return "immutable_rule.updated" }
 func (ImmutableRuleDeleted) Kind() string { return "immutable_rule.deleted" }
+
+func (TrustCreated) Kind() string { return "trust.created" }
+func (TrustUpdated) Kind() string { return "trust.updated" }
+func (TrustDeleted) Kind() string { return "trust.deleted" }
 
 func (EndpointCreated) Kind() string { return "endpoint.created" }
 func (EndpointUpdated) Kind() string { return "endpoint.updated" }

@@ -37,6 +37,7 @@ import (
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/setting"
+	"github.com/berth-registry/berth/internal/sign"
 	"github.com/berth-registry/berth/internal/webhook"
 )
 
@@ -59,8 +60,9 @@ type Config struct {
 
 	Replication *replication.Service
 
-	Content   *registry.Service
-	Additions *addition.Service
+	Content    *registry.Service
+	Additions  *addition.Service
+	Signatures *sign.Service
 
 	Components  []Component                            // what GET /health looks at
 	Volume      func() (total, free uint64, err error) // bytes of the storage; nil: it has no bounds

@@ -17,6 +17,7 @@ func (w *world) belongings() map[string]string {
 
 		"immutable_rule_id": "1",
 		"webhook_policy_id": "1",
+		"trust_id":          "1",
 		"execution_id":      "1",
 		"task_id":           "1",
 		"label_id":          "1",
@@ -49,7 +50,7 @@ var parameter = regexp.MustCompile(`\{([^}]*)\}`)
 // everybody there is.
 func TestNoIDOfOneProjectAnswersInAnother(t *testing.T) {
 	oneByOne(t)
-	tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "webhook_policy", "execution", "task"}
+	tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "webhook_policy", "trust_entry", "execution", "task"}
 	asked := 0
 	for _, r := range newWorld(t).api.table {
 		parts := parameter.FindAllStringSubmatch(r.path, -1)
@@ -64,6 +65,7 @@ func TestNoIDOfOneProjectAnswersInAnother(t *testing.T) {
 			w := newWorld(t)
 			aLabelOnApp(w)
 			aRule(w)
+			aTrust(w)
 			aWebhookTrial(w)
 			mine := w.belongings()
 			path := parameter.ReplaceAllStringFunc(r.path, func(p string) string {

@@ -102,6 +102,16 @@ func (a *API) routes(c Config) {
 	op(g, "getVulnerabilitiesAddition", "GET "+inArtifact+"/{reference}/additions/vulnerabilities", project("artifact-addition", "read"), ad.vulnerabilities)
 	op(g, "getAddition", "GET "+inArtifact+"/{reference}/additions/{addition}", project("artifact-addition", "read"), ad.get)
 
+	tr := trusts{c.Signatures, c.Catalog}
+	op(g, "listSignatures", "GET "+inArtifact+"/{reference}/signatures", project("accessory", "list"), tr.verdict)
+
+	g = a.group("trust")
+	op(g, "listTrust", "GET /projects/{project_name_or_id}/trust", project("metadata", "read"), tr.list)
+	op(g, "createTrust", "POST /projects/{project_name_or_id}/trust", project("metadata", "create"), tr.create)
+	op(g, "getTrust", "GET /projects/{project_name_or_id}/trust/{trust_id}", project("metadata", "read"), tr.get)
+	op(g, "updateTrust", "PUT /projects/{project_name_or_id}/trust/{trust_id}", project("metadata", "update"), tr.update)
+	op(g, "deleteTrust", "DELETE /projects/{project_name_or_id}/trust/{trust_id}", project("metadata", "delete"), tr.delete)
+
 	g = a.group("label")
 	op(g, "ListLabels", "GET /labels", anyone, la.list)
 	opBy(g, "CreateLabel", "POST /labels", by(perhapsInProject("label", "create"), la.needToCreate), la.create)

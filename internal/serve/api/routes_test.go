@@ -111,6 +111,13 @@ var scenarios = map[string]scenario{
 	"UpdateImmuRule": {before: aRule, request: "PUT /projects/alpha/immutabletagrules/1\n\n" + strings.Replace(newRule, "v*", "w*", 1), denied: "dev", done: "mia", status: 200, check: then("GET /projects/alpha/immutabletagrules", "root", `"pattern":"w*"`)},
 	"DeleteImmuRule": {before: aRule, request: "DELETE /projects/alpha/immutabletagrules/1", denied: "dev", done: "mia", status: 200, check: then("GET /projects/alpha/immutabletagrules", "root", "[]")},
 
+	"listSignatures": {before: aTrust, request: "GET /projects/alpha/repositories/app/artifacts/1/signatures", denied: "bob", done: "lim", status: 200, check: bodyIs(`{"verified":false,"trusting":true,"more":false,"signatures":[]}` + "\n")},
+	"listTrust":      {before: aTrust, request: "GET /projects/alpha/trust?q=kind%3Dkey", denied: "dev", done: "mia", status: 200, check: bodyHas(`"name":"ci","description":"","kind":"key","content":"-----BEGIN PUBLIC KEY-----`)},
+	"createTrust":    {request: "POST /projects/alpha/trust\n\n" + newTrust, denied: "mia", done: "alice", status: 201, check: location("/api/v2.0/projects/alpha/trust/1")},
+	"getTrust":       {before: aTrust, request: "GET /projects/alpha/trust/1", denied: "dev", done: "mia", status: 200, check: bodyHas(`"id":1,"name":"ci"`)},
+	"updateTrust":    {before: aTrust, request: "PUT /projects/alpha/trust/1\n\n" + strings.Replace(newTrust, `"ci"`, `"release"`, 1), denied: "mia", done: "alice", status: 200, check: then("GET /projects/alpha/trust/1", "mia", `"name":"release"`)},
+	"deleteTrust":    {before: aTrust, request: "DELETE /projects/alpha/trust/1", denied: "mia", done: "alice", status: 200, check: gone("GET /projects/alpha/trust/1")},
+
 	"listProjectMetadatas":  {request: "GET /projects/alpha/metadatas/", denied: "alice", done: "root", status: 200, check: bodyHas(`"public":"false"`)},
 	"addProjectMetadatas":   {request: "POST /projects/alpha/metadatas/" + "\n\n" + `{"auto_scan":"1"}`, denied: "mia", done: "alice", status: 200, check: then("GET /projects/alpha/metadatas/auto_scan", "mia", `{"auto_scan":"true"}`)},
 	"getProjectMetadata":    {request: "GET /projects/alpha/metadatas/public", denied: "dev", done: "mia", status: 200, check: bodyHas(`{"public":"false"}`)},
@@ -245,6 +252,7 @@ const (
 		`"scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoMatches","pattern":"**"}]}}],` +
 		`"trigger":{"kind":"Schedule","settings":{"cron":"0 0 0 * * *"},"references":{}},"scope":{"level":"project","ref":1}}`
 	newWebhook     = `{"name":"ci","enabled":true,"event_types":["PUSH_ARTIFACT","DELETE_ARTIFACT"],"targets":[{"type":"http","address":"https://ci.example.org/hook","auth_header":"Bearer abc"}]}`
+	newTrust       = `{"name":"ci","kind":"key","content":"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAkemY0Zor75M/o9ZStZOlZtBcJ9Iheb5/sPU0hbMVBAE=\n-----END PUBLIC KEY-----\n"}`
 	newReplication = `{"name":"out","dest_registry":{"id":1},"dest_namespace":"team","enabled":true,"single_active_replication":true,"platforms":["linux/amd64"],"speed":-1,` +
 		`"filters":[{"type":"name","value":"library/**"},{"type":"tag","value":"v*","decoration":"excludes"},{"type":"label","value":["a","b"]}],` +
 		`"trigger":{"type":"scheduled","trigger_settings":{"cron":"0 0 4 * * *"}}}`
@@ -390,6 +398,10 @@ func aCache(w *world) {
 	if _, err := pushImage(w.t.Context(), w.content, artifact.Repo{ProjectID: 4, Name: "cache/app"}, "1", "cached"); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+func aTrust(w *world) {
+	w.want(201, "alice", "POST /projects/alpha/trust\n\n"+newTrust)
 }
 
 func aWebhook(w *world) {

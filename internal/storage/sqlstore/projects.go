@@ -317,6 +317,7 @@ func (s *Projects) Delete(ctx context.Context, id int64, by event.Actor) error {
 			`DELETE FROM immutable_rule WHERE project_id = ?`,
 			`DELETE FROM retention_policy WHERE project_id = ?`,
 			`DELETE FROM webhook_policy WHERE project_id = ?`,
+			`DELETE FROM trust_entry WHERE project_id = ?`,
 			`DELETE FROM label WHERE project_id = ?`,
 			`DELETE FROM quota WHERE project_id = ?`,
 		} {
