@@ -66,6 +66,7 @@ var kinds = table(
 	as[QuotaUpdated], as[QuotaWarned], as[QuotaExceeded],
 	as[GroupCreated], as[GroupUpdated], as[GroupDeleted],
 	as[EndpointCreated], as[EndpointUpdated], as[EndpointDeleted],
+	as[ScannerCreated], as[ScannerUpdated], as[ScannerDeleted],
 	as[SettingsUpdated], as[AuditPurged],
 	as[LoggedIn], as[LoggedOut],
 )

@@ -246,6 +246,7 @@ func TestOtherListsAreReadFromIndexes(t *testing.T) {
 			"users":                     {accountListing, condition{sql: "NOT deleted"}, readPlan{index: unique(d, "account", "name"), ordered: true}, ""},
 			"replication policies":      {replicationListing, condition{"TRUE", nil}, readPlan{index: "replication_policy_created", ordered: true}, ""},
 			"endpoints":                 {endpointListing, condition{sql: "TRUE"}, readPlan{index: "endpoint_created", ordered: true}, ""},
+			"scanners":                  {scannerListing, condition{sql: "TRUE"}, readPlan{index: "scanner_created", ordered: true}, ""},
 			"robots":                    {robotListing, condition{sql: robotLives}, readPlan{index: "robot_name", ordered: true}, ""},
 		} {
 			q := func(sorts []query.Sort, back bool) (string, []any) {
