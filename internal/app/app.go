@@ -18,6 +18,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/addition"
+	"github.com/berth-registry/berth/internal/allowlist"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/blob"
@@ -39,6 +40,7 @@ import (
 	"github.com/berth-registry/berth/internal/replication"
 	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/scanner"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/api"
 	"github.com/berth-registry/berth/internal/serve/auth"
@@ -83,6 +85,7 @@ type App struct {
 	retention   *retention.Service
 	webhooks    *webhook.Service
 	endpoints   *endpoint.Service
+	scanners    *scanner.Service
 	replication *replication.Service
 	caches      *proxycache.Service
 	out         *outbound.Client // for what people of projects configure
@@ -177,9 +180,11 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	labels := label.New(sqlstore.NewLabels(d))
 	a.endpoints = endpoint.New(sqlstore.NewEndpoints(d), secret.NewSealer(key), outbound.ForSystem(), log)
+	a.scanners = scanner.New(sqlstore.NewScanners(d), secret.NewSealer(key), outbound.ForSystem(), cfg.Version.Number, log)
 	here := &replication.Here{Content: a.content, Artifacts: artifacts, Projects: a.projects, Catalog: artifacts, LabelsOf: labels}
 	a.replication = replication.New(sqlstore.NewReplication(d), a.jobs, a.endpoints, here)
 	a.caches = proxycache.New(proxycache.Config{Content: a.content, Projects: a.projects, Endpoints: a.endpoints, Fresh: cfg.CacheFresh, Log: log})
+	signatures, allowlists := sign.New(sqlstore.NewTrust(d), artifacts, a.openBlob), allowlist.New(sqlstore.NewAllowlists(d))
 	charts := chart.New(sqlstore.NewCharts(d), artifacts, a.content)
 	rules := immutable.New(sqlstore.NewImmutable(d))
 	a.retention = retention.New(sqlstore.NewRetention(d), remover{a.content, rules}, a.jobs)
@@ -202,7 +207,8 @@ func (a *App) wire(ctx context.Context) error {
 	guard := auth.New(auth.Config{Identity: who, Tokens: tokens, Sessions: a.sessions, Accounts: a.accounts, Settings: a.settings.Get, Events: a.audit})
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
-		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: a.replication, Additions: addition.New(artifacts, a.openBlob), Signatures: sign.New(sqlstore.NewTrust(d), artifacts, a.openBlob),
+		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: a.replication, Additions: addition.New(artifacts, a.openBlob),
+		Signatures: signatures, Scanners: a.scanners, Allowlists: allowlists,
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},

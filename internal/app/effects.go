@@ -24,6 +24,7 @@ type readOnly struct {
 var changesNothing = map[string]bool{
 	"PUT /api/v2.0/configurations":   true,
 	"POST /api/v2.0/registries/ping": true,
+	"POST /api/v2.0/scanners/ping":   true,
 	"POST /c/login":                  true,
 	"POST /c/userExists":             true,
 	"POST /service/token":            true,

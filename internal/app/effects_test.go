@@ -45,7 +45,7 @@ func TestReadOnlyRefusesEveryChangeAndNothingElse(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/c/login", "/c/userExists", "/service/token", "/api/v2.0/registries/ping"} {
+	for _, path := range []string{"/c/login", "/c/userExists", "/service/token", "/api/v2.0/registries/ping", "/api/v2.0/scanners/ping"} {
 		if resp := s.Do("POST", path, "", "", strings.NewReader("")); resp.StatusCode == 403 {
 			t.Errorf("POST %s: %s", path, resp.Status)
 		}

@@ -168,6 +168,9 @@ func (a *App) startBackground() {
 	r.background.Go(func() {
 		retry(ctx, log, "the health of registries is not looked at", healthPoll, a.endpoints.Check)
 	})
+	r.background.Go(func() {
+		retry(ctx, log, "the health of scanners is not looked at", healthPoll, a.scanners.Check)
+	})
 	r.background.Go(func() { retry(ctx, log, "work that was stopped may go on", job.WatchEvery, a.jobs.Watch) })
 	r.background.Go(func() { retry(ctx, log, "work waits to begin", job.TickEvery, a.jobs.Tick) })
 	r.background.Go(func() { retry(ctx, log, "other nodes do not hear of this one", job.BeatEvery, a.jobs.Beat) })

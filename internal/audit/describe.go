@@ -128,6 +128,12 @@ func (r *Row) rules(fact event.Fact) {
 		r.is("update", "registry", event.Where{}, f.Name, f.Changed...)
 	case event.EndpointDeleted:
 		r.is("delete", "registry", event.Where{}, f.Name)
+	case event.ScannerCreated:
+		r.is("create", "scanner", event.Where{}, f.Name)
+	case event.ScannerUpdated:
+		r.is("update", "scanner", event.Where{}, f.Name, f.Changed...)
+	case event.ScannerDeleted:
+		r.is("delete", "scanner", event.Where{}, f.Name)
 	case event.WebhookCreated:
 		r.is("create", "webhook", f.Where, f.Name)
 	case event.WebhookUpdated:

@@ -20,6 +20,7 @@ var Kinds = []string{
 	"create_label", "update_label", "delete_label",
 	"create_immutable_rule", "update_immutable_rule", "delete_immutable_rule",
 	"create_group", "update_group", "delete_group", "create_registry", "update_registry", "delete_registry",
+	"create_scanner", "update_scanner", "delete_scanner",
 	"create_replication_policy", "update_replication_policy", "delete_replication_policy", "update_quota", "delete_audit_log",
 }
 

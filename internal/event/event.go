@@ -67,6 +67,7 @@ var kinds = table(
 	as[QuotaUpdated], as[QuotaWarned], as[QuotaExceeded],
 	as[GroupCreated], as[GroupUpdated], as[GroupDeleted],
 	as[EndpointCreated], as[EndpointUpdated], as[EndpointDeleted],
+	as[ScannerCreated], as[ScannerUpdated], as[ScannerDeleted],
 	as[SettingsUpdated], as[AuditPurged],
 	as[LoggedIn], as[LoggedOut],
 )

@@ -340,6 +340,23 @@ type (
 	EndpointDeleted struct{ Endpoint }
 )
 
+// Scanner names a scanner, as administrators do.
+type Scanner struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// ScannerCreated, ScannerUpdated and ScannerDeleted tell of a scanner. Which one a
+// project has is told of the project.
+type (
+	ScannerCreated struct{ Scanner }
+	ScannerUpdated struct {
+		Scanner
+		Changed []string `json:"changed,omitempty"` // names of the fields, never their values
+	}
+	ScannerDeleted struct{ Scanner }
+)
+
 // SettingsUpdated says that an administrator changed settings.
 type SettingsUpdated struct {
 	Changed []string `json:"changed"` // their keys, never their values
@@ -393,6 +410,10 @@ func (TrustDeleted) Kind() string { return "trust.deleted" }
 func (EndpointCreated) Kind() string { return "endpoint.created" }
 func (EndpointUpdated) Kind() string { return "endpoint.updated" }
 func (EndpointDeleted) Kind() string { return "endpoint.deleted" }
+
+func (ScannerCreated) Kind() string { return "scanner.created" }
+func (ScannerUpdated) Kind() string { return "scanner.updated" }
+func (ScannerDeleted) Kind() string { return "scanner.deleted" }
 
 func (RetentionPolicyCreated) Kind() string { return "retention_policy.created" }
 func (RetentionPolicyUpdated) Kind() string { return "retention_policy.updated" }

@@ -25,12 +25,15 @@ const (
 	idleFor      = 30 * time.Second
 )
 
-// Limits are how long a request may take. What is 0 has a default.
+// Limits are how long a request may take, and whether it may lead elsewhere. What is
+// 0 has a default.
 type Limits struct {
 	Dial   time.Duration // to resolve the name and to connect: 10 s
 	TLS    time.Duration // for the handshake: 10 s
 	Header time.Duration // from the end of the request to that of the answer's header: 20 s
 	Whole  time.Duration // for all, with redirects and the answer's body: 60 s, or Unlimited
+
+	Straight bool // no redirect is followed: it is an answer like any other
 }
 
 // Unlimited is for a whole request whose caller sees to its end.
@@ -94,7 +97,8 @@ func (c *Client) CheckURL(text string) error { return c.rules.CheckURL(text) }
 // skipVerify takes the server for who it says it is. The errors include
 // ErrForbidden, ErrURL and ErrRedirect.
 //
-// Up to 3 redirects are followed where they keep the method. To another scheme,
+// Up to 3 redirects are followed where they keep the method, unless the limits say
+// that none is. To another scheme,
 // host or port only headers that hold no secrets are sent.
 func (c *Client) Do(r *http.Request, skipVerify bool) (*http.Response, error) {
 	if skipVerify {
@@ -115,6 +119,9 @@ var harmless = []string{"Accept", "Content-Encoding", "Content-Type", "Range", "
 
 // redirect implements http.Client.CheckRedirect.
 func (c *Client) redirect(r *http.Request, via []*http.Request) error {
+	if c.limits.Straight {
+		return http.ErrUseLastResponse
+	}
 	first := via[0]
 	switch {
 	case len(via) > maxRedirects:

@@ -235,6 +235,22 @@ func TestAFewRedirectsAreFollowed(t *testing.T) {
 	}
 }
 
+func TestAStraightRequestFollowsNoRedirect(t *testing.T) {
+	client := New(ForProjects(allow(t, "127.0.0.1")), Limits{Straight: true})
+	defer client.Close()
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect} {
+		s := started(t, to(status, "/there"))
+		for _, method := range []string{"GET", "POST"} {
+			if code, _, err := send(t, client, false, method, s.URL); err != nil || code != status {
+				t.Errorf("%s: %d, %v", method, code, err)
+			}
+		}
+		if n := len(s.requests()); n != 2 {
+			t.Errorf("%d: two requests became %d", status, n)
+		}
+	}
+}
+
 func TestARedirectDoesNotChangeTheMethod(t *testing.T) {
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther} {
 		s := started(t, func(w http.ResponseWriter, r *http.Request) {
@@ -425,11 +441,11 @@ func TestEveryWaitEnds(t *testing.T) {
 		what, url string
 		limits    Limits
 	}{
-		{"a connection", mute.URL, Limits{soon, late, late, late}},
-		{"a handshake", "https://" + silent.Addr().String(), Limits{late, soon, late, late}},
-		{"a header", "http://" + silent.Addr().String(), Limits{late, late, soon, late}},
-		{"a server that answers nothing", mute.URL, Limits{late, late, late, soon}},
-		{"a body that never ends", drips.URL, Limits{late, late, late, soon}},
+		{"a connection", mute.URL, Limits{Dial: soon, TLS: late, Header: late, Whole: late}},
+		{"a handshake", "https://" + silent.Addr().String(), Limits{Dial: late, TLS: soon, Header: late, Whole: late}},
+		{"a header", "http://" + silent.Addr().String(), Limits{Dial: late, TLS: late, Header: soon, Whole: late}},
+		{"a server that answers nothing", mute.URL, Limits{Dial: late, TLS: late, Header: late, Whole: soon}},
+		{"a body that never ends", drips.URL, Limits{Dial: late, TLS: late, Header: late, Whole: soon}},
 	} {
 		client := New(ForProjects(allow(t, "127.0.0.1")), c.limits)
 		if c.limits.Dial == soon {

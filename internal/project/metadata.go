@@ -16,6 +16,9 @@ const (
 	// MetaRetention names the retention policy that is bound to the project. Only
 	// retention itself changes it.
 	MetaRetention = "retention_id"
+	// MetaSystemAllowlist is "false" where the project's own list of vulnerabilities
+	// that are let through counts, and not the system's.
+	MetaSystemAllowlist = "reuse_sys_cve_allowlist"
 )
 
 // Keys of a cache's metadata, which Project.Cache reads.
@@ -63,19 +66,19 @@ var metaKeys = map[string]struct {
 	check metaKey
 	kept  keeper
 }{
-	MetaPublic:                {boolean, inAll},
-	metaNotation:              {boolean, inOthers},
-	metaCosign:                {boolean, inAll},
-	metaAnySigner:             {boolean, inAll},
-	metaPreventVulnerable:     {boolean, inAll},
-	metaSeverity:              {severity, inAll},
-	metaUnscanned:             {boolean, inAll},
-	metaSBOM:                  {boolean, inAll},
-	metaWatch:                 {boolean, inAll},
-	"auto_scan":               {boolean, inAll},
-	"auto_sbom_generation":    {boolean, inAll},
-	"reuse_sys_cve_allowlist": {boolean, inAll},
-	MetaRetention:             {anyText, nowhere},
+	MetaPublic:             {boolean, inAll},
+	metaNotation:           {boolean, inOthers},
+	metaCosign:             {boolean, inAll},
+	metaAnySigner:          {boolean, inAll},
+	metaPreventVulnerable:  {boolean, inAll},
+	metaSeverity:           {severity, inAll},
+	metaUnscanned:          {boolean, inAll},
+	metaSBOM:               {boolean, inAll},
+	metaWatch:              {boolean, inAll},
+	"auto_scan":            {boolean, inAll},
+	"auto_sbom_generation": {boolean, inAll},
+	MetaSystemAllowlist:    {boolean, inAll},
+	MetaRetention:          {anyText, nowhere},
 
 	metaSpeed:           {integer(-1, math.MaxInt32), inCaches},
 	metaConnections:     {connections, inCaches},

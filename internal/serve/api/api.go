@@ -22,6 +22,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/addition"
+	"github.com/berth-registry/berth/internal/allowlist"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/endpoint"
@@ -35,6 +36,7 @@ import (
 	"github.com/berth-registry/berth/internal/replication"
 	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/scanner"
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/sign"
@@ -59,6 +61,8 @@ type Config struct {
 	Endpoints *endpoint.Service
 
 	Replication *replication.Service
+	Scanners    *scanner.Service
+	Allowlists  *allowlist.Service
 
 	Content    *registry.Service
 	Additions  *addition.Service
@@ -106,7 +110,7 @@ func newAPI(c Config, routes func(*API, Config)) (*API, error) {
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
 	mux.Handle("GET "+base, http.RedirectHandler(base+docsPath, http.StatusSeeOther))
 	a := &API{projects: c.Projects, handler: web.Routes(mux)}
-	a.huma = huma.NewAPI(config, adapter{mux})
+	a.huma = huma.NewAPI(config, hanger{mux})
 	routes(a, c)
 	if len(a.wrong) > 0 {
 		return nil, errors.Join(a.wrong...)
@@ -139,13 +143,13 @@ func unslashed(r *http.Request) *http.Request {
 // Document returns the OpenAPI document, as JSON.
 func (a *API) Document() []byte { return a.document }
 
-// adapter hangs operations into a mux: below the server that one names, or else
+// hanger hangs operations into a mux: below the server that one names, or else
 // below base.
-type adapter struct{ *http.ServeMux }
+type hanger struct{ *http.ServeMux }
 
 // Handle adds an operation. Where its path ends with a slash in the document,
 // requests do without: see unslashed.
-func (m adapter) Handle(o *huma.Operation, handle func(huma.Context)) {
+func (m hanger) Handle(o *huma.Operation, handle func(huma.Context)) {
 	prefix := base
 	if len(o.Servers) > 0 {
 		prefix = o.Servers[0].URL

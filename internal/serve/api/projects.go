@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/berth-registry/berth/internal/access"
+	"github.com/berth-registry/berth/internal/allowlist"
 	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/query"
@@ -21,6 +22,8 @@ type projects struct {
 	quotas    *quota.Service
 	endpoints *endpoint.Service
 	retention *retention.Service
+
+	allowlists *allowlist.Service
 }
 
 type projectBody struct {
@@ -38,19 +41,6 @@ type projectBody struct {
 	RepoCount  int64           `json:"repo_count"`
 	Metadata   projectMetadata `json:"metadata,omitempty"`
 	Allowlist  *cveAllowlist   `json:"cve_allowlist,omitempty"`
-}
-
-type cveAllowlist struct {
-	ID        int64              `json:"id"`
-	ProjectID int64              `json:"project_id"`
-	Expires   *int64             `json:"expires_at,omitempty" nullable:"true" doc:"seconds since 1970"`
-	Items     []cveAllowlistItem `json:"items"`
-	Created   moment             `json:"creation_time"`
-	Updated   moment             `json:"update_time"`
-}
-
-type cveAllowlistItem struct {
-	ID string `json:"cve_id"`
 }
 
 // projectMetadata has text for values, whatever they mean. Of what a client
@@ -96,7 +86,6 @@ func asProject(p project.Project) projectBody {
 	out := projectBody{
 		ID: p.ID, OwnerID: p.OwnerID, OwnerName: p.OwnerName, Name: p.Name, Created: moment(p.Created),
 		RegistryID: p.Upstream, Updated: moment(p.Updated), Roles: make([]int, len(p.Roles)), RepoCount: p.RepoCount, Metadata: p.Metadata,
-		Allowlist: &cveAllowlist{ProjectID: p.ID, Items: []cveAllowlistItem{}, Created: moment(p.Created), Updated: moment(p.Created)},
 	}
 	for i, role := range p.Roles {
 		out.Roles[i] = int(role)
@@ -110,7 +99,7 @@ func asProject(p project.Project) projectBody {
 // plain leaves out what a list without details has not.
 func plain(p project.Project) projectBody {
 	out := asProject(p)
-	out.OwnerName, out.Metadata, out.Allowlist = "", nil, nil
+	out.OwnerName, out.Metadata = "", nil
 	return out
 }
 
@@ -146,10 +135,22 @@ func (p projects) list(ctx context.Context, in *listProjects) (*list[projectBody
 	if err != nil {
 		return nil, err
 	}
-	if in.Detail {
-		return page(in.Paging, found, total, asProject), nil
+	if !in.Detail {
+		return page(in.Paging, found, total, plain), nil
 	}
-	return page(in.Paging, found, total, plain), nil
+	lists, err := p.allowlists.OfAll(ctx, all(found, func(p project.Project) int64 { return p.ID })...)
+	return page(in.Paging, found, total, func(p project.Project) projectBody { return detailed(p, lists[p.ID]) }), err
+}
+
+// detailed adds the project's list of vulnerabilities that are let through. Nobody may
+// have set one yet; then it is as old as the project.
+func detailed(p project.Project, l allowlist.List) projectBody {
+	out := asProject(p)
+	if l.ID == 0 {
+		l.Created, l.Updated = p.Created, p.Created
+	}
+	out.Allowlist = asAllowlist(l)
+	return out
 }
 
 type headProject struct {
@@ -180,13 +181,13 @@ func (r projectReq) checkNew() error {
 
 // check refuses what cannot be kept. What is not looked at may be anything.
 func (r projectReq) check(projectID int64) error {
-	switch list := r.Allowlist; {
-	case list != nil && list.ProjectID != 0 && list.ProjectID != projectID:
-		return project.ErrInvalid.With("cve_allowlist is of another project")
-	case list != nil && len(list.Items) > 0:
-		return project.ErrInvalid.With("cve_allowlist cannot hold anything")
+	if r.Allowlist == nil {
+		return nil
 	}
-	return nil
+	if r.Allowlist.ProjectID != 0 && r.Allowlist.ProjectID != projectID {
+		return project.ErrInvalid.With("cve_allowlist is of another project")
+	}
+	return r.Allowlist.list(projectID).Check()
 }
 
 type createProject struct {
@@ -227,6 +228,11 @@ func (p projects) create(ctx context.Context, in *createProject) (*created, erro
 			return nil, errors.Join(err, p.projects.Delete(ctx, id)) // it would grow for ever
 		}
 	}
+	if in.Body.Allowlist != nil {
+		if err := p.allowlists.Set(ctx, in.Body.Allowlist.list(id)); err != nil {
+			return nil, errors.Join(err, p.projects.Delete(ctx, id)) // it would not be what was asked for
+		}
+	}
 	if in.NameInLocation {
 		return &created{at("/projects/%s", in.Body.Name)}, nil
 	}
@@ -263,7 +269,8 @@ func (p projects) get(ctx context.Context, in *getProject) (*projectAnswer, erro
 		return nil, err
 	}
 	found.Roles = in.project.Roles
-	return &projectAnswer{asProject(found)}, nil
+	list, err := p.allowlists.Of(ctx, found.ID)
+	return &projectAnswer{detailed(found, list)}, err
 }
 
 type updateProject struct {
@@ -275,7 +282,11 @@ func (p projects) update(ctx context.Context, in *updateProject) (*nothing, erro
 	if err := in.Body.check(in.project.ID); err != nil {
 		return nil, err
 	}
-	return nil, p.projects.Update(ctx, in.project.ID, project.Change{Set: in.Body.Metadata})
+	err := p.projects.Update(ctx, in.project.ID, project.Change{Set: in.Body.Metadata})
+	if err == nil && in.Body.Allowlist != nil {
+		err = p.allowlists.Set(ctx, in.Body.Allowlist.list(in.project.ID))
+	}
+	return nil, err
 }
 
 func (p projects) delete(ctx context.Context, in *getProject) (*nothing, error) {

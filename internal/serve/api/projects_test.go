@@ -19,7 +19,7 @@ func TestProjects(t *testing.T) {
 		{"bob", project(`"project_name":"p","storage_limit":-2`), 400, "storage_limit"},
 		{"bob", project(`"project_name":"p","storage_limit":1125899906842625`), 400, "storage_limit"},
 		{"bob", project(`"project_name":"p","cve_allowlist":{"project_id":1}`), 400, "cve_allowlist"},
-		{"bob", project(`"project_name":"p","cve_allowlist":{"items":[{"cve_id":"CVE-1"}]}`), 400, "cve_allowlist"},
+		{"bob", project(`"project_name":"p","cve_allowlist":{"items":[{"cve_id":""}]}`), 400, "CVE allowlist"},
 		{"bob", project(`"project_name":"p","registry_id":1`), 403, "FORBIDDEN"},
 		{"root", project(`"project_name":"p","registry_id":1`), 400, "there is no registry 1"},
 		{"bob", project(`"project_name":"p","public":true,"storage_limit":-1`), 201, ""},

@@ -54,7 +54,7 @@ func (a *API) routes(c Config) {
 	op(g, "importLdapUser", "POST /ldap/users/import", theSystem("ldap-user", "create"), di.imports)
 	op(g, "searchLdapGroup", "GET /ldap/groups/search", theSystem("ldap-user", "list"), di.groups)
 
-	g, p := a.group("project"), projects{c.Projects, c.Quotas, c.Endpoints, c.Retention}
+	g, p := a.group("project"), projects{c.Projects, c.Quotas, c.Endpoints, c.Retention, c.Allowlists}
 	op(g, "listProjects", "GET /projects", anyone, p.list)
 	op(g, "headProject", "HEAD /projects", loggedIn, p.head)
 	opBy(g, "createProject", "POST /projects", by(loggedIn.String()+"; of a robot, and for a cache of a registry, "+theSystem("project", "create").String(), p.needToCreate), p.create)
@@ -64,11 +64,12 @@ func (a *API) routes(c Config) {
 	op(g, "getProjectDeletable", "GET /projects/{project_name_or_id}/_deletable", project("project", "delete"), p.deletable)
 	op(g, "getProjectSummary", "GET /projects/{project_name_or_id}/summary", project("project", "read"), p.summary)
 
+	sc := scanners{c.Scanners}
 	ar := artifacts{c.Catalog, c.Content, c.Labels, c.Rules}
 	op(g, "listArtifactsOfProject", "GET /projects/{project_name_or_id}/artifacts", project("artifact", "list").AndLoggedIn(), ar.listOfProject)
-	op(g, "getScannerOfProject", "GET /projects/{project_name_or_id}/scanner", project("scanner", "read"), scanners{}.get)
-	op(g, "setScannerOfProject", "PUT /projects/{project_name_or_id}/scanner", project("scanner", "create"), scanners{}.set)
-	op(g, "listScannerCandidatesOfProject", "GET /projects/{project_name_or_id}/scanner/candidates", project("scanner", "create"), scanners{}.candidates)
+	op(g, "getScannerOfProject", "GET /projects/{project_name_or_id}/scanner", project("scanner", "read"), sc.ofProject)
+	op(g, "setScannerOfProject", "PUT /projects/{project_name_or_id}/scanner", project("scanner", "create"), sc.choose)
+	op(g, "listScannerCandidatesOfProject", "GET /projects/{project_name_or_id}/scanner/candidates", project("scanner", "create"), sc.candidates)
 	logs := auditLogs{c.Audit}
 	op(g, "getLogs", "GET /projects/{project_name}/logs", project("log", "list"), logs.listOfProject)
 	op(g, "getLogExts", "GET /projects/{project_name}/auditlog-exts", project("log", "list"), logs.listExtOfProject)
@@ -211,6 +212,20 @@ func (a *API) routes(c Config) {
 	op(g, "getRegistryInfo", "GET /registries/{id}/info", theSystem("registry", "read"), rg.info)
 	op(g, "listRegistryProviderTypes", "GET /replication/adapters", theSystem("replication-adapter", "list"), rg.kinds)
 	op(g, "listRegistryProviderInfos", "GET /replication/adapterinfos", theSystem("replication-adapter", "list"), rg.providers)
+
+	g = a.group("scanner")
+	op(g, "listScanners", "GET /scanners", theSystem("scanner", "list"), sc.list)
+	op(g, "createScanner", "POST /scanners", theSystem("scanner", "create"), sc.create)
+	op(g, "pingScanner", "POST /scanners/ping", theSystem("scanner", "read"), sc.ping)
+	op(g, "getScanner", "GET /scanners/{registration_id}", theSystem("scanner", "read"), sc.get)
+	op(g, "updateScanner", "PUT /scanners/{registration_id}", theSystem("scanner", "update"), sc.update)
+	op(g, "deleteScanner", "DELETE /scanners/{registration_id}", theSystem("scanner", "delete"), sc.delete)
+	op(g, "setScannerAsDefault", "PATCH /scanners/{registration_id}", theSystem("scanner", "update"), sc.makeDefault)
+	op(g, "getScannerMetadata", "GET /scanners/{registration_id}/metadata", theSystem("scanner", "read"), sc.metadata)
+
+	g, al := a.group("SystemCVEAllowlist"), allowlists{c.Allowlists}
+	op(g, "getSystemCVEAllowlist", "GET /system/CVEAllowlist", loggedIn, al.get)
+	op(g, "putSystemCVEAllowlist", "PUT /system/CVEAllowlist", theSystem("configuration", "update"), al.put)
 
 	g, rp := a.group("replication"), replications{c.Replication, c.Endpoints}
 	op(g, "listReplicationPolicies", "GET /replication/policies", theSystem("replication-policy", "list"), rp.list)

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/scanner"
 )
 
 // A scenario is a row of the table as it is lived: without an identity, by one
@@ -124,9 +126,31 @@ var scenarios = map[string]scenario{
 	"updateProjectMetadata": {request: "PUT /projects/alpha/metadatas/public" + "\n\n" + `{"public":"true"}`, denied: "mia", done: "alice", status: 200, check: then("GET /projects/alpha", "bob", `"public":"true"`)},
 	"deleteProjectMetadata": {before: someMetadata, request: "DELETE /projects/alpha/metadatas/auto_scan", denied: "mia", done: "alice", status: 200, check: gone("GET /projects/alpha/metadatas/auto_scan")},
 
-	"getScannerOfProject":            {request: "GET /projects/alpha/scanner", denied: "bob", done: "lim", status: 404, check: bodyHas("no scanner is registered")},
-	"setScannerOfProject":            {request: "PUT /projects/alpha/scanner" + "\n\n" + `{"uuid":"x"}`, denied: "mia", done: "alice", status: 404, check: bodyHas("no scanner is registered")},
-	"listScannerCandidatesOfProject": {request: "GET /projects/alpha/scanner/candidates", denied: "mia", done: "alice", status: 200, check: bodyIs("[]\n")},
+	"getScannerOfProject": {request: "GET /projects/alpha/scanner", denied: "bob", done: "lim", status: 200,
+		check: bodyHas(`"uuid":"`+scanner.BuiltinID+`","name":"Berth"`, `"url":"http://berth.test"`, `"is_default":true`, `"vendor":"Berth","version":"1.2.3","health":"healthy"`, `"capabilities":{"support_vulnerability":true,"support_sbom":true}`)},
+	"setScannerOfProject":            {before: aScanner, request: "PUT /projects/alpha/scanner" + "\n\n" + `{"uuid":"{scanner}"}`, denied: "mia", done: "alice", status: 200, check: then("GET /projects/alpha/scanner", "lim", `"name":"probe"`, `"is_default":false`)},
+	"listScannerCandidatesOfProject": {before: aScanner, request: "GET /projects/alpha/scanner/candidates?sort=-name", denied: "mia", done: "alice", status: 200, check: bodyHas(`[{"uuid":"`, `"name":"probe"`, `"name":"Berth"`)},
+
+	"listScanners": {before: aScanner, request: "GET /scanners?q=name%3D~PRO", denied: "alice", done: "root", status: 200,
+		check: bodyHas(`"name":"probe","description":"d"`, `"auth":"Bearer","access_credential":"","skip_certVerify":false,"use_internal_addr":true`, `"adapter":"Probe","vendor":"Acme","version":"7.1","health":"healthy"`)},
+	"createScanner": {request: "POST /scanners\n\n" + newScanner, denied: "alice", done: "root", status: 201, check: func(t *testing.T, w *world, a answer) {
+		then(strings.Replace("GET "+a.Header().Get("Location"), base, "", 1), "root", `"name":"probe"`, `"is_default":false`, `"disabled":false`)(t, w, a)
+	}},
+	"pingScanner": {request: "POST /scanners/ping\n\n" + newScanner, denied: "alice", done: "root", status: 200, check: bodyIs("")},
+	"getScanner":  {before: aScanner, request: "GET /scanners/{scanner}", denied: "alice", done: "root", status: 200, check: bodyHas(`"name":"probe"`, `"url":"`+probe.URL+`"`)},
+	"updateScanner": {before: aScanner, request: "PUT /scanners/{scanner}\n\n" + strings.Replace(newScanner, "probe", "renamed", 1), denied: "alice", done: "root", status: 200,
+		check: then("GET /scanners/{scanner}", "root", `"name":"renamed"`)},
+	"deleteScanner": {before: aScanner, request: "DELETE /scanners/{scanner}", denied: "alice", done: "root", status: 200, check: func(t *testing.T, w *world, a answer) {
+		bodyHas(`"name":"probe"`)(t, w, a)
+		gone("GET /scanners/{scanner}")(t, w, a)
+	}},
+	"setScannerAsDefault": {before: aScanner, request: "PATCH /scanners/{scanner}\n\n" + `{"is_default":true}`, denied: "alice", done: "root", status: 200, check: then("GET /projects/alpha/scanner", "lim", `"name":"probe"`, `"is_default":true`)},
+	"getScannerMetadata": {before: aScanner, request: "GET /scanners/{scanner}/metadata", denied: "alice", done: "root", status: 200,
+		check: bodyHas(`"scanner":{"name":"Probe","vendor":"Acme","version":"7.1"}`, `{"type":"sbom","consumes_mime_types":[`, `"harbor.scanner-adapter/scanner-type":"os-package-vulnerability"`)},
+
+	"getSystemCVEAllowlist": {request: "GET /system/CVEAllowlist", done: "lim", status: 200, check: bodyHas(`"project_id":0,"items":[]`)},
+	"putSystemCVEAllowlist": {request: "PUT /system/CVEAllowlist\n\n" + `{"items":[{"cve_id":"CVE-2026-1"}],"expires_at":4102444800}`, denied: "alice", done: "root", status: 200,
+		check: then("GET /system/CVEAllowlist", "lim", `"project_id":0,"expires_at":4102444800,"items":[{"cve_id":"CVE-2026-1"}]`)},
 
 	"search":       {request: "GET /search?q=APP", open: true, status: 200, check: bodyHas(`"project":[]`, `"repository_name":"open/app"`, `"project_public":true`)},
 	"getStatistic": {request: "GET /statistics", done: "alice", status: 200, check: bodyHas(`"private_project_count":1,"private_repo_count":2,"public_project_count":1,"public_repo_count":2,"total_project_count":0`)},
@@ -421,6 +445,11 @@ func aReplication(w *world) {
 func aReplicationRun(w *world) {
 	aReplication(w)
 	w.want(201, "root", "POST /replication/executions\n\n"+`{"policy_id":1}`)
+}
+
+func aScanner(w *world) {
+	a := w.want(201, "root", "POST /scanners\n\n"+newScanner)
+	w.scanner = path.Base(a.Header().Get("Location"))
 }
 
 func aRule(w *world) { w.want(201, "alice", "POST /projects/alpha/immutabletagrules\n\n"+newRule) }

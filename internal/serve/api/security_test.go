@@ -69,6 +69,8 @@ func TestMassAssignment(t *testing.T) {
 		{"alice", "POST /projects/alpha/immutabletagrules", strings.Replace(newRule, "{", `{"disabled":false,"priority":0,`, 1), []string{"immutable_rule of 1"}},
 		{"alice", "PUT /projects/alpha/immutabletagrules/1", strings.NewReplacer("v*", "w*", `{"action"`, `{"disabled":false,"priority":0,"action"`).Replace(newRule),
 			[]string{"immutable_rule.tags of 1", "immutable_rule.updated of 1"}},
+		{"root", "PUT /system/CVEAllowlist", `{"items":[{"cve_id":"CVE-1"}]}`, []string{"cve_allowlist of 1"}},
+		{"alice", "PUT /projects/1", `{"project_name":"alpha","name":"alpha","public":false,"metadata":{},"cve_allowlist":{"id":9,"project_id":1,"items":[{"cve_id":"CVE-1"}]}}`, []string{"cve_allowlist of 1"}},
 	}
 	for _, tt := range tests {
 		w := newWorld(t)
@@ -78,7 +80,7 @@ func TestMassAssignment(t *testing.T) {
 		case strings.HasPrefix(tt.request, "PUT /projects/alpha/immutable"):
 			aRule(w)
 		}
-		tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule"}
+		tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "cve_allowlist"}
 		before := map[string]string{}
 		for _, table := range tables {
 			maps.Copy(before, w.rows(table))
@@ -127,6 +129,11 @@ func (w *world) created(request string) {
 		if m := w.rows("member"); m["member.project_id of 8"] != "1" || m["member.kind of 8"] != "u" || m["member.role of 8"] != "2" {
 			w.t.Errorf("the new member: %v", m)
 		}
+	case "PUT /system/CVEAllowlist", "PUT /projects/1":
+		whose := map[string]string{"PUT /system/CVEAllowlist": "0", "PUT /projects/1": "1"}[request]
+		if l := w.rows("cve_allowlist"); l["cve_allowlist.project_id of 1"] != whose {
+			w.t.Errorf("the list: %v", l)
+		}
 	case "POST /robots":
 		if r := w.rows("robot"); r["robot.project_id of 4"] != "1" || r["robot.creator_id of 4"] != "2" || r["robot.creator_kind of 4"] != "local" {
 			w.t.Errorf("the new robot: %v", r)
@@ -143,12 +150,14 @@ var lists = []struct {
 	{"/users?", "account", []string{"username", "user_id", "sysadmin_flag", "creation_time"}},
 	{"/projects?", "project", []string{"name", "project_id", "public", "creation_time"}},
 	{"/robots?", "robot", []string{"name", "id", "disabled", "level", "expires_at"}},
+	{"/scanners?", "scanner", []string{"name", "uuid", "disabled", "is_default", "create_time"}},
 }
 
 // listed are the fields that each list may be filtered and sorted by.
 var listed = map[string][]string{
 	"account": {"user_id", "username", "email", "realname", "sysadmin_flag", "creation_time", "update_time"},
 	"project": {"name", "project_id", "owner", "owner_id", "owner_name", "public", "repo_count", "creation_time", "update_time"},
+	"scanner": {"name", "description", "url", "disabled"},
 	"robot":   {"id", "name", "level", "project_id", "description", "disable", "disabled", "duration", "expires_at", "creation_time", "update_time"},
 }
 

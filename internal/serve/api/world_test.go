@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/addition"
+	"github.com/berth-registry/berth/internal/allowlist"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/blob"
@@ -41,6 +43,7 @@ import (
 	"github.com/berth-registry/berth/internal/replication"
 	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/scanner"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/setting"
@@ -88,6 +91,7 @@ type world struct {
 
 	endpoints *endpoint.Service
 	settings  *setting.Service
+	scanner   string // id of the one that aScanner has made
 }
 
 // password is everybody's; canary is what tests set, and look for where it must
@@ -302,6 +306,8 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		Jobs: jobs, Retention: retention.New(sqlstore.NewRetention(w.db), nil, jobs),
 		Webhooks:  webhook.New(webhook.Config{Store: sqlstore.NewWebhooks(w.db), Jobs: jobs, Sealer: secret.NewSealer([32]byte{1}), Out: outbound.New(outbound.ForProjects(nil), outbound.Limits{}), Settings: w.settings.Get, Host: "berth.test"}),
 		Endpoints: w.endpoints, Replication: replication.New(sqlstore.NewReplication(w.db), jobs, nil, nil),
+		Scanners:   scanner.New(sqlstore.NewScanners(w.db), secret.NewSealer([32]byte{1}), outbound.ForSystem(), "1.2.3", log),
+		Allowlists: allowlist.New(sqlstore.NewAllowlists(w.db)),
 		Components: []Component{{"database", w.db.Ping}},
 		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },
 	}
@@ -353,9 +359,11 @@ type answer struct {
 }
 
 // do makes a request: "PUT /users/2". Lines behind the first are headers, and
-// behind an empty one the body. A path that begins with /api is taken as it is.
+// behind an empty one the body. A path that begins with /api is taken as it is, and
+// {scanner} stands for the id of aScanner.
 func (w *world) do(as, request string) answer {
 	w.t.Helper()
+	request = strings.ReplaceAll(request, "{scanner}", cmp.Or(w.scanner, "none"))
 	head, body, _ := strings.Cut(request, "\n\n")
 	lines := strings.Split(head, "\n")
 	method, path, _ := strings.Cut(lines[0], " ")

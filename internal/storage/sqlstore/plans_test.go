@@ -275,6 +275,7 @@ func TestOtherListsAreReadFromIndexes(t *testing.T) {
 			"replication policies":      {replicationListing, condition{"TRUE", nil}, readPlan{index: "replication_policy_created", ordered: true}, ""},
 			"endpoints":                 {endpointListing, condition{sql: "TRUE"}, readPlan{index: "endpoint_created", ordered: true}, ""},
 			"tasks of an execution":     {taskListing, condition{"t.execution_id = ?", []any{1}}, readPlan{"task_execution", true, true}, "task_execution"},
+			"scanners":                  {scannerListing, condition{sql: "TRUE"}, readPlan{index: "scanner_created", ordered: true}, ""},
 			"robots":                    {robotListing, condition{sql: robotLives}, readPlan{index: "robot_name", ordered: true}, ""},
 		} {
 			q := func(sorts []query.Sort, back bool) (string, []any) {

@@ -320,6 +320,8 @@ func (s *Projects) Delete(ctx context.Context, id int64, by event.Actor) error {
 			`DELETE FROM trust_entry WHERE project_id = ?`,
 			`DELETE FROM label WHERE project_id = ?`,
 			`DELETE FROM quota WHERE project_id = ?`,
+			`DELETE FROM scanner_choice WHERE project_id = ?`,
+			`DELETE FROM cve_allowlist WHERE project_id = ?`,
 		} {
 			if _, err := tx.Exec(q, id); err != nil {
 				return err
