@@ -67,6 +67,7 @@ var kinds = table(
 	as[GroupCreated], as[GroupUpdated], as[GroupDeleted],
 	as[EndpointCreated], as[EndpointUpdated], as[EndpointDeleted],
 	as[SettingsUpdated], as[AuditPurged],
+	as[ScanCompleted], as[ScanFailed], as[ScanStopped],
 	as[LoggedIn], as[LoggedOut],
 )
 
