@@ -115,7 +115,6 @@ func statusOf(has map[job.Status]bool, over bool) job.Status {
 type Full struct {
 	Made     time.Time
 	By       finding.Scanner
-	Subject  []oci.Digest // the images that it is of
 	Counts   Counts
 	Findings []Finding // the worst first, each once
 }
@@ -136,11 +135,10 @@ func (s *Service) Read(ctx context.Context, repo artifact.Repo, ref oci.Referenc
 	if err != nil {
 		return nil, err
 	}
-	digests := map[int64]oci.Digest{}
 	var ids []int64
 	for _, i := range images {
 		if i.Examinable() {
-			ids, digests[i.ID] = append(ids, i.ID), i.Digest
+			ids = append(ids, i.ID)
 		}
 	}
 	if len(ids) == 0 || !by.Vulnerabilities {
@@ -157,7 +155,7 @@ func (s *Service) Read(ctx context.Context, repo artifact.Repo, ref oci.Referenc
 			continue
 		}
 		from = append(from, r.ID)
-		f.By, f.Counts, f.Subject = r.By, f.Counts.plus(r.Counts), append(f.Subject, digests[r.Artifact])
+		f.By, f.Counts = r.By, f.Counts.plus(r.Counts)
 		if r.Made.After(f.Made) {
 			f.Made = r.Made
 		}
@@ -193,4 +191,16 @@ func (s *Service) Forget(ctx context.Context, scanner string) error {
 			return err
 		}
 	}
+}
+
+// A Scannable says what the project's scanner can do with an artifact of a list.
+type Scannable struct{ Vulnerabilities, SBOM bool }
+
+// Can returns what the scanner of a project can do: nothing where it has none.
+func (s *Service) Can(ctx context.Context, project int64) (Scannable, error) {
+	by, err := s.Scanners.Of(ctx, project)
+	if errors.Is(err, ErrNoScanner) {
+		return Scannable{}, nil
+	}
+	return Scannable{by.Vulnerabilities, by.SBOM}, err
 }

@@ -185,7 +185,8 @@ type Shown struct {
 // layers, and of its scanner.
 type Finding struct {
 	finding.Vulnerability
-	Key string
+	Key    string
+	Images []oci.Digest // in which it was found, where that was asked for
 }
 
 // A Result is what an examination came to.

@@ -37,7 +37,7 @@ func TestAnImageIsExaminedAndItsReportCanBeRead(t *testing.T) {
 		if err != nil || r == nil {
 			t.Fatal(r, err)
 		}
-		if named(r.Findings) != "CVE-1 zlib 1.2, CVE-2 curl 8" || len(r.Subject) != 1 || r.Subject[0] != d || len(r.Findings[0].Layers) != 1 {
+		if named(r.Findings) != "CVE-1 zlib 1.2, CVE-2 curl 8" || r.Findings[0].Images[0] != d || len(r.Findings[0].Layers) != 1 {
 			t.Errorf("%+v", r)
 		}
 		f := r.Findings[0]
@@ -186,7 +186,7 @@ func TestAnIndexIsExaminedByItsChildren(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 		r, err := l.Read(ctx, l.repo, tag("all"))
-		if err != nil || r == nil || named(r.Findings) != "CVE-1 zlib 1, CVE-2 curl 1" || len(r.Subject) != 2 || len(r.Findings[0].Layers) != 2 {
+		if err != nil || r == nil || named(r.Findings) != "CVE-1 zlib 1, CVE-2 curl 1" || len(r.Findings[0].Images) != 2 || len(r.Findings[0].Layers) != 2 {
 			t.Errorf("%+v, %v", r, err)
 		}
 		log, err := l.LogOf(ctx, l.repo, tag("all"), o.Report)

@@ -35,6 +35,7 @@ import (
 	"github.com/berth-registry/berth/internal/replication"
 	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/scan"
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/webhook"
@@ -58,6 +59,7 @@ type Config struct {
 	Endpoints *endpoint.Service
 
 	Replication *replication.Service
+	Scans       *scan.Service
 
 	Content   *registry.Service
 	Additions *addition.Service

@@ -24,6 +24,7 @@ func (w *world) belongings() map[string]string {
 		"reference":         w.digest("alpha"),
 		"tag_name":          "1",
 		"addition":          "build_history",
+		"report_id":         theReport,
 	}
 }
 
@@ -49,7 +50,7 @@ var parameter = regexp.MustCompile(`\{([^}]*)\}`)
 // everybody there is.
 func TestNoIDOfOneProjectAnswersInAnother(t *testing.T) {
 	oneByOne(t)
-	tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "webhook_policy", "execution", "task"}
+	tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "webhook_policy", "execution", "task", "scan_report"}
 	asked := 0
 	for _, r := range newWorld(t).api.table {
 		parts := parameter.FindAllStringSubmatch(r.path, -1)
@@ -65,6 +66,7 @@ func TestNoIDOfOneProjectAnswersInAnother(t *testing.T) {
 			aLabelOnApp(w)
 			aRule(w)
 			aWebhookTrial(w)
+			aScan(w)
 			mine := w.belongings()
 			path := parameter.ReplaceAllStringFunc(r.path, func(p string) string {
 				name := strings.Trim(p, "{}")

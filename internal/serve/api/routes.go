@@ -64,7 +64,7 @@ func (a *API) routes(c Config) {
 	op(g, "getProjectDeletable", "GET /projects/{project_name_or_id}/_deletable", project("project", "delete"), p.deletable)
 	op(g, "getProjectSummary", "GET /projects/{project_name_or_id}/summary", project("project", "read"), p.summary)
 
-	ar := artifacts{c.Catalog, c.Content, c.Labels, c.Rules}
+	ar := artifacts{c.Catalog, c.Content, c.Labels, c.Rules, c.Scans}
 	op(g, "listArtifactsOfProject", "GET /projects/{project_name_or_id}/artifacts", project("artifact", "list").AndLoggedIn(), ar.listOfProject)
 	op(g, "getScannerOfProject", "GET /projects/{project_name_or_id}/scanner", project("scanner", "read"), scanners{}.get)
 	op(g, "setScannerOfProject", "PUT /projects/{project_name_or_id}/scanner", project("scanner", "create"), scanners{}.set)
@@ -97,10 +97,23 @@ func (a *API) routes(c Config) {
 	la := labels{c.Labels, c.Catalog, a.allow}
 	op(g, "addLabel", "POST "+inArtifact+"/{reference}/labels", project("artifact-label", "create"), la.add)
 	op(g, "removeLabel", "DELETE "+inArtifact+"/{reference}/labels/{label_id}", project("artifact-label", "delete"), la.remove)
-	ad, cp := additions{c.Additions}, copies{c.Content, a.allow}
+	ad, cp, sc := additions{c.Additions}, copies{c.Content, a.allow}, scans{c.Scans, a.resolve}
 	op(g, "CopyArtifact", "POST "+inArtifact, project("artifact", "create"), cp.create)
-	op(g, "getVulnerabilitiesAddition", "GET "+inArtifact+"/{reference}/additions/vulnerabilities", project("artifact-addition", "read"), ad.vulnerabilities)
+	op(g, "getVulnerabilitiesAddition", "GET "+inArtifact+"/{reference}/additions/vulnerabilities", project("artifact-addition", "read"), sc.vulnerabilities)
 	op(g, "getAddition", "GET "+inArtifact+"/{reference}/additions/{addition}", project("artifact-addition", "read"), ad.get)
+
+	g = a.group("scan")
+	opBy(g, "scanArtifact", "POST "+inArtifact+"/{reference}/scan", onScan(sc, "create", (*startScan).wanted), sc.start)
+	opBy(g, "stopScanArtifact", "POST "+inArtifact+"/{reference}/scan/stop", onScan(sc, "stop", (*stopScan).wanted), sc.stop)
+	op(g, "getReportLog", "GET "+inArtifact+"/{reference}/scan/{report_id}/log", project("scan", "read"), sc.log)
+
+	g, sa := a.group("scanAll"), scanAlls{c.Scans, c.Jobs}
+	op(g, "getLatestScanAllMetrics", "GET /scans/all/metrics", theSystem("scan-all", "read"), sa.latest)
+	op(g, "getLatestScheduledScanAllMetrics", "GET /scans/schedule/metrics", theSystem("scan-all", "read"), sa.latestScheduled)
+	op(g, "getScanAllSchedule", "GET /system/scanAll/schedule", theSystem("scan-all", "read"), sa.schedule)
+	op(g, "createScanAllSchedule", "POST /system/scanAll/schedule", theSystem("scan-all", "create"), sa.create)
+	op(g, "updateScanAllSchedule", "PUT /system/scanAll/schedule", theSystem("scan-all", "update"), sa.update)
+	op(g, "stopScanAll", "POST /system/scanAll/stop", theSystem("scan-all", "stop"), sa.stop)
 
 	g = a.group("label")
 	op(g, "ListLabels", "GET /labels", anyone, la.list)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/storage/db"
 )
 
 // A scenario is a row of the table as it is lived: without an identity, by one
@@ -196,6 +197,20 @@ var scenarios = map[string]scenario{
 	"listReplicationTasks":      {before: aReplicationRun, request: "GET /replication/executions/1/tasks?status=Pending", denied: "alice", done: "root", status: 200, check: bodyHas(`[{"id":1,"execution_id":1,"status":"Pending","job_id":"1","operation":"copy"`)},
 	"getReplicationLog":         {before: aReplicationRun, request: "GET /replication/executions/1/tasks/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
 
+	"scanArtifact": {before: aScanner, request: "POST /projects/alpha/repositories/app/artifacts/1/scan", denied: "dev", done: "mia", status: 202,
+		check: then("GET /projects/alpha/repositories/app/artifacts/1?with_scan_overview=true", "lim", `"scan_status":"Pending"`, `"scanner":{"name":"Inspector"`)},
+	"stopScanArtifact": {before: aScan, request: "POST /projects/alpha/repositories/app/artifacts/1/scan/stop\n\n" + `{"scan_type":"vulnerability"}`, denied: "dev", done: "mia", status: 202,
+		check: then("GET /projects/alpha/repositories/app/artifacts/1?with_scan_overview=true", "lim", `"scan_status":"Stopped"`)},
+	"getReportLog": {before: aScan, request: "GET /projects/alpha/repositories/app/artifacts/1/scan/" + theReport + "/log", denied: "bob", done: "lim", status: 200, check: bodyIs("")},
+
+	"getLatestScanAllMetrics":          {before: aScanOfAll, request: "GET /scans/all/metrics", denied: "alice", done: "root", status: 200, check: bodyHas(`"total":1,"completed":0`, `"Pending":1`, `"ongoing":true,"trigger":"Manual"`)},
+	"getLatestScheduledScanAllMetrics": {before: aScanOfAll, request: "GET /scans/schedule/metrics", denied: "alice", done: "root", status: 200, check: bodyHas(`"total":0,"completed":0`, `"ongoing":false`)},
+	"getScanAllSchedule":               {before: aScanner, request: "GET /system/scanAll/schedule", denied: "alice", done: "root", status: 200, check: bodyIs("")},
+	"createScanAllSchedule": {before: aScanner, request: "POST /system/scanAll/schedule\n\n" + `{"schedule":{"type":"Custom","cron":"0 30 3 * * *"}}`, denied: "alice", done: "root", status: 201,
+		check: then("GET /system/scanAll/schedule", "root", `"schedule":{"type":"Custom","cron":"0 30 3 * * *","next_scheduled_time":"`)},
+	"updateScanAllSchedule": {before: aScanner, request: "PUT /system/scanAll/schedule\n\n" + `{"schedule":{"type":"Hourly"}}`, denied: "alice", done: "root", status: 200, check: then("GET /system/scanAll/schedule", "root", `"cron":"0 0 * * * *"`)},
+	"stopScanAll":           {before: aScanOfAll, request: "POST /system/scanAll/stop", denied: "alice", done: "root", status: 202, check: then("GET /scans/all/metrics", "root", `"Stopped":1`, `"ongoing":false`)},
+
 	"getGCHistory":  {before: aCollection, request: "GET /system/gc?q=status%3DRunning", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_name":"GARBAGE_COLLECTION","job_kind":"MANUAL"`, `\"workers\":1`)},
 	"getGC":         {before: aCollection, request: "GET /system/gc/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_status":"Running"`, `\"time_window\":2`)},
 	"stopGC":        {before: aCollection, request: "PUT /system/gc/1", denied: "alice", done: "root", status: 200, check: then("GET /system/gc/1", "root", `"job_status":"Stopped"`)},
@@ -351,6 +366,28 @@ func (s scenario) prepare(w *world) {
 	if s.before != nil {
 		s.before(w)
 	}
+}
+
+// theReport is the UUID of the report that aScan makes.
+const theReport = "00000000-0000-4000-8000-000000000001"
+
+func aScanner(w *world) { w.inspector.there = true }
+
+func aScan(w *world) {
+	aScanner(w)
+	w.want(202, "mia", "POST /projects/alpha/repositories/app/artifacts/1/scan")
+	err := w.db.Write(w.t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(`UPDATE scan_report SET uuid = ?`, theReport)
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func aScanOfAll(w *world) {
+	aScanner(w)
+	w.want(201, "root", "POST /system/scanAll/schedule\n\n"+`{"schedule":{"type":"Manual"}}`)
 }
 
 func aGroup(w *world) { w.want(201, "root", "POST /usergroups\n\n"+newGroup) }

@@ -41,6 +41,7 @@ import (
 	"github.com/berth-registry/berth/internal/replication"
 	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/scan"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/setting"
@@ -87,6 +88,8 @@ type world struct {
 
 	endpoints *endpoint.Service
 	settings  *setting.Service
+	scans     *scan.Service
+	inspector *inspector
 }
 
 // password is everybody's; canary is what tests set, and look for where it must
@@ -293,6 +296,8 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	w.who = identity.New(new(access.Epoch), identity.Robots(w.robots), identity.Accounts(w.accounts))
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
 	jobs := idleJobs(w.db, log)
+	w.inspector = &inspector{content: w.content}
+	w.scans = scan.New(scan.Config{Store: sqlstore.NewScans(w.db), Artifacts: sqlstore.NewArtifacts(w.db), Projects: w.projects, Content: w.content, Scanners: w.inspector, Jobs: jobs})
 	w.endpoints = endpoint.New(sqlstore.NewEndpoints(w.db), secret.NewSealer([32]byte{1}), outbound.ForSystem(), log)
 	t.Cleanup(w.endpoints.Close)
 	c := Config{
@@ -300,6 +305,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		Content: w.content, Labels: label.New(sqlstore.NewLabels(w.db)), Rules: immutable.New(sqlstore.NewImmutable(w.db)), Catalog: sqlstore.NewArtifacts(w.db), Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open),
 		Jobs: jobs, Retention: retention.New(sqlstore.NewRetention(w.db), nil, jobs),
 		Webhooks:  webhook.New(webhook.Config{Store: sqlstore.NewWebhooks(w.db), Jobs: jobs, Sealer: secret.NewSealer([32]byte{1}), Out: outbound.New(outbound.ForProjects(nil), outbound.Limits{}), Settings: w.settings.Get, Host: "berth.test"}),
+		Scans:     w.scans,
 		Endpoints: w.endpoints, Replication: replication.New(sqlstore.NewReplication(w.db), jobs, nil, nil),
 		Components: []Component{{"database", w.db.Ping}},
 		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },
@@ -318,7 +324,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 func idleJobs(d *db.DB, log *slog.Logger) *job.Service {
 	rows := sqlstore.NewJobs(d)
 	return job.New(job.Config{
-		Store: rows, Schedules: rows, Logs: rows, Queue: new(queue.Queue), Works: map[job.Kind]job.Work{job.GarbageCollection: {}, job.PurgeAudit: {}, job.Retention: {}, job.Webhook: {}, job.Slack: {}, job.Replication: {}}, Log: log, Node: "node", Host: "host",
+		Store: rows, Schedules: rows, Logs: rows, Queue: new(queue.Queue), Works: map[job.Kind]job.Work{job.GarbageCollection: {}, job.PurgeAudit: {}, job.Retention: {}, job.Webhook: {}, job.Slack: {}, job.Replication: {}, job.ImageScan: {}, job.SBOM: {}, job.ScanAll: {}, job.ScanExport: {}}, Log: log, Node: "node", Host: "host",
 	})
 }
 

@@ -195,7 +195,8 @@ func scanFinding(rows *db.Rows, more ...any) (f scan.Finding, err error) {
 	return f, err
 }
 
-const findingsOf = `SELECT ` + vulnerabilityFields + `, f.layers FROM finding f JOIN vulnerability v ON v.id = f.vulnerability_id WHERE f.report_id IN (IDS) ORDER BY f.report_id, f.vulnerability_id`
+const findingsOf = `SELECT ` + vulnerabilityFields + `, f.layers, a.digest FROM finding f JOIN vulnerability v ON v.id = f.vulnerability_id
+	JOIN scan_report r ON r.id = f.report_id JOIN artifact a ON a.id = r.artifact_id WHERE f.report_id IN (IDS) ORDER BY f.report_id, f.vulnerability_id`
 
 // Found implements scan.Store.
 func (s *Scans) Found(ctx context.Context, reports []int64) ([]scan.Finding, error) {
@@ -208,7 +209,9 @@ func (s *Scans) Found(ctx context.Context, reports []int64) ([]scan.Finding, err
 		}
 		found, err := gatherIn(rows, room, func(rows *db.Rows) (scan.Finding, error) {
 			var layers string
-			f, err := scanFinding(rows, &layers)
+			var image oci.Digest
+			f, err := scanFinding(rows, &layers, &image)
+			f.Images = []oci.Digest{image}
 			for _, l := range strings.Fields(layers) {
 				f.Layers = append(f.Layers, oci.Digest(l))
 			}
@@ -219,7 +222,7 @@ func (s *Scans) Found(ctx context.Context, reports []int64) ([]scan.Finding, err
 		}
 		for _, f := range found {
 			if i, twice := at[f.Key]; twice {
-				all[i].Layers = append(all[i].Layers, f.Layers...)
+				all[i].Layers, all[i].Images = append(all[i].Layers, f.Layers...), append(all[i].Images, f.Images...)
 				continue
 			}
 			at[f.Key], all = len(all), append(all, f)
