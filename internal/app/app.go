@@ -39,6 +39,7 @@ import (
 	"github.com/berth-registry/berth/internal/replication"
 	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/scan"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/api"
 	"github.com/berth-registry/berth/internal/serve/auth"
@@ -83,6 +84,7 @@ type App struct {
 	webhooks    *webhook.Service
 	endpoints   *endpoint.Service
 	replication *replication.Service
+	scans       *scan.Service
 	caches      *proxycache.Service
 	out         *outbound.Client // for what people of projects configure
 
@@ -179,6 +181,9 @@ func (a *App) wire(ctx context.Context) error {
 	here := &replication.Here{Content: a.content, Artifacts: artifacts, Projects: a.projects, Catalog: artifacts, LabelsOf: labels}
 	a.replication = replication.New(sqlstore.NewReplication(d), a.jobs, a.endpoints, here)
 	a.caches = proxycache.New(proxycache.Config{Content: a.content, Projects: a.projects, Endpoints: a.endpoints, Fresh: cfg.CacheFresh, Log: log})
+	a.scans = scan.New(scan.Config{
+		Store: sqlstore.NewScans(d), Artifacts: artifacts, Projects: a.projects, Content: a.content, Scanners: noScanner{}, Jobs: a.jobs,
+	})
 	charts := chart.New(sqlstore.NewCharts(d), artifacts, a.content)
 	rules := immutable.New(sqlstore.NewImmutable(d))
 	a.retention = retention.New(sqlstore.NewRetention(d), remover{a.content, rules}, a.jobs)
@@ -190,7 +195,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.webhooks = webhook.New(webhook.Config{
 		Store: sqlstore.NewWebhooks(d), Jobs: a.jobs, Sealer: secret.NewSealer(key), Out: a.out, Settings: a.settings.Get, Host: cfg.host(external),
 	})
-	a.events = &dispatcher{outbox: sqlstore.NewEvents(d), log: log, subscribers: []subscriber{{"audit", a.audit.Deliver}, {"webhook", a.webhooks.Deliver}, {"replication", a.replication.Deliver}}}
+	a.events = &dispatcher{outbox: sqlstore.NewEvents(d), log: log, subscribers: []subscriber{{"audit", a.audit.Deliver}, {"webhook", a.webhooks.Deliver}, {"replication", a.replication.Deliver}, {"scan", a.scans.Deliver}}}
 
 	a.metrics = metrics.New(metrics.Build{Version: cfg.Version.Number, Commit: cfg.Version.Commit, Go: cfg.Version.Go}, log)
 	for name, stats := range d.Pools() {
@@ -201,7 +206,7 @@ func (a *App) wire(ctx context.Context) error {
 	guard := auth.New(auth.Config{Identity: who, Tokens: tokens, Sessions: a.sessions, Accounts: a.accounts, Settings: a.settings.Get, Events: a.audit})
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
-		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: a.replication, Additions: addition.New(artifacts, a.openBlob),
+		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: a.replication, Scans: a.scans, Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/job"
+	"github.com/berth-registry/berth/internal/scan"
 )
 
 const (
@@ -167,6 +168,9 @@ func (a *App) startBackground() {
 	})
 	r.background.Go(func() {
 		retry(ctx, log, "the health of registries is not looked at", healthPoll, a.endpoints.Check)
+	})
+	r.background.Go(func() {
+		retry(ctx, log, "vulnerabilities that nothing has are not removed", scan.SweepEvery, a.scans.Sweep)
 	})
 	r.background.Go(func() { retry(ctx, log, "work that was stopped may go on", job.WatchEvery, a.jobs.Watch) })
 	r.background.Go(func() { retry(ctx, log, "work waits to begin", job.TickEvery, a.jobs.Tick) })
