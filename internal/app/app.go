@@ -25,6 +25,7 @@ import (
 	"github.com/berth-registry/berth/internal/chart"
 	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/gc"
+	"github.com/berth-registry/berth/internal/hub"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/job"
@@ -206,7 +207,7 @@ func (a *App) wire(ctx context.Context) error {
 	guard := auth.New(auth.Config{Identity: who, Tokens: tokens, Sessions: a.sessions, Accounts: a.accounts, Settings: a.settings.Get, Events: a.audit})
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
-		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: a.replication, Scans: a.scans, Additions: addition.New(artifacts, a.openBlob),
+		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: a.replication, Scans: a.scans, Hub: hub.New(sqlstore.NewHub(d), a.scans.DefaultScanner), Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},

@@ -204,3 +204,10 @@ func (s *Service) Can(ctx context.Context, project int64) (Scannable, error) {
 	}
 	return Scannable{by.Vulnerabilities, by.SBOM}, err
 }
+
+// DefaultScanner returns the UUID of the scanner of projects that have chosen none,
+// or ErrNoScanner.
+func (s *Service) DefaultScanner(ctx context.Context) (string, error) {
+	by, err := s.Scanners.Default(ctx)
+	return by.UUID, err
+}

@@ -115,6 +115,10 @@ func (a *API) routes(c Config) {
 	op(g, "updateScanAllSchedule", "PUT /system/scanAll/schedule", theSystem("scan-all", "update"), sa.update)
 	op(g, "stopScanAll", "POST /system/scanAll/stop", theSystem("scan-all", "stop"), sa.stop)
 
+	g, sh := a.group("securityhub"), securityHub{c.Hub}
+	op(g, "getSecuritySummary", "GET /security/summary", theSystem("security-hub", "read"), sh.summary)
+	op(g, "ListVulnerabilities", "GET /security/vul", theSystem("security-hub", "list"), sh.list)
+
 	g = a.group("label")
 	op(g, "ListLabels", "GET /labels", anyone, la.list)
 	opBy(g, "CreateLabel", "POST /labels", by(perhapsInProject("label", "create"), la.needToCreate), la.create)

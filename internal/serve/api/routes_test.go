@@ -211,6 +211,11 @@ var scenarios = map[string]scenario{
 	"updateScanAllSchedule": {before: aScanner, request: "PUT /system/scanAll/schedule\n\n" + `{"schedule":{"type":"Hourly"}}`, denied: "alice", done: "root", status: 200, check: then("GET /system/scanAll/schedule", "root", `"cron":"0 0 * * * *"`)},
 	"stopScanAll":           {before: aScanOfAll, request: "POST /system/scanAll/stop", denied: "alice", done: "root", status: 202, check: then("GET /scans/all/metrics", "root", `"Stopped":1`, `"ongoing":false`)},
 
+	"getSecuritySummary": {before: aReport, request: "GET /security/summary?with_dangerous_cve=true&with_dangerous_artifact=true", denied: "alice", done: "root", status: 200,
+		check: bodyHas(`"critical_cnt":1`, `"low_cnt":1`, `"total_vuls":2,"scanned_cnt":1,"total_artifact":6,"fixable_cnt":1`, `"dangerous_cves":[{"cve_id":"CVE-2026-0001","severity":"Critical","cvss_score_v3":9.8`, `"dangerous_artifacts":[{"project_id":1,"repository_name":"alpha/app"`)},
+	"ListVulnerabilities": {before: aReport, request: "GET /security/vul?q=cve_id%3DCVE-2026-0001&with_tag=true", denied: "alice", done: "root", status: 200,
+		check: bodyHas(`[{"project_id":1,"repository_name":"alpha/app","digest":"sha256:`, `"tags":["1"],"cve_id":"CVE-2026-0001","severity":"Critical","status":"fixed","cvss_v3_score":9.8,"package":"everywhere","version":"1","fixed_version":"2"`)},
+
 	"getGCHistory":  {before: aCollection, request: "GET /system/gc?q=status%3DRunning", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_name":"GARBAGE_COLLECTION","job_kind":"MANUAL"`, `\"workers\":1`)},
 	"getGC":         {before: aCollection, request: "GET /system/gc/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_status":"Running"`, `\"time_window\":2`)},
 	"stopGC":        {before: aCollection, request: "PUT /system/gc/1", denied: "alice", done: "root", status: 200, check: then("GET /system/gc/1", "root", `"job_status":"Stopped"`)},
@@ -383,6 +388,11 @@ func aScan(w *world) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+func aReport(w *world) {
+	aScan(w)
+	w.work()
 }
 
 func aScanOfAll(w *world) {

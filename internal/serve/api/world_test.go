@@ -28,6 +28,7 @@ import (
 	"github.com/berth-registry/berth/internal/blob/disk"
 	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/hub"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/job"
@@ -306,6 +307,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		Jobs: jobs, Retention: retention.New(sqlstore.NewRetention(w.db), nil, jobs),
 		Webhooks:  webhook.New(webhook.Config{Store: sqlstore.NewWebhooks(w.db), Jobs: jobs, Sealer: secret.NewSealer([32]byte{1}), Out: outbound.New(outbound.ForProjects(nil), outbound.Limits{}), Settings: w.settings.Get, Host: "berth.test"}),
 		Scans:     w.scans,
+		Hub:       hub.New(sqlstore.NewHub(w.db), w.scans.DefaultScanner),
 		Endpoints: w.endpoints, Replication: replication.New(sqlstore.NewReplication(w.db), jobs, nil, nil),
 		Components: []Component{{"database", w.db.Ping}},
 		Volume:     func() (total, free uint64, err error) { return 1 << 40, 1 << 39, nil },
