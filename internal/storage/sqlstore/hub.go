@@ -202,7 +202,7 @@ type hubKey struct{ report, vulnerability int64 }
 func (s *Hub) count(ctx context.Context, h hubSearch, most int) (n int64, err error) {
 	q, args := `SELECT count(*)`+h.whole(), h.args
 	if most > 0 {
-		q, args = `SELECT count(*) FROM (SELECT 1`+h.whole()+` LIMIT ?) AS some`, append(slices.Clone(h.args), most+1)
+		q, args = `SELECT count(*) FROM (SELECT 1`+h.whole()+` LIMIT ?) AS x`, append(slices.Clone(h.args), most+1)
 	}
 	if err = s.db.QueryRow(ctx, q, args...).Scan(&n); err != nil {
 		return 0, fmt.Errorf("count of findings: %w", err)
