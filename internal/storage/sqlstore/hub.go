@@ -111,7 +111,7 @@ func hubSearchOf(scanner int64, w hub.Search, repository int64, among []int64, i
 	switch exact := w.CVE != "" || w.Package != ""; {
 	case among != nil:
 		h.and(`f.report_id IN (`+db.In(len(among))+`)`, anyOf(among)...)
-		h.and(`f.scanner_id = ?`, scanner)
+		h.and(`+f.scanner_id = ?`, scanner)
 	case !exact && repository != 0:
 		h.and(`f.repository_id = ? AND f.scanner_id = ?`, repository, scanner)
 	case !exact && w.Project != 0:
