@@ -24,6 +24,7 @@ import (
 	"github.com/berth-registry/berth/internal/blob/disk"
 	"github.com/berth-registry/berth/internal/chart"
 	"github.com/berth-registry/berth/internal/endpoint"
+	"github.com/berth-registry/berth/internal/export"
 	"github.com/berth-registry/berth/internal/gc"
 	"github.com/berth-registry/berth/internal/hub"
 	"github.com/berth-registry/berth/internal/identity"
@@ -86,6 +87,7 @@ type App struct {
 	endpoints   *endpoint.Service
 	replication *replication.Service
 	scans       *scan.Service
+	exports     *export.Service
 	caches      *proxycache.Service
 	out         *outbound.Client // for what people of projects configure
 
@@ -185,6 +187,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.scans = scan.New(scan.Config{
 		Store: sqlstore.NewScans(d), Artifacts: artifacts, Projects: a.projects, Content: a.content, Scanners: noScanner{}, Jobs: a.jobs,
 	})
+	a.exports = export.New(sqlstore.NewExports(d), a.jobs, a.scans.ScannerOf)
 	charts := chart.New(sqlstore.NewCharts(d), artifacts, a.content)
 	rules := immutable.New(sqlstore.NewImmutable(d))
 	a.retention = retention.New(sqlstore.NewRetention(d), remover{a.content, rules}, a.jobs)
@@ -207,7 +210,7 @@ func (a *App) wire(ctx context.Context) error {
 	guard := auth.New(auth.Config{Identity: who, Tokens: tokens, Sessions: a.sessions, Accounts: a.accounts, Settings: a.settings.Get, Events: a.audit})
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
-		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: a.replication, Scans: a.scans, Hub: hub.New(sqlstore.NewHub(d), a.scans.DefaultScanner), Additions: addition.New(artifacts, a.openBlob),
+		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: a.replication, Scans: a.scans, Exports: a.exports, Hub: hub.New(sqlstore.NewHub(d), a.scans.DefaultScanner), Additions: addition.New(artifacts, a.openBlob),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},

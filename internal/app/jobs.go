@@ -6,6 +6,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/export"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/oci"
@@ -18,8 +19,8 @@ import (
 // works is all that is done later, each by the program itself. The names are
 // stored: they never change.
 func (a *App) works() map[job.Kind]job.Work {
-	// Retention, replication, webhooks and scans are made after the jobs, which they
-	// ask.
+	// Retention, replication, webhooks, scans and exports are made after the jobs,
+	// which they ask.
 	retain := func(ctx context.Context, r *job.Run) error { return a.retention.Do(ctx, r) }
 	tell := func(ctx context.Context, r *job.Run) error { return a.webhooks.Do(ctx, r) }
 	replicate := func(ctx context.Context, r *job.Run) error { return a.replication.Do(ctx, r) }
@@ -35,6 +36,7 @@ func (a *App) works() map[job.Kind]job.Work {
 		job.Retention:         {Run: retain, Scheduled: due, Workers: 2, Attempts: 3, Limit: 2 * time.Hour},
 		job.Replication:       {Run: replicate, Scheduled: replicationDue, Workers: replication.Workers, Attempts: replication.Attempts, Limit: replication.Limit},
 		job.Webhook:           telling,
+		job.ScanExport:        {Run: func(ctx context.Context, r *job.Run) error { return a.exports.Do(ctx, r) }, Workers: export.Workers, Attempts: 3, Limit: export.Limit, Keep: export.Keep},
 		job.ImageScan:         examining,
 		job.SBOM:              examining,
 		job.PurgeAudit:        {Run: a.audit.Do, Scheduled: asScheduled, Keep: 10, Attempts: 3, Limit: time.Hour},

@@ -211,3 +211,9 @@ func (s *Service) DefaultScanner(ctx context.Context) (string, error) {
 	by, err := s.Scanners.Default(ctx)
 	return by.UUID, err
 }
+
+// ScannerOf returns the UUID of the scanner of a project, or ErrNoScanner.
+func (s *Service) ScannerOf(ctx context.Context, project int64) (string, error) {
+	by, err := s.Scanners.Of(ctx, project)
+	return by.UUID, err
+}

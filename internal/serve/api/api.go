@@ -25,6 +25,7 @@ import (
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/endpoint"
+	"github.com/berth-registry/berth/internal/export"
 	"github.com/berth-registry/berth/internal/hub"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/job"
@@ -62,6 +63,7 @@ type Config struct {
 	Replication *replication.Service
 	Scans       *scan.Service
 	Hub         *hub.Service
+	Exports     *export.Service
 
 	Content   *registry.Service
 	Additions *addition.Service

@@ -119,6 +119,12 @@ func (a *API) routes(c Config) {
 	op(g, "getSecuritySummary", "GET /security/summary", theSystem("security-hub", "read"), sh.summary)
 	op(g, "ListVulnerabilities", "GET /security/vul", theSystem("security-hub", "list"), sh.list)
 
+	g, ex := a.group("scan data export"), exports{c.Exports}
+	opBy(g, "exportScanData", "POST /export/cve", by(project("export-cve", "create").String()+" of the body", ex.needToStart), ex.start)
+	opBy(g, "getScanDataExportExecution", "GET /export/cve/execution/{execution_id}", ofExport(ex, (*getExport).id), ex.get)
+	op(g, "getScanDataExportExecutionList", "GET /export/cve/executions", loggedIn, ex.list)
+	opBy(g, "downloadScanData", "GET /export/cve/download/{execution_id}", ofExport(ex, (*downloadExport).id), ex.download)
+
 	g = a.group("label")
 	op(g, "ListLabels", "GET /labels", anyone, la.list)
 	opBy(g, "CreateLabel", "POST /labels", by(perhapsInProject("label", "create"), la.needToCreate), la.create)

@@ -216,6 +216,11 @@ var scenarios = map[string]scenario{
 	"ListVulnerabilities": {before: aReport, request: "GET /security/vul?q=cve_id%3DCVE-2026-0001&with_tag=true", denied: "alice", done: "root", status: 200,
 		check: bodyHas(`[{"project_id":1,"repository_name":"alpha/app","digest":"sha256:`, `"tags":["1"],"cve_id":"CVE-2026-0001","severity":"Critical","status":"fixed","cvss_v3_score":9.8,"package":"everywhere","version":"1","fixed_version":"2"`)},
 
+	"exportScanData":                 {before: aScanner, request: newExport, denied: "gus", done: "dev", status: 200, check: bodyIs(`{"id":1}` + "\n")},
+	"getScanDataExportExecution":     {before: anExport, request: "GET /export/cve/execution/1", denied: "mia", done: "dev", status: 200, check: bodyHas(`"user_name":"dev","status":"Running"`, `"file_present":false`)},
+	"getScanDataExportExecutionList": {before: anExport, request: "GET /export/cve/executions", done: "dev", status: 200, check: bodyHas(`{"items":[{"id":1,"user_id":4,"user_name":"dev"`)},
+	"downloadScanData":               {before: anExportThatIsReady, request: "GET /export/cve/download/1", denied: "mia", done: "dev", status: 200, check: bodyHas("Repository,Artifact Digest,CVE")},
+
 	"getGCHistory":  {before: aCollection, request: "GET /system/gc?q=status%3DRunning", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_name":"GARBAGE_COLLECTION","job_kind":"MANUAL"`, `\"workers\":1`)},
 	"getGC":         {before: aCollection, request: "GET /system/gc/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_status":"Running"`, `\"time_window\":2`)},
 	"stopGC":        {before: aCollection, request: "PUT /system/gc/1", denied: "alice", done: "root", status: 200, check: then("GET /system/gc/1", "root", `"job_status":"Stopped"`)},
@@ -373,6 +378,9 @@ func (s scenario) prepare(w *world) {
 	}
 }
 
+// newExport asks for what was found in alpha.
+const newExport = "POST /export/cve\nX-Scan-Data-Type: application/vnd.security.vulnerability.report; version=1.1\n\n" + `{"projects":[1]}`
+
 // theReport is the UUID of the report that aScan makes.
 const theReport = "00000000-0000-4000-8000-000000000001"
 
@@ -392,6 +400,16 @@ func aScan(w *world) {
 
 func aReport(w *world) {
 	aScan(w)
+	w.work()
+}
+
+func anExport(w *world) {
+	aScanner(w)
+	w.want(200, "dev", newExport)
+}
+
+func anExportThatIsReady(w *world) {
+	anExport(w)
 	w.work()
 }
 

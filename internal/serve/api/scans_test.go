@@ -87,7 +87,7 @@ func (s *inspector) SBOM(ctx context.Context, subject scan.Subject, _ string, _ 
 }
 
 // work does what waits, as another node of the same database, until nothing does.
-func (w *world) work(more ...func(map[job.Kind]job.Work)) {
+func (w *world) work() {
 	w.t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	q, err := queue.Open(w.t.Context(), "sqlite:", log)
@@ -97,10 +97,7 @@ func (w *world) work(more ...func(map[job.Kind]job.Work)) {
 	do := job.Work{Run: func(ctx context.Context, r *job.Run) error {
 		return w.scans.Do(access.With(ctx, access.Caller{Kind: access.Server, Name: "worker"}), r)
 	}}
-	works := map[job.Kind]job.Work{job.ImageScan: do, job.SBOM: do, job.ScanAll: do}
-	for _, f := range more {
-		f(works)
-	}
+	works := map[job.Kind]job.Work{job.ImageScan: do, job.SBOM: do, job.ScanAll: do, job.ScanExport: {Run: w.exports.Do}}
 	rows := sqlstore.NewJobs(w.db)
 	node := job.New(job.Config{Store: rows, Schedules: rows, Logs: rows, Queue: q, Works: works, Log: log, Node: "worker", Host: "host"})
 	if err := node.Start(w.t.Context()); err != nil {
@@ -258,4 +255,43 @@ func TestAnOverviewOfManyArtifactsIsReadAtOnce(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	}
+}
+
+func TestFindingsAreExportedOnce(t *testing.T) {
+	w := newWorld(t)
+	aReport(w)
+	const order = "POST /export/cve\nX-Scan-Data-Type: application/vnd.security.vulnerability.report; version=1.1\n\n"
+	w.want(422, "dev", "POST /export/cve\n\n"+`{"projects":[1]}`)
+	w.want(400, "dev", strings.Replace(order, "1.1", "1.0", 1)+`{"projects":[1]}`)
+	w.want(400, "dev", order+`{"projects":[1,2]}`)
+	w.want(400, "dev", order+`{"projects":[1],"cveIds":"CVE-1, CVE-2"}`)
+	w.want(403, "dev", order+`{"projects":[2]}`)
+	export := func(filters, want string) {
+		t.Helper()
+		id := into[struct{ ID int64 }](t, w.want(200, "dev", order+`{"projects":[1]`+filters+`}`)).ID
+		path := fmt.Sprint("/export/cve/download/", id)
+		w.want(404, "dev", "GET "+path)
+		w.work()
+		w.want(403, "mia", "GET "+path)
+		bodyHas(`"status":"Success"`, `"user_name":"dev"`, `"file_present":true`)(t, w, w.want(200, "dev", fmt.Sprint("GET /export/cve/execution/", id)))
+		a := w.want(200, "dev", "GET "+path)
+		if got := a.Body.String(); !strings.HasPrefix(got, "Repository,Artifact Digest,CVE,Package,Current Version,Fixed in version,Severity,CWE Ids,Additional Data,Scanner\n") || strings.TrimPrefix(got[strings.Index(got, "\n"):], "\n") != want {
+			t.Errorf("%s: %s", filters, got)
+		}
+		if a.Header().Get("Content-Disposition") != fmt.Sprintf("attachment; filename=scandata_export_%d.csv", id) || !strings.HasPrefix(a.Header().Get("Content-Type"), "text/csv") {
+			t.Errorf("%v", a.Header())
+		}
+		w.want(404, "dev", "GET "+path)
+		w.want(404, "dev", fmt.Sprint("GET /export/cve/execution/", id))
+	}
+	digest := w.digest("alpha")
+	first := "alpha/app," + digest + ",CVE-2026-0001,everywhere,1,2,Critical,CWE-1,\"{\"\"CVSS\"\":{\"\"nvd\"\":{\"\"V3Score\"\":9.8}}}\",Inspector 2\n"
+	second := "alpha/app," + digest + ",CVE-2026-0002,a layer with alpha app,'=1,,Low,,,Inspector 2\n"
+	export(`,"cveIds":"CVE-2026-0001"`, first)
+	export(`,"cveIds":"CVE-2026-0002,CVE-0"`, second)
+	export(`,"repositories":"app","tags":"1"`, first+second)
+	export(`,"repositories":"lib/**"`, "")
+	export(`,"tags":"v*"`, "")
+	export(`,"labels":[7]`, "")
+	bodyIs(`{"items":[]}`+"\n")(t, w, w.want(200, "dev", "GET /export/cve/executions"))
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/berth-registry/berth/internal/blob/disk"
 	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/export"
 	"github.com/berth-registry/berth/internal/hub"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
@@ -91,6 +92,7 @@ type world struct {
 	settings  *setting.Service
 	scans     *scan.Service
 	inspector *inspector
+	exports   *export.Service
 }
 
 // password is everybody's; canary is what tests set, and look for where it must
@@ -299,6 +301,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	jobs := idleJobs(w.db, log)
 	w.inspector = &inspector{content: w.content}
 	w.scans = scan.New(scan.Config{Store: sqlstore.NewScans(w.db), Artifacts: sqlstore.NewArtifacts(w.db), Projects: w.projects, Content: w.content, Scanners: w.inspector, Jobs: jobs})
+	w.exports = export.New(sqlstore.NewExports(w.db), jobs, w.scans.ScannerOf)
 	w.endpoints = endpoint.New(sqlstore.NewEndpoints(w.db), secret.NewSealer([32]byte{1}), outbound.ForSystem(), log)
 	t.Cleanup(w.endpoints.Close)
 	c := Config{
@@ -307,6 +310,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		Jobs: jobs, Retention: retention.New(sqlstore.NewRetention(w.db), nil, jobs),
 		Webhooks:  webhook.New(webhook.Config{Store: sqlstore.NewWebhooks(w.db), Jobs: jobs, Sealer: secret.NewSealer([32]byte{1}), Out: outbound.New(outbound.ForProjects(nil), outbound.Limits{}), Settings: w.settings.Get, Host: "berth.test"}),
 		Scans:     w.scans,
+		Exports:   w.exports,
 		Hub:       hub.New(sqlstore.NewHub(w.db), w.scans.DefaultScanner),
 		Endpoints: w.endpoints, Replication: replication.New(sqlstore.NewReplication(w.db), jobs, nil, nil),
 		Components: []Component{{"database", w.db.Ping}},

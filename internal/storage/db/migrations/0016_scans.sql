@@ -83,3 +83,11 @@ CREATE TABLE layer_facts (
 	PRIMARY KEY (digest, version)
 ) TABLE_BY_KEY;
 CREATE INDEX layer_facts_version ON layer_facts (version);
+
+-- What was exported, until it is downloaded.
+CREATE TABLE export_file (
+	execution_id BIGINT NOT NULL PRIMARY KEY REFERENCES execution (id) ON DELETE CASCADE,
+	created      BIGINT NOT NULL,
+	data         BYTES  NOT NULL -- compressed
+) TABLE_BY_KEY;
+CREATE INDEX export_file_created ON export_file (created);
