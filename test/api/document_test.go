@@ -18,7 +18,7 @@ import (
 // groups are the parts of Harbor's API that are here.
 var groups = []string{
 	"Ldap", "Retention", "artifact", "auditlog", "configure", "gc", "health", "icon", "immutable", "jobservice", "label", "member", "permissions", "ping",
-	"project", "projectMetadata", "purge", "quota", "registry", "replication", "repository", "robot", "schedule", "search", "statistic", "systeminfo", "user", "usergroup", "webhook", "webhookjob",
+	"project", "projectMetadata", "purge", "quota", "registry", "replication", "repository", "robot", "scan", "scan data export", "scanAll", "schedule", "search", "securityhub", "statistic", "systeminfo", "user", "usergroup", "webhook", "webhookjob",
 }
 
 // TestDocumentHoldsWhatHarborHas compares each path, parameter and field. The
