@@ -25,7 +25,9 @@ import (
 	"github.com/berth-registry/berth/internal/blob/disk"
 	"github.com/berth-registry/berth/internal/chart"
 	"github.com/berth-registry/berth/internal/endpoint"
+	"github.com/berth-registry/berth/internal/export"
 	"github.com/berth-registry/berth/internal/gc"
+	"github.com/berth-registry/berth/internal/hub"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/job"
@@ -40,6 +42,7 @@ import (
 	"github.com/berth-registry/berth/internal/replication"
 	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/scan"
 	"github.com/berth-registry/berth/internal/scanner"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/api"
@@ -87,6 +90,8 @@ type App struct {
 	endpoints   *endpoint.Service
 	scanners    *scanner.Service
 	replication *replication.Service
+	scans       *scan.Service
+	exports     *export.Service
 	caches      *proxycache.Service
 	out         *outbound.Client // for what people of projects configure
 
@@ -185,6 +190,10 @@ func (a *App) wire(ctx context.Context) error {
 	a.replication = replication.New(sqlstore.NewReplication(d), a.jobs, a.endpoints, here)
 	a.caches = proxycache.New(proxycache.Config{Content: a.content, Projects: a.projects, Endpoints: a.endpoints, Fresh: cfg.CacheFresh, Log: log})
 	signatures, allowlists := sign.New(sqlstore.NewTrust(d), artifacts, a.openBlob), allowlist.New(sqlstore.NewAllowlists(d))
+	a.scans = scan.New(scan.Config{
+		Store: sqlstore.NewScans(d), Artifacts: artifacts, Projects: a.projects, Content: a.content, Scanners: noScanner{}, Jobs: a.jobs,
+	})
+	a.exports = export.New(sqlstore.NewExports(d), a.jobs, a.scans.ScannerOf)
 	charts := chart.New(sqlstore.NewCharts(d), artifacts, a.content)
 	rules := immutable.New(sqlstore.NewImmutable(d))
 	a.retention = retention.New(sqlstore.NewRetention(d), remover{a.content, rules}, a.jobs)
@@ -196,7 +205,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.webhooks = webhook.New(webhook.Config{
 		Store: sqlstore.NewWebhooks(d), Jobs: a.jobs, Sealer: secret.NewSealer(key), Out: a.out, Settings: a.settings.Get, Host: cfg.host(external),
 	})
-	a.events = &dispatcher{outbox: sqlstore.NewEvents(d), log: log, subscribers: []subscriber{{"audit", a.audit.Deliver}, {"webhook", a.webhooks.Deliver}, {"replication", a.replication.Deliver}}}
+	a.events = &dispatcher{outbox: sqlstore.NewEvents(d), log: log, subscribers: []subscriber{{"audit", a.audit.Deliver}, {"webhook", a.webhooks.Deliver}, {"replication", a.replication.Deliver}, {"scan", a.scans.Deliver}}}
 
 	a.metrics = metrics.New(metrics.Build{Version: cfg.Version.Number, Commit: cfg.Version.Commit, Go: cfg.Version.Go}, log)
 	for name, stats := range d.Pools() {
@@ -208,7 +217,7 @@ func (a *App) wire(ctx context.Context) error {
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
 		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: a.replication, Additions: addition.New(artifacts, a.openBlob),
-		Signatures: signatures, Scanners: a.scanners, Allowlists: allowlists,
+		Signatures: signatures, Scanners: a.scanners, Allowlists: allowlists, Scans: a.scans, Exports: a.exports, Hub: hub.New(sqlstore.NewHub(d), a.scans.DefaultScanner),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},

@@ -6,23 +6,28 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/export"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/replication"
+	"github.com/berth-registry/berth/internal/scan"
 	"github.com/berth-registry/berth/internal/webhook"
 )
 
 // works is all that is done later, each by the program itself. The names are
 // stored: they never change.
 func (a *App) works() map[job.Kind]job.Work {
-	// Retention, replication and webhooks are made after the jobs, which they ask.
+	// Retention, replication, webhooks, scans and exports are made after the jobs,
+	// which they ask.
 	retain := func(ctx context.Context, r *job.Run) error { return a.retention.Do(ctx, r) }
 	tell := func(ctx context.Context, r *job.Run) error { return a.webhooks.Do(ctx, r) }
 	replicate := func(ctx context.Context, r *job.Run) error { return a.replication.Do(ctx, r) }
 	due := func(ctx context.Context, at job.Schedule) (job.Submission, error) { return a.retention.Due(ctx, at) }
 	replicationDue := func(ctx context.Context, at job.Schedule) (job.Submission, error) { return a.replication.Due(ctx, at) }
+	examine := func(ctx context.Context, r *job.Run) error { return a.scans.Do(ctx, r) }
+	examining := job.Work{Run: examine, Workers: scan.Workers, Attempts: scan.Attempts, Limit: scan.Limit, Keep: scan.Keep}
 	telling := job.Work{
 		Run: tell, Workers: webhook.Workers, Attempts: webhook.Attempts, Backoff: webhook.Backoff, Limit: webhook.Limit, Expire: webhook.Expire, Keep: webhook.Keep,
 	}
@@ -31,10 +36,15 @@ func (a *App) works() map[job.Kind]job.Work {
 		job.Retention:         {Run: retain, Scheduled: due, Workers: 2, Attempts: 3, Limit: 2 * time.Hour},
 		job.Replication:       {Run: replicate, Scheduled: replicationDue, Workers: replication.Workers, Attempts: replication.Attempts, Limit: replication.Limit},
 		job.Webhook:           telling,
+		job.ScanExport:        {Run: func(ctx context.Context, r *job.Run) error { return a.exports.Do(ctx, r) }, Workers: export.Workers, Attempts: 3, Limit: export.Limit, Keep: export.Keep},
+		job.ImageScan:         examining,
+		job.SBOM:              examining,
 		job.PurgeAudit:        {Run: a.audit.Do, Scheduled: asScheduled, Keep: 10, Attempts: 3, Limit: time.Hour},
 	}
 	telling.Workers /= 4
 	works[job.Slack] = telling
+	examining.Scheduled = func(ctx context.Context, at job.Schedule) (job.Submission, error) { return a.scans.Due(ctx, at) }
+	works[job.ScanAll] = examining
 	for kind, w := range works {
 		run := w.Run
 		w.Run = func(ctx context.Context, r *job.Run) error { return run(access.With(ctx, itself), r) }
@@ -68,4 +78,22 @@ func (r remover) Frozen(ctx context.Context, projectID int64, repository string)
 	rules, err := r.rules.Of(ctx, projectID)
 	here := rules.In(repository)
 	return func(tags []string) error { return here.Refuse(repository, tags...) }, err
+}
+
+// noScanner is scan.Scanners where none is known.
+type noScanner struct{}
+
+// Of implements scan.Scanners.
+func (noScanner) Of(context.Context, int64) (scan.Registration, error) {
+	return scan.Registration{}, scan.ErrNoScanner
+}
+
+// Default implements scan.Scanners.
+func (noScanner) Default(context.Context) (scan.Registration, error) {
+	return scan.Registration{}, scan.ErrNoScanner
+}
+
+// Open implements scan.Scanners.
+func (noScanner) Open(context.Context, scan.Registration) (scan.Scanner, error) {
+	return nil, scan.ErrNoScanner
 }

@@ -10,7 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/berth-registry/berth/internal/export"
 	"github.com/berth-registry/berth/internal/job"
+	"github.com/berth-registry/berth/internal/scan"
 )
 
 const (
@@ -171,6 +173,10 @@ func (a *App) startBackground() {
 	r.background.Go(func() {
 		retry(ctx, log, "the health of scanners is not looked at", healthPoll, a.scanners.Check)
 	})
+	r.background.Go(func() {
+		retry(ctx, log, "vulnerabilities that nothing has are not removed", scan.SweepEvery, a.scans.Sweep)
+	})
+	r.background.Go(func() { retry(ctx, log, "old exports are not removed", export.SweepEvery, a.exports.Sweep) })
 	r.background.Go(func() { retry(ctx, log, "work that was stopped may go on", job.WatchEvery, a.jobs.Watch) })
 	r.background.Go(func() { retry(ctx, log, "work waits to begin", job.TickEvery, a.jobs.Tick) })
 	r.background.Go(func() { retry(ctx, log, "other nodes do not hear of this one", job.BeatEvery, a.jobs.Beat) })

@@ -12,7 +12,7 @@ import (
 // has a row for each of its parts.
 func describe(e event.Event) (row Row, remembered bool) {
 	switch e.Fact.(type) {
-	case event.QuotaWarned, event.QuotaExceeded, event.RetentionRan, event.ReplicationRan:
+	case event.QuotaWarned, event.QuotaExceeded, event.RetentionRan, event.ReplicationRan, event.ScanCompleted, event.ScanFailed, event.ScanStopped:
 		return Row{}, false
 	}
 	return rowOf(e), true

@@ -69,6 +69,7 @@ var kinds = table(
 	as[EndpointCreated], as[EndpointUpdated], as[EndpointDeleted],
 	as[ScannerCreated], as[ScannerUpdated], as[ScannerDeleted],
 	as[SettingsUpdated], as[AuditPurged],
+	as[ScanCompleted], as[ScanFailed], as[ScanStopped],
 	as[LoggedIn], as[LoggedOut],
 )
 

@@ -369,6 +369,40 @@ type AuditPurged struct {
 	Rows   int64    `json:"rows"`
 }
 
+// A Scan is an examination of an artifact that is over, and what came of it.
+type Scan struct {
+	Where
+	Digest string   `json:"digest"`
+	Tags   []string `json:"tags,omitempty"`   // the first hundred
+	Type   string   `json:"type"`             // vulnerability, sbom
+	Report string   `json:"report,omitempty"` // its UUID
+	Status string   `json:"status"`           // as the API names it: "Success"
+
+	Scanner  Examiner  `json:"scanner"`
+	Started  time.Time `json:"started,omitzero"`
+	Ended    time.Time `json:"ended,omitzero"`
+	Severity string    `json:"severity,omitempty"` // the worst, or None
+	Total    int64     `json:"total,omitempty"`
+	Fixable  int64     `json:"fixable,omitempty"`
+	SBOM     string    `json:"sbom,omitempty"` // digest of the document's artifact
+
+	Severities map[string]int64 `json:"severities,omitempty"` // how many there are of each
+}
+
+// An Examiner is a scanner as it says of itself.
+type Examiner struct {
+	Name    string `json:"name"`
+	Vendor  string `json:"vendor"`
+	Version string `json:"version"`
+}
+
+// ScanCompleted, ScanFailed and ScanStopped tell of an examination.
+type (
+	ScanCompleted struct{ Scan }
+	ScanFailed    struct{ Scan }
+	ScanStopped   struct{ Scan }
+)
+
 // Kind returns the stored name of each fact. These never change.
 func (ArtifactPushed) Kind() string  { return "artifact.pushed" }
 func (ArtifactPulled) Kind() string  { return "artifact.pulled" }
@@ -437,3 +471,7 @@ func (GroupUpdated) Kind() string    { return "group.updated" }
 func (GroupDeleted) Kind() string    { return "group.deleted" }
 func (SettingsUpdated) Kind() string { return "settings.updated" }
 func (AuditPurged) Kind() string     { return "audit.purged" }
+
+func (ScanCompleted) Kind() string { return "scan.completed" }
+func (ScanFailed) Kind() string    { return "scan.failed" }
+func (ScanStopped) Kind() string   { return "scan.stopped" }

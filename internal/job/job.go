@@ -39,6 +39,10 @@ const (
 	Webhook           Kind = "WEBHOOK"
 	Slack             Kind = "SLACK"
 	Replication       Kind = "REPLICATION"
+	ImageScan         Kind = "IMAGE_SCAN"
+	SBOM              Kind = "SBOM"
+	ScanAll           Kind = "SCAN_ALL"
+	ScanExport        Kind = "SCAN_DATA_EXPORT"
 )
 
 // A Status of a task or an execution.

@@ -27,6 +27,7 @@ type news struct {
 	details   string // for people
 	retention *retentionData
 	copying   *replicationData
+	scan      *event.Scan
 }
 
 // newsOf returns the news that an event is, if it is any.
@@ -52,6 +53,12 @@ func (s *Service) newsOf(e event.Event) (n news, ok bool) {
 		n.topic, n.where, n.retention = TagRetention, f.Where, retained(f, s.Host)
 	case event.ReplicationRan:
 		n.topic, n.where, n.copying = Replication, f.Where, replicated(f, s.Host)
+	case event.ScanCompleted:
+		n.scanned(ScanningCompleted, f.Scan)
+	case event.ScanFailed:
+		n.scanned(ScanningFailed, f.Scan)
+	case event.ScanStopped:
+		n.scanned(ScanningStopped, f.Scan)
 	default:
 		return n, false
 	}
@@ -71,12 +78,16 @@ type (
 		Repository *repository       `json:"repository,omitempty"`
 		Replica    *replicationData  `json:"replication,omitempty"`
 		Retention  *retentionData    `json:"retention,omitempty"`
+		Scan       *scanData         `json:"scan,omitempty"`
 		Custom     map[string]string `json:"custom_attributes,omitempty"`
 	}
 	resource struct {
 		Digest string `json:"digest"`
 		Tag    string `json:"tag"` // or the digest, where there is none
 		URL    string `json:"resource_url"`
+
+		Scan map[string]scanOverview `json:"scan_overview,omitempty"` // by the media type of the report
+		SBOM *sbomOverview           `json:"sbom_overview,omitempty"`
 	}
 	repository struct {
 		Created   int64  `json:"date_created,omitempty"` // seconds since 1970
@@ -177,7 +188,12 @@ func (n news) payload(about Subject, host string) payload {
 		names, n.details = names[:maxNames], fmt.Sprintf("And %d more tags.", more)
 	}
 	for _, name := range names {
-		p.Data.Resources = append(p.Data.Resources, resource{n.digest, name, host + "/" + reference(n.where.Repository, name)})
+		r := resource{Digest: n.digest, Tag: name, URL: host + "/" + reference(n.where.Repository, name)}
+		r.show(n.scan)
+		p.Data.Resources = append(p.Data.Resources, r)
+	}
+	if n.scan != nil {
+		p.Data.Scan = &scanData{n.scan.Type}
 	}
 	if n.where.Repository != "" {
 		_, name := oci.SplitRepository(n.where.Repository)

@@ -91,6 +91,22 @@ func TestWhatIsTold(t *testing.T) {
 				`"tag_selectors":[{"kind":"doublestar","decoration":"matches","pattern":"**"}],"scope_selectors":{"repository":[{"kind":"doublestar","decoration":"repoExcludes","pattern":"x"}]}}],` +
 				`"result":"SUCCESS","deleted_artifact":[{"type":"IMAGE","status":"SUCCESS","name_tag":"team/lib/app:old"}]}}}`,
 		},
+		"a scan that is over": {
+			event.ScanCompleted{Scan: event.Scan{
+				Where: here, Digest: digest, Tags: []string{"1"}, Type: "vulnerability", Report: "r-1", Status: "Success", Scanner: event.Examiner{Name: "S", Vendor: "V", Version: "1"},
+				Started: at, Ended: at.Add(90 * time.Second), Severity: "High", Total: 3, Fixable: 2, Severities: map[string]int64{"High": 1, "Low": 2},
+			}},
+			`{"type":"SCANNING_COMPLETED","occur_at":1790000000,"operator":"alice","event_data":{"resources":[{"digest":"` + digest + `","tag":"1","resource_url":"registry.example.org/team/lib/app:1",` +
+				`"scan_overview":{"application/vnd.security.vulnerability.report; version=1.1":{"report_id":"r-1","scan_status":"Success","severity":"High","duration":90,` +
+				`"summary":{"total":3,"fixable":2,"summary":{"High":1,"Low":2}},"start_time":"2026-09-21T14:13:20Z","end_time":"2026-09-21T14:14:50Z","complete_percent":100,"scanner":{"name":"S","vendor":"V","version":"1"}}}}],` +
+				repository + `,"scan":{"scan_type":"vulnerability"}}}`,
+		},
+		"a scan that failed": {
+			event.ScanFailed{Scan: event.Scan{Where: here, Digest: digest, Type: "sbom", Report: "r-2", Status: "Error", Started: at, Ended: at}},
+			`{"type":"SCANNING_FAILED","occur_at":1790000000,"operator":"alice","event_data":{"resources":[{"digest":"` + digest + `","tag":"` + digest + `","resource_url":"registry.example.org/team/lib/app@` + digest + `",` +
+				`"sbom_overview":{"report_id":"r-2","scan_status":"Error","duration":0,"start_time":"2026-09-21T14:13:20Z","end_time":"2026-09-21T14:13:20Z","scanner":{"name":"","vendor":"","version":""}}}],` +
+				repository + `,"scan":{"scan_type":"sbom"}}}`,
+		},
 	} {
 		if got := string(told(t, tt.fact, Target{Protocol: HTTP, Format: Default})); got != tt.want {
 			t.Errorf("%s:\n%s\nwant\n%s", name, got, tt.want)

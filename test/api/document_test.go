@@ -18,7 +18,8 @@ import (
 // groups are the parts of Harbor's API that are here.
 var groups = []string{
 	"Ldap", "Retention", "SystemCVEAllowlist", "artifact", "auditlog", "configure", "gc", "health", "icon", "immutable", "jobservice", "label", "member", "permissions", "ping",
-	"project", "projectMetadata", "purge", "quota", "registry", "replication", "repository", "robot", "scanner", "schedule", "search", "statistic", "systeminfo", "user", "usergroup", "webhook", "webhookjob",
+	"project", "projectMetadata", "purge", "quota", "registry", "replication", "repository", "robot", "scan", "scan data export", "scanAll", "scanner", "schedule", "search", "securityhub",
+	"statistic", "systeminfo", "user", "usergroup", "webhook", "webhookjob",
 }
 
 // TestDocumentHoldsWhatHarborHas compares each path, parameter and field. The

@@ -15,11 +15,8 @@ import (
 	"github.com/berth-registry/berth/internal/registry"
 )
 
-// Faults of additions and copies, as the API tells them.
-var (
-	errNoScanner = fault.New(fault.NotFound, "NOT_FOUND", "the project has no scanner that supports the artifact")
-	errFrom      = fault.New(fault.Invalid, "BAD_REQUEST", "from must be <project>/<repository>:<tag> or <project>/<repository>@<digest>")
-)
+// errFrom is the fault of copies of nothing.
+var errFrom = fault.New(fault.Invalid, "BAD_REQUEST", "from must be <project>/<repository>:<tag> or <project>/<repository>@<digest>")
 
 type additions struct{ additions *addition.Service }
 
@@ -50,23 +47,6 @@ func (s additions) get(ctx context.Context, in *getAddition) (*shown, error) {
 		return nil, err
 	}
 	return &shown{Type: c.MediaType, Trust: "nosniff", Policy: "default-src 'none'; sandbox", Body: c.Body}, nil
-}
-
-type getVulnerabilities struct {
-	InArtifact
-	Accept string `header:"X-Accept-Vulnerabilities" default:"application/vnd.security.vulnerability.report; version=1.1, application/vnd.scanner.adapter.vuln.report.harbor+json; version=1.0" doc:"media types of reports that the client understands"`
-}
-
-// vulnerabilities answers as a project without a scanner does.
-func (s additions) vulnerabilities(ctx context.Context, in *getVulnerabilities) (*shown, error) {
-	repo, ref, err := in.artifact()
-	if err == nil {
-		err = s.additions.Exists(ctx, repo, ref)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return nil, errNoScanner
 }
 
 type copies struct {

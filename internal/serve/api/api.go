@@ -26,6 +26,8 @@ import (
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
 	"github.com/berth-registry/berth/internal/endpoint"
+	"github.com/berth-registry/berth/internal/export"
+	"github.com/berth-registry/berth/internal/hub"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/label"
@@ -36,6 +38,7 @@ import (
 	"github.com/berth-registry/berth/internal/replication"
 	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/scan"
 	"github.com/berth-registry/berth/internal/scanner"
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/setting"
@@ -63,6 +66,9 @@ type Config struct {
 	Replication *replication.Service
 	Scanners    *scanner.Service
 	Allowlists  *allowlist.Service
+	Scans       *scan.Service
+	Hub         *hub.Service
+	Exports     *export.Service
 
 	Content    *registry.Service
 	Additions  *addition.Service

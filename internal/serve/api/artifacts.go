@@ -15,6 +15,7 @@ import (
 	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/scan"
 )
 
 // artifacts answers for what is in repositories.
@@ -23,6 +24,7 @@ type artifacts struct {
 	content *registry.Service
 	labels  *label.Service
 	rules   *immutable.Service
+	scans   *scan.Service
 }
 
 type artifactBody struct {
@@ -45,8 +47,8 @@ type artifactBody struct {
 	Tags           []tagBody               `json:"tags" nullable:"true" doc:"a list has the newest 1000 of each artifact"`
 	Additions      map[string]additionLink `json:"addition_links"`
 	Labels         []labelBody             `json:"labels" nullable:"true"`
-	Scan           scanOverview            `json:"scan_overview,omitempty" doc:"missing: there is no scanner"`
-	SBOM           *sbomOverview           `json:"sbom_overview,omitempty" doc:"missing: there is no scanner"`
+	Scan           scanOverview            `json:"scan_overview,omitempty" doc:"by the media type of its report; missing: it was never examined"`
+	SBOM           *sbomOverview           `json:"sbom_overview,omitempty" doc:"missing: nobody asked for one"`
 	Accessories    []accessoryBody         `json:"accessories" nullable:"true" doc:"a list has the first 100 of each artifact"`
 	Inherited      []accessoryBody         `json:"inherited_accessories,omitempty" doc:"of the indexes that it is a child of; a list has 100 at most for each artifact"`
 }
@@ -59,23 +61,6 @@ func (e extraAttrs) MarshalJSON() ([]byte, error) { return json.RawMessage(e).Ma
 // Schema describes the attributes for the document.
 func (extraAttrs) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
-}
-
-// scanOverview and sbomOverview are of a scanner.
-type scanOverview map[string]map[string]string
-
-type sbomOverview struct {
-	Start    moment `json:"start_time"`
-	End      moment `json:"end_time"`
-	Status   string `json:"scan_status"`
-	Digest   string `json:"sbom_digest"`
-	Report   string `json:"report_id"`
-	Duration int64  `json:"duration"`
-	Scanner  *struct {
-		Name    string `json:"name"`
-		Vendor  string `json:"vendor"`
-		Version string `json:"version"`
-	} `json:"scanner"`
 }
 
 type labelBody struct {
@@ -172,12 +157,17 @@ func asArtifact(d artifact.Detail) artifactBody {
 // additionLinks says where the additions of an artifact are.
 func additionLinks(d artifact.Detail) map[string]additionLink {
 	links := map[string]additionLink{}
-	name, rest := oci.SplitRepository(d.Repository)
-	repository := strings.ReplaceAll(url.PathEscape(rest), "%2F", "%252F")
 	for _, a := range addition.Of(d) {
-		links[a] = additionLink{Href: fmt.Sprintf("%s/projects/%s/repositories/%s/artifacts/%s/additions/%s", base, name, repository, d.Digest, a)}
+		links[a] = linkTo(d, d.Digest, a)
 	}
 	return links
+}
+
+// linkTo says where an addition is of an artifact in the repository of another one.
+func linkTo(d artifact.Detail, of oci.Digest, name string) additionLink {
+	project, rest := oci.SplitRepository(d.Repository)
+	repository := strings.ReplaceAll(url.PathEscape(rest), "%2F", "%252F")
+	return additionLink{Href: fmt.Sprintf("%s/projects/%s/repositories/%s/artifacts/%s/additions/%s", base, project, repository, of, name)}
 }
 
 // Showing is the part of a request that says what of artifacts to show.
@@ -196,8 +186,12 @@ func (s Showing) parts() artifact.Parts {
 	return artifact.Parts{Tags: s.Tags, Accessories: s.Accessory, Inherited: s.Inherited}
 }
 
-// complete adds the labels of artifacts, and which of their tags may not move.
-func (a artifacts) complete(ctx context.Context, projectID int64, s Showing, shown []artifactBody) error {
+// complete adds what is known of artifacts elsewhere: what scanners found, their
+// labels, and which of their tags may not move.
+func (a artifacts) complete(ctx context.Context, projectID int64, s Showing, found []artifact.Detail, shown []artifactBody) error {
+	if err := a.examined(ctx, projectID, s, found, shown); err != nil {
+		return err
+	}
 	if s.Labels {
 		ids := make([]int64, len(shown))
 		for i := range shown {
@@ -219,6 +213,46 @@ func (a artifacts) complete(ctx context.Context, projectID int64, s Showing, sho
 		markImmutable(rules.In(shown[i].RepositoryName), shown[i].Tags)
 	}
 	return err
+}
+
+// examined adds what the project's scanner has found, and where all of that is. It
+// asks once for all artifacts.
+func (a artifacts) examined(ctx context.Context, projectID int64, s Showing, found []artifact.Detail, shown []artifactBody) error {
+	can, err := a.scans.Can(ctx, projectID)
+	if err != nil || can == (scan.Scannable{}) {
+		return err
+	}
+	ids, at := []int64{}, map[int64]int{}
+	for i, d := range found {
+		if d.Type == artifact.TypeImage && d.AccessoryOf == "" {
+			ids, at[d.ID] = append(ids, d.ID), i
+		}
+	}
+	overviews, err := a.scans.Overviews(ctx, projectID, ids)
+	if err != nil {
+		return err
+	}
+	for id, i := range at {
+		var document oci.Digest
+		for _, o := range overviews[id] {
+			switch {
+			case o.Kind == scan.SBOM:
+				document = o.SBOM
+				if s.SBOM {
+					shown[i].SBOM = asSBOMOverview(o)
+				}
+			case s.Scan:
+				shown[i].Scan = scanOverview{reportType(s.Reports): asScanSummary(o)}
+			}
+		}
+		if can.Vulnerabilities {
+			shown[i].Additions["vulnerabilities"] = linkTo(found[i], found[i].Digest, "vulnerabilities")
+		}
+		if can.SBOM { // which has no digest where there is no document
+			shown[i].Additions["sboms"] = linkTo(found[i], document, "sbom")
+		}
+	}
+	return nil
 }
 
 type listArtifacts struct {
@@ -258,7 +292,7 @@ func (a artifacts) page(ctx context.Context, w artifact.Where, f Filtering, p Pa
 		return nil, err
 	}
 	out := page(p, found, total, asArtifact)
-	return out, a.complete(ctx, w.ProjectID, s, out.Body)
+	return out, a.complete(ctx, w.ProjectID, s, found, out.Body)
 }
 
 type getArtifact struct {
@@ -279,7 +313,7 @@ func (a artifacts) get(ctx context.Context, in *getArtifact) (*artifactAnswer, e
 		return nil, err
 	}
 	out := []artifactBody{asArtifact(d)}
-	if err := a.complete(ctx, d.ProjectID, in.Showing, out); err != nil {
+	if err := a.complete(ctx, d.ProjectID, in.Showing, []artifact.Detail{d}, out); err != nil {
 		return nil, err
 	}
 	return &artifactAnswer{out[0]}, nil

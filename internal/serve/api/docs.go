@@ -73,6 +73,9 @@ type docsGroup struct {
 	Operations []docsOperation
 }
 
+// Anchor is what links to the group say.
+func (g docsGroup) Anchor() string { return strings.ReplaceAll(g.Name, " ", "-") }
+
 type docsOperation struct {
 	ID, Method, Path, Right string
 	Parameters              []docsField

@@ -25,6 +25,7 @@ func (w *world) belongings() map[string]string {
 		"reference":         w.digest("alpha"),
 		"tag_name":          "1",
 		"addition":          "build_history",
+		"report_id":         theReport,
 	}
 }
 
@@ -50,7 +51,7 @@ var parameter = regexp.MustCompile(`\{([^}]*)\}`)
 // everybody there is.
 func TestNoIDOfOneProjectAnswersInAnother(t *testing.T) {
 	oneByOne(t)
-	tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "webhook_policy", "trust_entry", "execution", "task"}
+	tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "webhook_policy", "trust_entry", "execution", "task", "scan_report"}
 	asked := 0
 	for _, r := range newWorld(t).api.table {
 		parts := parameter.FindAllStringSubmatch(r.path, -1)
@@ -67,6 +68,7 @@ func TestNoIDOfOneProjectAnswersInAnother(t *testing.T) {
 			aRule(w)
 			aTrust(w)
 			aWebhookTrial(w)
+			aScan(w)
 			mine := w.belongings()
 			path := parameter.ReplaceAllStringFunc(r.path, func(p string) string {
 				name := strings.Trim(p, "{}")

@@ -64,12 +64,12 @@ func (a *API) routes(c Config) {
 	op(g, "getProjectDeletable", "GET /projects/{project_name_or_id}/_deletable", project("project", "delete"), p.deletable)
 	op(g, "getProjectSummary", "GET /projects/{project_name_or_id}/summary", project("project", "read"), p.summary)
 
-	sc := scanners{c.Scanners}
-	ar := artifacts{c.Catalog, c.Content, c.Labels, c.Rules}
+	sn := scanners{c.Scanners}
+	ar := artifacts{c.Catalog, c.Content, c.Labels, c.Rules, c.Scans}
 	op(g, "listArtifactsOfProject", "GET /projects/{project_name_or_id}/artifacts", project("artifact", "list").AndLoggedIn(), ar.listOfProject)
-	op(g, "getScannerOfProject", "GET /projects/{project_name_or_id}/scanner", project("scanner", "read"), sc.ofProject)
-	op(g, "setScannerOfProject", "PUT /projects/{project_name_or_id}/scanner", project("scanner", "create"), sc.choose)
-	op(g, "listScannerCandidatesOfProject", "GET /projects/{project_name_or_id}/scanner/candidates", project("scanner", "create"), sc.candidates)
+	op(g, "getScannerOfProject", "GET /projects/{project_name_or_id}/scanner", project("scanner", "read"), sn.ofProject)
+	op(g, "setScannerOfProject", "PUT /projects/{project_name_or_id}/scanner", project("scanner", "create"), sn.choose)
+	op(g, "listScannerCandidatesOfProject", "GET /projects/{project_name_or_id}/scanner/candidates", project("scanner", "create"), sn.candidates)
 	logs := auditLogs{c.Audit}
 	op(g, "getLogs", "GET /projects/{project_name}/logs", project("log", "list"), logs.listOfProject)
 	op(g, "getLogExts", "GET /projects/{project_name}/auditlog-exts", project("log", "list"), logs.listExtOfProject)
@@ -98,9 +98,9 @@ func (a *API) routes(c Config) {
 	la := labels{c.Labels, c.Catalog, a.allow}
 	op(g, "addLabel", "POST "+inArtifact+"/{reference}/labels", project("artifact-label", "create"), la.add)
 	op(g, "removeLabel", "DELETE "+inArtifact+"/{reference}/labels/{label_id}", project("artifact-label", "delete"), la.remove)
-	ad, cp := additions{c.Additions}, copies{c.Content, a.allow}
+	ad, cp, sc := additions{c.Additions}, copies{c.Content, a.allow}, scans{c.Scans, a.resolve}
 	op(g, "CopyArtifact", "POST "+inArtifact, project("artifact", "create"), cp.create)
-	op(g, "getVulnerabilitiesAddition", "GET "+inArtifact+"/{reference}/additions/vulnerabilities", project("artifact-addition", "read"), ad.vulnerabilities)
+	op(g, "getVulnerabilitiesAddition", "GET "+inArtifact+"/{reference}/additions/vulnerabilities", project("artifact-addition", "read"), sc.vulnerabilities)
 	op(g, "getAddition", "GET "+inArtifact+"/{reference}/additions/{addition}", project("artifact-addition", "read"), ad.get)
 
 	tr := trusts{c.Signatures, c.Catalog}
@@ -112,6 +112,29 @@ func (a *API) routes(c Config) {
 	op(g, "getTrust", "GET /projects/{project_name_or_id}/trust/{trust_id}", project("metadata", "read"), tr.get)
 	op(g, "updateTrust", "PUT /projects/{project_name_or_id}/trust/{trust_id}", project("metadata", "update"), tr.update)
 	op(g, "deleteTrust", "DELETE /projects/{project_name_or_id}/trust/{trust_id}", project("metadata", "delete"), tr.delete)
+
+	g = a.group("scan")
+	opBy(g, "scanArtifact", "POST "+inArtifact+"/{reference}/scan", onScan(sc, "create", (*startScan).wanted), sc.start)
+	opBy(g, "stopScanArtifact", "POST "+inArtifact+"/{reference}/scan/stop", onScan(sc, "stop", (*stopScan).wanted), sc.stop)
+	op(g, "getReportLog", "GET "+inArtifact+"/{reference}/scan/{report_id}/log", project("scan", "read"), sc.log)
+
+	g, sa := a.group("scanAll"), scanAlls{c.Scans, c.Jobs}
+	op(g, "getLatestScanAllMetrics", "GET /scans/all/metrics", theSystem("scan-all", "read"), sa.latest)
+	op(g, "getLatestScheduledScanAllMetrics", "GET /scans/schedule/metrics", theSystem("scan-all", "read"), sa.latestScheduled)
+	op(g, "getScanAllSchedule", "GET /system/scanAll/schedule", theSystem("scan-all", "read"), sa.schedule)
+	op(g, "createScanAllSchedule", "POST /system/scanAll/schedule", theSystem("scan-all", "create"), sa.create)
+	op(g, "updateScanAllSchedule", "PUT /system/scanAll/schedule", theSystem("scan-all", "update"), sa.update)
+	op(g, "stopScanAll", "POST /system/scanAll/stop", theSystem("scan-all", "stop"), sa.stop)
+
+	g, sh := a.group("securityhub"), securityHub{c.Hub}
+	op(g, "getSecuritySummary", "GET /security/summary", theSystem("security-hub", "read"), sh.summary)
+	op(g, "ListVulnerabilities", "GET /security/vul", theSystem("security-hub", "list"), sh.list)
+
+	g, ex := a.group("scan data export"), exports{c.Exports}
+	opBy(g, "exportScanData", "POST /export/cve", by(project("export-cve", "create").String()+" of the body", ex.needToStart), ex.start)
+	opBy(g, "getScanDataExportExecution", "GET /export/cve/execution/{execution_id}", ofExport(ex, (*getExport).id), ex.get)
+	op(g, "getScanDataExportExecutionList", "GET /export/cve/executions", loggedIn, ex.list)
+	opBy(g, "downloadScanData", "GET /export/cve/download/{execution_id}", ofExport(ex, (*downloadExport).id), ex.download)
 
 	g = a.group("label")
 	op(g, "ListLabels", "GET /labels", anyone, la.list)
@@ -214,14 +237,14 @@ func (a *API) routes(c Config) {
 	op(g, "listRegistryProviderInfos", "GET /replication/adapterinfos", theSystem("replication-adapter", "list"), rg.providers)
 
 	g = a.group("scanner")
-	op(g, "listScanners", "GET /scanners", theSystem("scanner", "list"), sc.list)
-	op(g, "createScanner", "POST /scanners", theSystem("scanner", "create"), sc.create)
-	op(g, "pingScanner", "POST /scanners/ping", theSystem("scanner", "read"), sc.ping)
-	op(g, "getScanner", "GET /scanners/{registration_id}", theSystem("scanner", "read"), sc.get)
-	op(g, "updateScanner", "PUT /scanners/{registration_id}", theSystem("scanner", "update"), sc.update)
-	op(g, "deleteScanner", "DELETE /scanners/{registration_id}", theSystem("scanner", "delete"), sc.delete)
-	op(g, "setScannerAsDefault", "PATCH /scanners/{registration_id}", theSystem("scanner", "update"), sc.makeDefault)
-	op(g, "getScannerMetadata", "GET /scanners/{registration_id}/metadata", theSystem("scanner", "read"), sc.metadata)
+	op(g, "listScanners", "GET /scanners", theSystem("scanner", "list"), sn.list)
+	op(g, "createScanner", "POST /scanners", theSystem("scanner", "create"), sn.create)
+	op(g, "pingScanner", "POST /scanners/ping", theSystem("scanner", "read"), sn.ping)
+	op(g, "getScanner", "GET /scanners/{registration_id}", theSystem("scanner", "read"), sn.get)
+	op(g, "updateScanner", "PUT /scanners/{registration_id}", theSystem("scanner", "update"), sn.update)
+	op(g, "deleteScanner", "DELETE /scanners/{registration_id}", theSystem("scanner", "delete"), sn.delete)
+	op(g, "setScannerAsDefault", "PATCH /scanners/{registration_id}", theSystem("scanner", "update"), sn.makeDefault)
+	op(g, "getScannerMetadata", "GET /scanners/{registration_id}/metadata", theSystem("scanner", "read"), sn.metadata)
 
 	g, al := a.group("SystemCVEAllowlist"), allowlists{c.Allowlists}
 	op(g, "getSystemCVEAllowlist", "GET /system/CVEAllowlist", loggedIn, al.get)

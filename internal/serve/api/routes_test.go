@@ -14,6 +14,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/scanner"
+	"github.com/berth-registry/berth/internal/storage/db"
 )
 
 // A scenario is a row of the table as it is lived: without an identity, by one
@@ -227,6 +228,30 @@ var scenarios = map[string]scenario{
 	"listReplicationTasks":      {before: aReplicationRun, request: "GET /replication/executions/1/tasks?status=Pending", denied: "alice", done: "root", status: 200, check: bodyHas(`[{"id":1,"execution_id":1,"status":"Pending","job_id":"1","operation":"copy"`)},
 	"getReplicationLog":         {before: aReplicationRun, request: "GET /replication/executions/1/tasks/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
 
+	"scanArtifact": {before: aScanner, request: "POST /projects/alpha/repositories/app/artifacts/1/scan", denied: "dev", done: "mia", status: 202,
+		check: then("GET /projects/alpha/repositories/app/artifacts/1?with_scan_overview=true", "lim", `"scan_status":"Pending"`, `"scanner":{"name":"Inspector"`)},
+	"stopScanArtifact": {before: aScan, request: "POST /projects/alpha/repositories/app/artifacts/1/scan/stop\n\n" + `{"scan_type":"vulnerability"}`, denied: "dev", done: "mia", status: 202,
+		check: then("GET /projects/alpha/repositories/app/artifacts/1?with_scan_overview=true", "lim", `"scan_status":"Stopped"`)},
+	"getReportLog": {before: aScan, request: "GET /projects/alpha/repositories/app/artifacts/1/scan/" + theReport + "/log", denied: "bob", done: "lim", status: 200, check: bodyIs("")},
+
+	"getLatestScanAllMetrics":          {before: aScanOfAll, request: "GET /scans/all/metrics", denied: "alice", done: "root", status: 200, check: bodyHas(`"total":1,"completed":0`, `"Pending":1`, `"ongoing":true,"trigger":"Manual"`)},
+	"getLatestScheduledScanAllMetrics": {before: aScanOfAll, request: "GET /scans/schedule/metrics", denied: "alice", done: "root", status: 200, check: bodyHas(`"total":0,"completed":0`, `"ongoing":false`)},
+	"getScanAllSchedule":               {before: aScanner, request: "GET /system/scanAll/schedule", denied: "alice", done: "root", status: 200, check: bodyIs("")},
+	"createScanAllSchedule": {before: aScanner, request: "POST /system/scanAll/schedule\n\n" + `{"schedule":{"type":"Custom","cron":"0 30 3 * * *"}}`, denied: "alice", done: "root", status: 201,
+		check: then("GET /system/scanAll/schedule", "root", `"schedule":{"type":"Custom","cron":"0 30 3 * * *","next_scheduled_time":"`)},
+	"updateScanAllSchedule": {before: aScanner, request: "PUT /system/scanAll/schedule\n\n" + `{"schedule":{"type":"Hourly"}}`, denied: "alice", done: "root", status: 200, check: then("GET /system/scanAll/schedule", "root", `"cron":"0 0 * * * *"`)},
+	"stopScanAll":           {before: aScanOfAll, request: "POST /system/scanAll/stop", denied: "alice", done: "root", status: 202, check: then("GET /scans/all/metrics", "root", `"Stopped":1`, `"ongoing":false`)},
+
+	"getSecuritySummary": {before: aReport, request: "GET /security/summary?with_dangerous_cve=true&with_dangerous_artifact=true", denied: "alice", done: "root", status: 200,
+		check: bodyHas(`"critical_cnt":1`, `"low_cnt":1`, `"total_vuls":2,"scanned_cnt":1,"total_artifact":6,"fixable_cnt":1`, `"dangerous_cves":[{"cve_id":"CVE-2026-0001","severity":"Critical","cvss_score_v3":9.8`, `"dangerous_artifacts":[{"project_id":1,"repository_name":"alpha/app"`)},
+	"ListVulnerabilities": {before: aReport, request: "GET /security/vul?q=cve_id%3DCVE-2026-0001&with_tag=true", denied: "alice", done: "root", status: 200,
+		check: bodyHas(`[{"project_id":1,"repository_name":"alpha/app","digest":"sha256:`, `"tags":["1"],"cve_id":"CVE-2026-0001","severity":"Critical","status":"fixed","cvss_v3_score":9.8,"package":"everywhere","version":"1","fixed_version":"2"`)},
+
+	"exportScanData":                 {before: aScanner, request: newExport, denied: "gus", done: "dev", status: 200, check: bodyIs(`{"id":1}` + "\n")},
+	"getScanDataExportExecution":     {before: anExport, request: "GET /export/cve/execution/1", denied: "mia", done: "dev", status: 200, check: bodyHas(`"user_name":"dev","status":"Running"`, `"file_present":false`)},
+	"getScanDataExportExecutionList": {before: anExport, request: "GET /export/cve/executions", done: "dev", status: 200, check: bodyHas(`{"items":[{"id":1,"user_id":4,"user_name":"dev"`)},
+	"downloadScanData":               {before: anExportThatIsReady, request: "GET /export/cve/download/1", denied: "mia", done: "dev", status: 200, check: bodyHas("Repository,Artifact Digest,CVE")},
+
 	"getGCHistory":  {before: aCollection, request: "GET /system/gc?q=status%3DRunning", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_name":"GARBAGE_COLLECTION","job_kind":"MANUAL"`, `\"workers\":1`)},
 	"getGC":         {before: aCollection, request: "GET /system/gc/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_status":"Running"`, `\"time_window\":2`)},
 	"stopGC":        {before: aCollection, request: "PUT /system/gc/1", denied: "alice", done: "root", status: 200, check: then("GET /system/gc/1", "root", `"job_status":"Stopped"`)},
@@ -249,7 +274,7 @@ var scenarios = map[string]scenario{
 	"getWorkers":        {request: "GET /jobservice/pools/all/workers", denied: "alice", done: "root", status: 200, check: bodyIs("[]\n")},
 	"stopRunningJob":    {before: aPurge, request: "PUT /jobservice/jobs/1", denied: "alice", done: "root", status: 200, check: then("GET /system/purgeaudit/1", "root", `"job_status":"Stopped"`)},
 	"actionGetJobLog":   {before: aPurge, request: "GET /jobservice/jobs/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
-	"listJobQueues":     {before: aPurge, request: "GET /jobservice/queues", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"job_type":"GARBAGE_COLLECTION","count":0,"latency":0,"paused":false},{"job_type":"PURGE_AUDIT_LOG","count":1,"latency":0,"paused":false},{"job_type":"REPLICATION","count":0,"latency":0,"paused":false},{"job_type":"RETENTION","count":0,"latency":0,"paused":false},{"job_type":"SLACK","count":0,"latency":0,"paused":false},{"job_type":"WEBHOOK","count":0,"latency":0,"paused":false},{"job_type":"SCHEDULER","count":0,"latency":0,"paused":false}]` + "\n")},
+	"listJobQueues":     {before: aPurge, request: "GET /jobservice/queues", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"job_type":"GARBAGE_COLLECTION","count":0,"latency":0,"paused":false},{"job_type":"IMAGE_SCAN","count":0,"latency":0,"paused":false},{"job_type":"PURGE_AUDIT_LOG","count":1,"latency":0,"paused":false},{"job_type":"REPLICATION","count":0,"latency":0,"paused":false},{"job_type":"RETENTION","count":0,"latency":0,"paused":false},{"job_type":"SBOM","count":0,"latency":0,"paused":false},{"job_type":"SCAN_ALL","count":0,"latency":0,"paused":false},{"job_type":"SCAN_DATA_EXPORT","count":0,"latency":0,"paused":false},{"job_type":"SLACK","count":0,"latency":0,"paused":false},{"job_type":"WEBHOOK","count":0,"latency":0,"paused":false},{"job_type":"SCHEDULER","count":0,"latency":0,"paused":false}]` + "\n")},
 	"actionPendingJobs": {request: "PUT /jobservice/queues/SCHEDULER\n\n" + `{"action":"pause"}`, denied: "alice", done: "root", status: 200, check: then("GET /schedules/all/paused", "lim", `{"paused":true}`)},
 	"listSchedules":     {before: aPurgeSchedule, request: "GET /schedules", denied: "alice", done: "root", status: 200, check: bodyHas(`[{"id":1,"vendor_type":"PURGE_AUDIT_LOG","vendor_id":0,"cron":"0 0 0 * * *"`)},
 	"getSchedulePaused": {request: "GET /schedules/all/paused", done: "lim", status: 200, check: bodyIs(`{"paused":false}` + "\n")},
@@ -383,6 +408,46 @@ func (s scenario) prepare(w *world) {
 	if s.before != nil {
 		s.before(w)
 	}
+}
+
+// newExport asks for what was found in alpha.
+const newExport = "POST /export/cve\nX-Scan-Data-Type: application/vnd.security.vulnerability.report; version=1.1\n\n" + `{"projects":[1]}`
+
+// theReport is the UUID of the report that aScan makes.
+const theReport = "00000000-0000-4000-8000-000000000001"
+
+func aScanner(w *world) { w.inspector.there = true }
+
+func aScan(w *world) {
+	aScanner(w)
+	w.want(202, "mia", "POST /projects/alpha/repositories/app/artifacts/1/scan")
+	err := w.db.Write(w.t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(`UPDATE scan_report SET uuid = ?`, theReport)
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func aReport(w *world) {
+	aScan(w)
+	w.work()
+}
+
+func anExport(w *world) {
+	aScanner(w)
+	w.want(200, "dev", newExport)
+}
+
+func anExportThatIsReady(w *world) {
+	anExport(w)
+	w.work()
+}
+
+func aScanOfAll(w *world) {
+	aScanner(w)
+	w.want(201, "root", "POST /system/scanAll/schedule\n\n"+`{"schedule":{"type":"Manual"}}`)
 }
 
 func aGroup(w *world) { w.want(201, "root", "POST /usergroups\n\n"+newGroup) }

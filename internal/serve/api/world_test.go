@@ -30,6 +30,8 @@ import (
 	"github.com/berth-registry/berth/internal/blob/disk"
 	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/export"
+	"github.com/berth-registry/berth/internal/hub"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
 	"github.com/berth-registry/berth/internal/job"
@@ -43,6 +45,7 @@ import (
 	"github.com/berth-registry/berth/internal/replication"
 	"github.com/berth-registry/berth/internal/retention"
 	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/scan"
 	"github.com/berth-registry/berth/internal/scanner"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/serve/web"
@@ -92,6 +95,9 @@ type world struct {
 	endpoints *endpoint.Service
 	settings  *setting.Service
 	scanner   string // id of the one that aScanner has made
+	scans     *scan.Service
+	inspector *inspector
+	exports   *export.Service
 }
 
 // password is everybody's; canary is what tests set, and look for where it must
@@ -298,6 +304,9 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	w.who = identity.New(new(access.Epoch), identity.Robots(w.robots), identity.Accounts(w.accounts))
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
 	jobs := idleJobs(w.db, log)
+	w.inspector = &inspector{content: w.content}
+	w.scans = scan.New(scan.Config{Store: sqlstore.NewScans(w.db), Artifacts: sqlstore.NewArtifacts(w.db), Projects: w.projects, Content: w.content, Scanners: w.inspector, Jobs: jobs})
+	w.exports = export.New(sqlstore.NewExports(w.db), jobs, w.scans.ScannerOf)
 	w.endpoints = endpoint.New(sqlstore.NewEndpoints(w.db), secret.NewSealer([32]byte{1}), outbound.ForSystem(), log)
 	t.Cleanup(w.endpoints.Close)
 	c := Config{
@@ -305,6 +314,9 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		Content: w.content, Labels: label.New(sqlstore.NewLabels(w.db)), Rules: immutable.New(sqlstore.NewImmutable(w.db)), Catalog: sqlstore.NewArtifacts(w.db), Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open), Signatures: sign.New(sqlstore.NewTrust(w.db), sqlstore.NewArtifacts(w.db), w.open),
 		Jobs: jobs, Retention: retention.New(sqlstore.NewRetention(w.db), nil, jobs),
 		Webhooks:  webhook.New(webhook.Config{Store: sqlstore.NewWebhooks(w.db), Jobs: jobs, Sealer: secret.NewSealer([32]byte{1}), Out: outbound.New(outbound.ForProjects(nil), outbound.Limits{}), Settings: w.settings.Get, Host: "berth.test"}),
+		Scans:     w.scans,
+		Exports:   w.exports,
+		Hub:       hub.New(sqlstore.NewHub(w.db), w.scans.DefaultScanner),
 		Endpoints: w.endpoints, Replication: replication.New(sqlstore.NewReplication(w.db), jobs, nil, nil),
 		Scanners:   scanner.New(sqlstore.NewScanners(w.db), secret.NewSealer([32]byte{1}), outbound.ForSystem(), "1.2.3", log),
 		Allowlists: allowlist.New(sqlstore.NewAllowlists(w.db)),
@@ -325,7 +337,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 func idleJobs(d *db.DB, log *slog.Logger) *job.Service {
 	rows := sqlstore.NewJobs(d)
 	return job.New(job.Config{
-		Store: rows, Schedules: rows, Logs: rows, Queue: new(queue.Queue), Works: map[job.Kind]job.Work{job.GarbageCollection: {}, job.PurgeAudit: {}, job.Retention: {}, job.Webhook: {}, job.Slack: {}, job.Replication: {}}, Log: log, Node: "node", Host: "host",
+		Store: rows, Schedules: rows, Logs: rows, Queue: new(queue.Queue), Works: map[job.Kind]job.Work{job.GarbageCollection: {}, job.PurgeAudit: {}, job.Retention: {}, job.Webhook: {}, job.Slack: {}, job.Replication: {}, job.ImageScan: {}, job.SBOM: {}, job.ScanAll: {}, job.ScanExport: {}}, Log: log, Node: "node", Host: "host",
 	})
 }
 

@@ -1,10 +1,13 @@
 package sqlstore
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/berth-registry/berth/internal/audit"
+	"github.com/berth-registry/berth/internal/finding"
+	"github.com/berth-registry/berth/internal/hub"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/storage/db"
@@ -329,5 +332,78 @@ func TestIndexesOfChartsAreReadFromIndexes(t *testing.T) {
 		}
 		readPlan{index: "sqlite_autoindex_chart_version_2", covered: true}.check(t, d, "revision", chartRevision, []any{1})
 		readPlan{index: "sqlite_autoindex_chart_version_2", ordered: true}.check(t, d, "since", chartsSince, []any{"\n", 1, 5, 10})
+	})
+}
+
+// TestFindingsAreReadFromIndexes holds that findings of all projects are walked
+// through in their order, whatever is asked for, and reports by what they are of.
+func TestFindingsAreReadFromIndexes(t *testing.T) {
+	high, seven := finding.High, int64(70)
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		if d.Dialect() == db.PostgreSQL { // which reads one empty table as well as another
+			findings(t, d, 300)
+		}
+		for name, c := range map[string]struct {
+			w          hub.Search
+			repository int64
+			set        *condition
+			p          readPlan
+		}{
+			"all":                        {p: readPlan{index: "vulnerability_weight", ordered: true}},
+			"a severity":                 {w: hub.Search{Severity: &high}, p: readPlan{index: "vulnerability_weight", ordered: true}},
+			"a score":                    {w: hub.Search{MinScore: &seven}, p: readPlan{index: "vulnerability_weight", ordered: true}},
+			"a status":                   {w: hub.Search{Status: finding.Fixed}, p: readPlan{index: "vulnerability_weight", ordered: true}},
+			"a CVE":                      {w: hub.Search{CVE: "CVE-1"}, p: readPlan{index: "vulnerability_cve", ordered: true}},
+			"a CVE of a project":         {w: hub.Search{CVE: "CVE-1", Project: 1}, p: readPlan{index: "vulnerability_cve", ordered: true}},
+			"a package":                  {w: hub.Search{Package: "zlib"}, p: readPlan{index: "vulnerability_package", ordered: true}},
+			"a CVE in a package":         {w: hub.Search{CVE: "CVE-1", Package: "zlib"}, p: readPlan{index: "vulnerability_cve", ordered: true}},
+			"a project":                  {w: hub.Search{Project: 1}, p: readPlan{index: "finding_project", ordered: true}},
+			"a severity in a project":    {w: hub.Search{Project: 1, Severity: &high}, p: readPlan{index: "finding_project", ordered: true}},
+			"a repository":               {repository: 1, p: readPlan{index: "finding_repository", ordered: true}},
+			"a severity in a repository": {repository: 1, w: hub.Search{Severity: &high}, p: readPlan{index: "finding_repository", ordered: true}},
+			"a tag of many":              {set: &condition{reportsOfTag, []any{"latest"}}, p: readPlan{index: "vulnerability_weight", ordered: true}},
+		} {
+			h := hubSearchOf(1, c.w, c.repository, nil, c.set)
+			if d.Dialect() == db.PostgreSQL { // which sorts what is of the same weight, and little by whatever index
+				if c.p.ordered = false; slices.Contains([]string{"all", "a CVE", "a package", "a project", "a severity in a project", "a repository"}, name) {
+					c.p.check(t, d, name, h.page(), append(h.args, 10, 0))
+				}
+				continue
+			}
+			c.p.check(t, d, name, h.page(), append(h.args, 10, 0))
+			if c.p.index != "vulnerability_weight" { // all of them are counted by whatever index
+				readPlan{index: c.p.index}.check(t, d, "count of "+name, `SELECT count(*) FROM (SELECT 1`+h.whole()+` LIMIT ?) AS x`, append(h.args, 1001))
+			}
+		}
+		if d.Dialect() == db.PostgreSQL {
+			return
+		}
+		for name, c := range map[string]struct {
+			q    string
+			args []any
+			p    readPlan
+		}{
+			"reports of a tag":    {reportsOfTag, []any{"1"}, readPlan{index: "tag_project"}},
+			"reports of a digest": {reportsOfDigest, []any{"sha256:0"}, readPlan{index: "artifact_by_digest"}},
+			"counts":              {hubCounts, []any{"s"}, readPlan{index: "scan_report_worst", covered: true}},
+			"the worst":           {hubWorst, []any{"s", 200}, readPlan{index: "vulnerability_weight", ordered: true}},
+			"the worst artifacts": {hubWorstArtifacts, []any{"s", 5}, readPlan{index: "scan_report_worst"}},
+			"overviews":           {strings.ReplaceAll(reportsShown, "IDS", "?"), []any{1, 1, "s"}, readPlan{index: "sqlite_autoindex_scan_report_2"}},
+		} {
+			c.p.check(t, d, name, c.q, c.args)
+		}
+		few := hubSearchOf(1, hub.Search{}, 0, []int64{1, 2}, nil)
+		for _, c := range []struct {
+			q, is string
+			args  []any
+		}{
+			{few.page(), "SEARCH f USING PRIMARY KEY (report_id=?)", append(few.args, 10, 0)},
+			{strings.Replace(findingsOf, "IDS", "?", 1), "SEARCH f USING PRIMARY KEY (report_id=?)", []any{1}},
+			{strings.ReplaceAll(reportsShown, "IDS", "?"), "SEARCH f USING PRIMARY KEY (parent_id=?)", []any{1, 1, "s"}},
+		} {
+			if lines := indexPlan(t, d, c.q, c.args, false); !strings.Contains(lines, c.is) {
+				t.Errorf("no %s:\n%s\n%s", c.is, c.q, lines)
+			}
+		}
 	})
 }
