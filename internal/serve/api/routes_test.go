@@ -228,7 +228,7 @@ var scenarios = map[string]scenario{
 	"listReplicationTasks":      {before: aReplicationRun, request: "GET /replication/executions/1/tasks?status=Pending", denied: "alice", done: "root", status: 200, check: bodyHas(`[{"id":1,"execution_id":1,"status":"Pending","job_id":"1","operation":"copy"`)},
 	"getReplicationLog":         {before: aReplicationRun, request: "GET /replication/executions/1/tasks/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
 
-	"scanArtifact": {before: aScanner, request: "POST /projects/alpha/repositories/app/artifacts/1/scan", denied: "dev", done: "mia", status: 202,
+	"scanArtifact": {before: anInspector, request: "POST /projects/alpha/repositories/app/artifacts/1/scan", denied: "dev", done: "mia", status: 202,
 		check: then("GET /projects/alpha/repositories/app/artifacts/1?with_scan_overview=true", "lim", `"scan_status":"Pending"`, `"scanner":{"name":"Inspector"`)},
 	"stopScanArtifact": {before: aScan, request: "POST /projects/alpha/repositories/app/artifacts/1/scan/stop\n\n" + `{"scan_type":"vulnerability"}`, denied: "dev", done: "mia", status: 202,
 		check: then("GET /projects/alpha/repositories/app/artifacts/1?with_scan_overview=true", "lim", `"scan_status":"Stopped"`)},
@@ -236,10 +236,10 @@ var scenarios = map[string]scenario{
 
 	"getLatestScanAllMetrics":          {before: aScanOfAll, request: "GET /scans/all/metrics", denied: "alice", done: "root", status: 200, check: bodyHas(`"total":1,"completed":0`, `"Pending":1`, `"ongoing":true,"trigger":"Manual"`)},
 	"getLatestScheduledScanAllMetrics": {before: aScanOfAll, request: "GET /scans/schedule/metrics", denied: "alice", done: "root", status: 200, check: bodyHas(`"total":0,"completed":0`, `"ongoing":false`)},
-	"getScanAllSchedule":               {before: aScanner, request: "GET /system/scanAll/schedule", denied: "alice", done: "root", status: 200, check: bodyIs("")},
-	"createScanAllSchedule": {before: aScanner, request: "POST /system/scanAll/schedule\n\n" + `{"schedule":{"type":"Custom","cron":"0 30 3 * * *"}}`, denied: "alice", done: "root", status: 201,
+	"getScanAllSchedule":               {before: anInspector, request: "GET /system/scanAll/schedule", denied: "alice", done: "root", status: 200, check: bodyIs("")},
+	"createScanAllSchedule": {before: anInspector, request: "POST /system/scanAll/schedule\n\n" + `{"schedule":{"type":"Custom","cron":"0 30 3 * * *"}}`, denied: "alice", done: "root", status: 201,
 		check: then("GET /system/scanAll/schedule", "root", `"schedule":{"type":"Custom","cron":"0 30 3 * * *","next_scheduled_time":"`)},
-	"updateScanAllSchedule": {before: aScanner, request: "PUT /system/scanAll/schedule\n\n" + `{"schedule":{"type":"Hourly"}}`, denied: "alice", done: "root", status: 200, check: then("GET /system/scanAll/schedule", "root", `"cron":"0 0 * * * *"`)},
+	"updateScanAllSchedule": {before: anInspector, request: "PUT /system/scanAll/schedule\n\n" + `{"schedule":{"type":"Hourly"}}`, denied: "alice", done: "root", status: 200, check: then("GET /system/scanAll/schedule", "root", `"cron":"0 0 * * * *"`)},
 	"stopScanAll":           {before: aScanOfAll, request: "POST /system/scanAll/stop", denied: "alice", done: "root", status: 202, check: then("GET /scans/all/metrics", "root", `"Stopped":1`, `"ongoing":false`)},
 
 	"getSecuritySummary": {before: aReport, request: "GET /security/summary?with_dangerous_cve=true&with_dangerous_artifact=true", denied: "alice", done: "root", status: 200,
@@ -247,7 +247,7 @@ var scenarios = map[string]scenario{
 	"ListVulnerabilities": {before: aReport, request: "GET /security/vul?q=cve_id%3DCVE-2026-0001&with_tag=true", denied: "alice", done: "root", status: 200,
 		check: bodyHas(`[{"project_id":1,"repository_name":"alpha/app","digest":"sha256:`, `"tags":["1"],"cve_id":"CVE-2026-0001","severity":"Critical","status":"fixed","cvss_v3_score":9.8,"package":"everywhere","version":"1","fixed_version":"2"`)},
 
-	"exportScanData":                 {before: aScanner, request: newExport, denied: "gus", done: "dev", status: 200, check: bodyIs(`{"id":1}` + "\n")},
+	"exportScanData":                 {before: anInspector, request: newExport, denied: "gus", done: "dev", status: 200, check: bodyIs(`{"id":1}` + "\n")},
 	"getScanDataExportExecution":     {before: anExport, request: "GET /export/cve/execution/1", denied: "mia", done: "dev", status: 200, check: bodyHas(`"user_name":"dev","status":"Running"`, `"file_present":false`)},
 	"getScanDataExportExecutionList": {before: anExport, request: "GET /export/cve/executions", done: "dev", status: 200, check: bodyHas(`{"items":[{"id":1,"user_id":4,"user_name":"dev"`)},
 	"downloadScanData":               {before: anExportThatIsReady, request: "GET /export/cve/download/1", denied: "mia", done: "dev", status: 200, check: bodyHas("Repository,Artifact Digest,CVE")},
@@ -416,10 +416,10 @@ const newExport = "POST /export/cve\nX-Scan-Data-Type: application/vnd.security.
 // theReport is the UUID of the report that aScan makes.
 const theReport = "00000000-0000-4000-8000-000000000001"
 
-func aScanner(w *world) { w.inspector.there = true }
+func anInspector(w *world) { w.inspector.there = true }
 
 func aScan(w *world) {
-	aScanner(w)
+	anInspector(w)
 	w.want(202, "mia", "POST /projects/alpha/repositories/app/artifacts/1/scan")
 	err := w.db.Write(w.t.Context(), func(tx *db.Tx) error {
 		_, err := tx.Exec(`UPDATE scan_report SET uuid = ?`, theReport)
@@ -436,7 +436,7 @@ func aReport(w *world) {
 }
 
 func anExport(w *world) {
-	aScanner(w)
+	anInspector(w)
 	w.want(200, "dev", newExport)
 }
 
@@ -446,7 +446,7 @@ func anExportThatIsReady(w *world) {
 }
 
 func aScanOfAll(w *world) {
-	aScanner(w)
+	anInspector(w)
 	w.want(201, "root", "POST /system/scanAll/schedule\n\n"+`{"schedule":{"type":"Manual"}}`)
 }
 
