@@ -251,7 +251,7 @@ func (l *layer) link(name string, h *tar.Header) {
 		l.found.put(name, &file{path: name, packages: f.packages, owned: f.owned})
 		return
 	}
-	seen, _ := l.files.Wants(software.File{Path: target, Size: 1 << 10, Mode: h.FileInfo().Mode()}) //nolint:errcheck // the size is made up
+	seen, _ := l.files.Wants(software.File{Path: target, Size: 1 << 10, Mode: h.FileInfo().Mode()}) // the size is made up
 	if !wants.Peek() && (!seen.Any() || seen.Peek()) {
 		l.note(name, "it is another name of a file that was not looked into")
 	}

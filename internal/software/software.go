@@ -163,7 +163,7 @@ func (r *Reader) Read(ctx context.Context, w Wants, f File, content io.ReaderAt)
 	var all Found
 	var errs []error
 	start := make([]byte, 4)
-	n, _ := content.ReadAt(start, 0) //nolint:errcheck // a file that is shorter is no program
+	n, _ := content.ReadAt(start, 0) // a file that is shorter is no program
 	for _, format := range w.formats {
 		if format.binary && !Executable(start[:n]) {
 			continue

@@ -130,7 +130,7 @@ const appOfAlpha = "/projects/alpha/repositories/app/artifacts/1"
 func TestAScanFromItsStartToItsReport(t *testing.T) {
 	w := newWorld(t)
 	w.want(412, "mia", "POST "+appOfAlpha+"/scan")
-	aScanner(w)
+	anInspector(w)
 	links := w.want(200, "lim", "GET "+appOfAlpha).Body.String()
 	digest := w.digest("alpha")
 	for _, part := range []string{
@@ -192,7 +192,7 @@ type artifactBodyRead struct {
 
 func TestAListOfWhatIsInstalledIsAnAccessory(t *testing.T) {
 	w := newWorld(t)
-	aScanner(w)
+	anInspector(w)
 	w.want(403, "dev", "POST "+appOfAlpha+"/scan\n\n"+`{"scan_type":"sbom"}`)
 	w.want(202, "mia", "POST "+appOfAlpha+"/scan\n\n"+`{"scan_type":"sbom"}`)
 	w.work()
@@ -217,7 +217,7 @@ func TestAllIsScannedNowOrByASchedule(t *testing.T) {
 	set("POST", 412, `{"type":"Manual"}`)
 	w.want(412, "root", "GET /scans/all/metrics")
 	w.want(400, "root", "POST /system/scanAll/stop")
-	aScanner(w)
+	anInspector(w)
 	bodyHas(`"total":0`, `"metrics":{}`, `"ongoing":false`)(t, w, w.want(200, "root", "GET /scans/all/metrics"))
 	set("POST", 201, `{"type":"None"}`)
 	set("PUT", 400, `{"type":"Manual"}`)
@@ -238,7 +238,7 @@ func TestAllIsScannedNowOrByASchedule(t *testing.T) {
 
 func TestAnOverviewOfManyArtifactsIsReadAtOnce(t *testing.T) {
 	w := newWorld(t)
-	aScanner(w)
+	anInspector(w)
 	for i := range 20 {
 		if _, err := pushImage(w.t.Context(), w.content, artifact.Repo{ProjectID: 1, Name: "alpha/app"}, fmt.Sprint("t", i), fmt.Sprint("image ", i)); err != nil {
 			t.Fatal(err)
