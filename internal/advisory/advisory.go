@@ -239,5 +239,19 @@ func (s *Service) Import(ctx context.Context, r io.Reader) (Generation, error) {
 		return 0, ErrBusy
 	}
 	defer s.busy.Unlock()
-	return s.store.Import(ctx, r)
+	g, err := s.store.Import(ctx, r)
+	if err != nil {
+		return g, err
+	}
+	return g, s.forget(context.WithoutCancel(ctx))
+}
+
+// forget has every source compared with all that its origin lists the next time:
+// what was compared before was another database.
+func (s *Service) forget(ctx context.Context) error {
+	all, err := s.store.Outcomes(ctx)
+	for i := range all {
+		all[i] = Outcome{Source: all[i].Source, At: s.now()}
+	}
+	return errors.Join(err, s.store.Note(ctx, all))
 }

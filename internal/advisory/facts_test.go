@@ -167,6 +167,7 @@ func TestFindingsAreThoseOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
+	t.Run("what is known well", func(t *testing.T) { knownWell(t, s, folder) })
 	for _, image := range []string{"debian12", "debian11", "alpine311", "alma8", "app"} {
 		t.Run(image, func(t *testing.T) {
 			inv := installed(t, folder, image)
@@ -218,10 +219,8 @@ func TestFindingsAreThoseOfOthers(t *testing.T) {
 	}
 }
 
-// TestFindingsSayWhatIsKnown looks at some that are known well.
-func TestFindingsSayWhatIsKnown(t *testing.T) {
-	folder := facts(t)
-	s, _ := imported(t, folder)
+// knownWell looks at what is said of some.
+func knownWell(t *testing.T, s *advisory.Service, folder string) {
 	row := func(image, id, name string) finding.Vulnerability {
 		t.Helper()
 		found, err := s.Match(t.Context(), installed(t, folder, image))

@@ -1,8 +1,10 @@
 package advisory
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -157,26 +159,14 @@ func families(all []hit) []int {
 // newRow returns the row of an id.
 func newRow(id string, v osv.Version, hits []hit, known CVE) row {
 	var affected []osv.Affected
-	osvs, links, cwes := []any{}, []string{}, []string{}
+	var osvs []any
+	var cwes []string
 	description := ""
-	if osv.IsCVE(id) {
-		links = append(links, "https://nvd.nist.gov/vuln/detail/"+id)
-	}
 	for _, h := range hits {
 		affected = append(affected, h.Affected...)
 		osvs = append(osvs, h.ID)
-		links = append(links, "https://osv.dev/vulnerability/"+h.ID)
 		cwes = append(cwes, h.Specific.CWEs...)
-		for _, text := range []string{h.Details, h.Summary} {
-			if description == "" {
-				description = text
-			}
-		}
-	}
-	for _, h := range hits {
-		for _, l := range h.References {
-			links = append(links, l.URL)
-		}
+		description = cmp.Or(description, h.Details, h.Summary)
 	}
 	if len(cwes) == 0 {
 		for _, s := range known.Scores {
@@ -185,7 +175,7 @@ func newRow(id string, v osv.Version, hits []hit, known CVE) row {
 	}
 	r := row{finding.Vulnerability{
 		ID: id, Fixed: osv.FixedIn(v, affected...), Status: finding.Affected, Description: description,
-		Links: once(links, maxRowLinks), CWEs: slices.Compact(slices.Sorted(slices.Values(cwes))), Vendor: map[string]any{OSV: osvs},
+		Links: links(id, hits), CWEs: slices.Compact(slices.Sorted(slices.Values(cwes))), Vendor: map[string]any{OSV: osvs},
 	}}
 	if r.Fixed != "" {
 		r.Status = finding.Fixed
@@ -198,6 +188,22 @@ func newRow(id string, v osv.Version, hits []hit, known CVE) row {
 		r.Vendor[EPSS], r.Vendor[Percentile] = l.Score, l.Percentile
 	}
 	return r
+}
+
+// links returns where there is more about a row, from the general to the special.
+func links(id string, hits []hit) (all []string) {
+	if osv.IsCVE(id) {
+		all = append(all, "https://nvd.nist.gov/vuln/detail/"+id)
+	}
+	for _, h := range hits {
+		all = append(all, "https://osv.dev/vulnerability/"+url.PathEscape(h.ID))
+	}
+	for _, h := range hits {
+		for _, l := range h.References {
+			all = append(all, l.URL)
+		}
+	}
+	return once(all, maxRowLinks)
 }
 
 // once returns the first n different texts.
