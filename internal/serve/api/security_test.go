@@ -69,6 +69,9 @@ func TestMassAssignment(t *testing.T) {
 		{"alice", "POST /projects/alpha/immutabletagrules", strings.Replace(newRule, "{", `{"disabled":false,"priority":0,`, 1), []string{"immutable_rule of 1"}},
 		{"alice", "PUT /projects/alpha/immutabletagrules/1", strings.NewReplacer("v*", "w*", `{"action"`, `{"disabled":false,"priority":0,"action"`).Replace(newRule),
 			[]string{"immutable_rule.tags of 1", "immutable_rule.updated of 1"}},
+		{"alice", "POST /projects/alpha/trust", newTrust, []string{"project.trust_revision of 1", "trust_entry of 1"}},
+		{"alice", "PUT /projects/alpha/trust/1", strings.Replace(newTrust, `"ci"`, `"release","description":"new"`, 1),
+			[]string{"project.trust_revision of 1", "trust_entry.description of 1", "trust_entry.name of 1", "trust_entry.updated of 1"}},
 	}
 	for _, tt := range tests {
 		w := newWorld(t)
@@ -77,8 +80,10 @@ func TestMassAssignment(t *testing.T) {
 			aLabel(w)
 		case strings.HasPrefix(tt.request, "PUT /projects/alpha/immutable"):
 			aRule(w)
+		case strings.HasPrefix(tt.request, "PUT /projects/alpha/trust"):
+			aTrust(w)
 		}
-		tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule"}
+		tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "trust_entry"}
 		before := map[string]string{}
 		for _, table := range tables {
 			maps.Copy(before, w.rows(table))
