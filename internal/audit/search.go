@@ -19,6 +19,7 @@ var Kinds = []string{
 	"update_artifact", "create_tag", "delete_tag", "delete_blob", "update_repository", "update_robot",
 	"create_label", "update_label", "delete_label",
 	"create_immutable_rule", "update_immutable_rule", "delete_immutable_rule",
+	"create_trust", "update_trust", "delete_trust",
 	"create_group", "update_group", "delete_group", "create_registry", "update_registry", "delete_registry",
 	"create_scanner", "update_scanner", "delete_scanner",
 	"create_replication_policy", "update_replication_policy", "delete_replication_policy", "update_quota", "delete_audit_log",

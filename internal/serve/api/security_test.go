@@ -71,6 +71,9 @@ func TestMassAssignment(t *testing.T) {
 			[]string{"immutable_rule.tags of 1", "immutable_rule.updated of 1"}},
 		{"root", "PUT /system/CVEAllowlist", `{"items":[{"cve_id":"CVE-1"}]}`, []string{"cve_allowlist of 1"}},
 		{"alice", "PUT /projects/1", `{"project_name":"alpha","name":"alpha","public":false,"metadata":{},"cve_allowlist":{"id":9,"project_id":1,"items":[{"cve_id":"CVE-1"}]}}`, []string{"cve_allowlist of 1"}},
+		{"alice", "POST /projects/alpha/trust", newTrust, []string{"project.trust_revision of 1", "trust_entry of 1"}},
+		{"alice", "PUT /projects/alpha/trust/1", strings.Replace(newTrust, `"ci"`, `"release","description":"new"`, 1),
+			[]string{"project.trust_revision of 1", "trust_entry.description of 1", "trust_entry.name of 1", "trust_entry.updated of 1"}},
 	}
 	for _, tt := range tests {
 		w := newWorld(t)
@@ -79,8 +82,11 @@ func TestMassAssignment(t *testing.T) {
 			aLabel(w)
 		case strings.HasPrefix(tt.request, "PUT /projects/alpha/immutable"):
 			aRule(w)
+		case strings.HasPrefix(tt.request, "PUT /projects/alpha/trust"):
+			aTrust(w)
 		}
 		tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "cve_allowlist"}
+		tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "trust_entry"}
 		before := map[string]string{}
 		for _, table := range tables {
 			maps.Copy(before, w.rows(table))
