@@ -11,6 +11,7 @@ import (
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/finding"
 	"github.com/berth-registry/berth/internal/job"
+	"github.com/berth-registry/berth/internal/vex"
 )
 
 // What is kept of a report. Of more, the rest is cut; a report of more
@@ -51,7 +52,7 @@ func resultOf(scanner string, r finding.Report) (Result, error) {
 }
 
 func (c *Counts) add(v finding.Vulnerability) {
-	if v.Status == finding.NotAffected {
+	if !vex.Counts(v) {
 		return
 	}
 	*c.of(v.Severity)++

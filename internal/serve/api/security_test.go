@@ -85,8 +85,7 @@ func TestMassAssignment(t *testing.T) {
 		case strings.HasPrefix(tt.request, "PUT /projects/alpha/trust"):
 			aTrust(w)
 		}
-		tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "cve_allowlist"}
-		tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "trust_entry"}
+		tables := []string{"account", "project", "member", "robot", "repository", "artifact", "tag", "label", "immutable_rule", "cve_allowlist", "trust_entry"}
 		before := map[string]string{}
 		for _, table := range tables {
 			maps.Copy(before, w.rows(table))
