@@ -269,6 +269,7 @@ func TestAMillionEntriesTakeLittleMemory(t *testing.T) {
 				return // the reader has had enough
 			}
 		}
+		out.Flush()
 		w.Close()
 	}()
 	var before, after runtime.MemStats
