@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -250,13 +251,25 @@ func TestAMillionEntriesTakeLittleMemory(t *testing.T) {
 	go func() {
 		defer close(wrote)
 		out := bufio.NewWriterSize(w, 1<<20)
-		b := archive(t, "d000/f0000000")[:512]
+		b := archive(t, "d/0000000")[:512]
+		zeros, err := strconv.ParseInt(string(b[148:154]), 8, 64)
+		if err != nil {
+			t.Error(err)
+		}
 		for i := range 1_000_002 {
-			copy(b, fmt.Sprintf("d%03d/f%07d", i%1000, i))
-			if _, err := out.Write(summed(b)); err != nil {
+			sum := int(zeros)
+			for at, rest := 8, i; at > 1; at, rest = at-1, rest/10 {
+				b[at] = '0' + byte(rest%10)
+				sum += rest % 10
+			}
+			for at := 153; at >= 148; at, sum = at-1, sum/8 {
+				b[at] = '0' + byte(sum%8)
+			}
+			if _, err := out.Write(b); err != nil {
 				return // the reader has had enough
 			}
 		}
+		out.Flush()
 		w.Close()
 	}()
 	var before, after runtime.MemStats
