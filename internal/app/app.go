@@ -18,6 +18,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/addition"
+	"github.com/berth-registry/berth/internal/advisory"
 	"github.com/berth-registry/berth/internal/allowlist"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
@@ -35,6 +36,7 @@ import (
 	"github.com/berth-registry/berth/internal/ldap"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/outbound"
+	"github.com/berth-registry/berth/internal/policy"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/proxycache"
 	"github.com/berth-registry/berth/internal/quota"
@@ -54,6 +56,7 @@ import (
 	"github.com/berth-registry/berth/internal/session"
 	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/sign"
+	"github.com/berth-registry/berth/internal/storage/advisorydb"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/queue"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
@@ -91,6 +94,12 @@ type App struct {
 	scanners    *scanner.Service
 	replication *replication.Service
 	scans       *scan.Service
+	facts       *sqlstore.Scans
+	advisoryDB  *advisorydb.Store
+	advisories  *advisory.Service
+	signatures  *sign.Service
+	allowlists  *allowlist.Service
+	policy      *policy.Service
 	exports     *export.Service
 	caches      *proxycache.Service
 	out         *outbound.Client // for what people of projects configure
@@ -171,7 +180,7 @@ func (a *App) wire(ctx context.Context) error {
 
 	quotas := quota.New(sqlstore.NewQuotas(d), a.settings.Get, log)
 	a.pulls = registry.NewPulls(artifacts, a.pullsOmit, log)
-	a.content = registry.New(registry.Config{AllowMissingBlobs: cfg.AllowMissingBlobs, Gate: quotas}, artifacts, sqlstore.NewBlobs(d), blobs, a.pulls)
+	a.content = registry.New(registry.Config{AllowMissingBlobs: cfg.AllowMissingBlobs, Gate: quotas, Pulls: pullGate{a}}, artifacts, sqlstore.NewBlobs(d), blobs, a.pulls)
 	garbage := sqlstore.NewGarbage(d)
 	a.garbage = gc.New(gc.Config{ReadOnly: isReadOnly(a.settings), Log: log}, garbage, garbage, blobs)
 	a.audit = audit.New(sqlstore.NewAudit(d), a.settings.Get, time.Duration(cfg.AuditDays)*24*time.Hour, out, log)
@@ -189,11 +198,9 @@ func (a *App) wire(ctx context.Context) error {
 	here := &replication.Here{Content: a.content, Artifacts: artifacts, Projects: a.projects, Catalog: artifacts, LabelsOf: labels}
 	a.replication = replication.New(sqlstore.NewReplication(d), a.jobs, a.endpoints, here)
 	a.caches = proxycache.New(proxycache.Config{Content: a.content, Projects: a.projects, Endpoints: a.endpoints, Fresh: cfg.CacheFresh, Log: log})
-	signatures, allowlists := sign.New(sqlstore.NewTrust(d), artifacts, a.openBlob), allowlist.New(sqlstore.NewAllowlists(d))
-	a.scans = scan.New(scan.Config{
-		Store: sqlstore.NewScans(d), Artifacts: artifacts, Projects: a.projects, Content: a.content, Scanners: noScanner{}, Jobs: a.jobs,
-	})
-	a.exports = export.New(sqlstore.NewExports(d), a.jobs, a.scans.ScannerOf)
+	if err := a.wireScanning(artifacts); err != nil {
+		return err
+	}
 	charts := chart.New(sqlstore.NewCharts(d), artifacts, a.content)
 	rules := immutable.New(sqlstore.NewImmutable(d))
 	a.retention = retention.New(sqlstore.NewRetention(d), remover{a.content, rules}, a.jobs)
@@ -217,7 +224,7 @@ func (a *App) wire(ctx context.Context) error {
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
 		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: a.replication, Additions: addition.New(artifacts, a.openBlob),
-		Signatures: signatures, Scanners: a.scanners, Allowlists: allowlists, Scans: a.scans, Exports: a.exports, Hub: hub.New(sqlstore.NewHub(d), a.scans.DefaultScanner),
+		Signatures: a.signatures, Scanners: a.scanners, Allowlists: a.allowlists, Scans: a.scans, Exports: a.exports, Hub: hub.New(sqlstore.NewHub(d), a.scans.DefaultScanner),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},
@@ -327,6 +334,9 @@ func (a *App) Close() error {
 	}
 	if a.endpoints != nil {
 		a.endpoints.Close()
+	}
+	if a.advisoryDB != nil {
+		errs = append(errs, a.advisoryDB.Close())
 	}
 	if a.db != nil {
 		errs = append(errs, a.db.Close())

@@ -79,21 +79,3 @@ func (r remover) Frozen(ctx context.Context, projectID int64, repository string)
 	here := rules.In(repository)
 	return func(tags []string) error { return here.Refuse(repository, tags...) }, err
 }
-
-// noScanner is scan.Scanners where none is known.
-type noScanner struct{}
-
-// Of implements scan.Scanners.
-func (noScanner) Of(context.Context, int64) (scan.Registration, error) {
-	return scan.Registration{}, scan.ErrNoScanner
-}
-
-// Default implements scan.Scanners.
-func (noScanner) Default(context.Context) (scan.Registration, error) {
-	return scan.Registration{}, scan.ErrNoScanner
-}
-
-// Open implements scan.Scanners.
-func (noScanner) Open(context.Context, scan.Registration) (scan.Scanner, error) {
-	return nil, scan.ErrNoScanner
-}

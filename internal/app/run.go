@@ -176,6 +176,9 @@ func (a *App) startBackground() {
 	r.background.Go(func() {
 		retry(ctx, log, "vulnerabilities that nothing has are not removed", scan.SweepEvery, a.scans.Sweep)
 	})
+	r.background.Go(func() {
+		retry(ctx, log, "what earlier versions have read of layers is not removed", scan.SweepEvery, sweepFacts(a.facts))
+	})
 	r.background.Go(func() { retry(ctx, log, "old exports are not removed", export.SweepEvery, a.exports.Sweep) })
 	r.background.Go(func() { retry(ctx, log, "work that was stopped may go on", job.WatchEvery, a.jobs.Watch) })
 	r.background.Go(func() { retry(ctx, log, "work waits to begin", job.TickEvery, a.jobs.Tick) })
