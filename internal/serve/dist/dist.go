@@ -190,13 +190,22 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request, name, action
 	if action == "push" && p.Upstream != 0 {
 		return nil, project.ErrCache
 	}
-	mayPush := p.Upstream == 0 && access.AllowedRepository(caller, &p, name, "push")
-	puller := registry.Puller{MayPush: mayPush && r.Method == http.MethodHead, Signs: mayPush && signs(r.UserAgent())}
+	puller := registry.Puller{
+		MayPush: r.Method == http.MethodHead && p.Upstream == 0 && access.AllowedRepository(caller, &p, name, "push"),
+		Signs:   p.Upstream == 0 && signs(r.UserAgent()) && access.AllowedRepository(holder(caller), &p, name, "push"),
+	}
 	var from source = h.registry
 	if p.Upstream != 0 {
 		from = h.caches.Of(p.Upstream)
 	}
 	return &request{Request: r, repo: artifact.Repo{ProjectID: p.ID, Name: name}, puller: puller, source: from}, nil
+}
+
+// holder is the caller without a token. Who is about to sign asks for one to pull
+// first.
+func holder(c access.Caller) access.Caller {
+	c.Bearer, c.Grants = false, nil
+	return c
 }
 
 // signs reports whether a client by its name is one that signs what it reads.
