@@ -330,6 +330,10 @@ func TestRulesAboutSignatures(t *testing.T) {
 	l.pulls(image, 200, "")
 	l.pulls("wrong", 412, "by anybody whom project library trusts")
 	l.pulls(strings.Replace(wrong, ":", "-", 1)+".sig", 200, "")
+	disguised := l.put("disguised", oci.MediaTypeImageManifest, `"artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json","config":`+l.blob(oci.MediaTypeImageConfig, []byte(`{}`), "")+
+		`,"layers":[`+l.blob("application/vnd.oci.image.layer.v1.tar+gzip", packed(t, map[string]string{"bin/sh": "bad"}), "")+`],"subject":{"mediaType":"`+oci.MediaTypeImageManifest+`","digest":"`+image+`","size":1}`)
+	l.pulls("disguised", 412, "The image is not signed by cosign.")
+	l.pulls(disguised, 412, "The image is not signed by cosign.")
 	l.rules(`"content_trust_any_signer":"true"`)
 	l.pulls("wrong", 200, "")
 	l.rules(`"content_trust_any_signer":"false","enable_content_trust":"true"`)

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
@@ -29,6 +30,8 @@ const MaxParents = 10
 type Facts struct {
 	Image     bool         // and no index, which holds nothing itself
 	Accessory string       // what it is for another one, as artifact has it; empty: it is none
+	MediaType string       // of the manifest
+	Body      []byte       // the manifest of an accessory
 	SBOM      bool         // there is a list of what it holds: its own, or that of an index that contains it
 	Parents   []oci.Digest // indexes of the repository that contain it, MaxParents at most
 }
@@ -137,9 +140,8 @@ func (s *Service) violation(ctx context.Context, repo artifact.Repo, id int64, d
 			return "", err
 		}
 	}
-	switch f.Accessory {
-	case artifact.SignatureCosign, artifact.SignatureNotation, artifact.AccessorySBOM:
-		return "", nil // who verifies an artifact has to read them
+	if proves(f) {
+		return "", nil // who verifies an artifact has to read it
 	}
 	for _, sig := range []struct {
 		wanted    bool
@@ -161,6 +163,32 @@ func (s *Service) violation(ctx context.Context, repo artifact.Repo, id int64, d
 		return "The image has no SBOM, which its project wants before it is pulled.", nil
 	}
 	return "", nil
+}
+
+// proofs are the media types of what signatures and SBOMs hold. An accessory that
+// holds anything else could be an image that only calls itself one of them.
+var proofs = []string{
+	"application/vnd.dev.cosign.simplesigning.v1+json", "application/vnd.dev.sigstore.bundle.v0.3+json", "application/jose+json", "application/cose",
+	"application/spdx+json", "text/spdx", "application/vnd.cyclonedx+json", "application/vnd.cyclonedx+xml",
+}
+
+// proves reports whether an artifact is a signature or an SBOM, and nothing else.
+func proves(f Facts) bool {
+	switch f.Accessory {
+	case artifact.SignatureCosign, artifact.SignatureNotation, artifact.AccessorySBOM:
+	default:
+		return false
+	}
+	m, err := oci.ParseManifest(f.MediaType, f.Body)
+	if err != nil || m.Index || len(m.Blobs) < 2 {
+		return false
+	}
+	for _, b := range m.Blobs[1:] { // the first is the configuration
+		if !slices.Contains(proofs, b.MediaType) {
+			return false
+		}
+	}
+	return true
 }
 
 // unsigned says why an artifact does not count as signed. What an index contains is

@@ -18,7 +18,7 @@ func NewPolicies(d *db.DB) *Policies { return &Policies{d} }
 
 // factsOf reads an artifact with the indexes that contain it, and looks for an SBOM
 // beside each of them.
-var factsOf = `SELECT a.type = 'IMAGE' AND a.media_type NOT IN ('` + oci.MediaTypeImageIndex + `', '` + oci.MediaTypeDockerList + `'), a.accessory_type, COALESCE(p.digest, ''),
+var factsOf = `SELECT a.type = 'IMAGE' AND a.media_type NOT IN ('` + oci.MediaTypeImageIndex + `', '` + oci.MediaTypeDockerList + `'), a.accessory_type, a.media_type, CASE WHEN a.accessory_type <> '' THEN a.body END, COALESCE(p.digest, ''),
 	EXISTS (SELECT 1 FROM artifact s WHERE s.repository_id = a.repository_id AND s.accessory_of <> '' AND s.accessory_of IN (a.digest, COALESCE(p.digest, a.digest))
 		AND (s.accessory_type = '` + artifact.AccessorySBOM + `' OR s.artifact_type IN ('application/spdx+json', 'text/spdx', 'application/vnd.cyclonedx', 'application/vnd.cyclonedx+json', 'application/vnd.cyclonedx+xml')))
 	FROM artifact a
@@ -34,7 +34,7 @@ func (s *Policies) Facts(ctx context.Context, id int64) (f policy.Facts, err err
 		err = eachRow(rows, func(rows *db.Rows) error {
 			var parent oci.Digest
 			var listed bool
-			if err := rows.Scan(&f.Image, &f.Accessory, &parent, &listed); err != nil {
+			if err := rows.Scan(&f.Image, &f.Accessory, &f.MediaType, &f.Body, &parent, &listed); err != nil {
 				return err
 			}
 			there = true
