@@ -56,6 +56,10 @@ type Permission struct {
 	Kind      string // "system" or "project"
 	Namespace string // a project's name, "*" for all projects, "/" for the system
 	Access    []Action
+
+	// Repository is the only one in the project that the permission is about, in
+	// full; empty for all of the project. Only scanners' robots have such.
+	Repository string
 }
 
 // An Action is something that can be done to a resource: {"repository", "pull"}.

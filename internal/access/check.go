@@ -62,7 +62,19 @@ func AllowedRepository(c Caller, p *Project, repository, action string) bool {
 	if p == nil || a != pull && a != push && a != del {
 		return false
 	}
-	return (!c.Bearer || c.granted("repository", repository, action)) && inProject(c, a, p)
+	return (!c.Bearer || c.granted("repository", repository, action)) && (inProject(c, a, p) || a == pull && c.Scans(p, repository))
+}
+
+// ScannerPull is what a scanner's robot may do in its repository: pull, also what a
+// project's policy refuses to others. No role holds it, and no robot can be given it.
+var ScannerPull = Action{"repository", "scanner-pull"}
+
+// Scans reports whether the caller is the robot of a scanner that examines what is in
+// a repository of the project.
+func (c Caller) Scans(p *Project, repository string) bool {
+	return c.Kind == Robot && c.ProjectID == p.ID && slices.ContainsFunc(c.Permissions, func(perm Permission) bool {
+		return perm.Kind == KindProject && perm.Namespace == p.Name && perm.Repository == repository && slices.Contains(perm.Access, ScannerPull)
+	})
 }
 
 // Permissions returns what the caller may do in the project, in the order of
@@ -148,7 +160,7 @@ func robotInProject(c Caller, a Action, p *Project) bool {
 func (c Caller) Projects(a Action) (names []string, every bool) {
 	for _, p := range c.Permissions {
 		switch {
-		case p.Kind != KindProject || a != (Action{}) && !slices.Contains(p.Access, a):
+		case p.Kind != KindProject || p.Repository != "" || a != (Action{}) && !slices.Contains(p.Access, a):
 		case p.Namespace != EveryProject:
 			names = append(names, p.Namespace)
 		case c.ProjectID == 0:
@@ -158,10 +170,10 @@ func (c Caller) Projects(a Action) (names []string, every bool) {
 	return names, every
 }
 
-// covers reports whether a permission of c is about the project. That of a
-// project's robot is about its own project alone, and never about all.
+// covers reports whether a permission of c is about the project as a whole. That of
+// a project's robot is about its own project alone, and never about all.
 func (p Permission) covers(c Caller, in *Project) bool {
-	if p.Kind != KindProject {
+	if p.Kind != KindProject || p.Repository != "" {
 		return false
 	}
 	return p.Namespace == in.Name || p.Namespace == EveryProject && c.ProjectID == 0

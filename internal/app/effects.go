@@ -85,7 +85,7 @@ func (a *App) robotPrefix(ctx context.Context) (string, error) {
 // pullsOmit is registry's question about pulls.
 func (a *App) pullsOmit(ctx context.Context) (artifact.Omit, error) {
 	v, err := a.settings.Get(ctx)
-	return artifact.Omit{Times: v.PullTimeOff, Counts: v.PullCountOff, Events: v.PullAuditOff}, err
+	return artifact.Omit{Times: v.PullTimeOff, Counts: v.PullCountOff, Events: v.PullAuditOff, Scans: v.ScannerPullTimeOff}, err
 }
 
 // tokenLifetime is token's question. The largest number of minutes is more than

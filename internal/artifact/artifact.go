@@ -79,6 +79,7 @@ type Push struct {
 type Pull struct {
 	ArtifactID int64
 	Event      event.Event // its fact is an event.ArtifactPulled
+	Scan       bool        // by a scanner, to examine it
 }
 
 // Omit says what pulls are not to leave behind.
@@ -86,6 +87,7 @@ type Omit struct {
 	Times  bool // when an artifact and a tag were pulled last
 	Counts bool // how often from a repository
 	Events bool
+	Scans  bool // times and counts of pulls by scanners
 }
 
 // A Store keeps artifacts. Each method is one transaction, and those that

@@ -28,26 +28,19 @@ func (p robots) Identify(ctx context.Context, c Credentials) (access.Caller, err
 	if err != nil {
 		return access.Caller{}, err
 	}
-	return program(r), nil
+	return r.Caller(), nil
 }
 
 func (p robots) Holder(ctx context.Context, kind access.Kind, id int64) (Holder, error) {
 	if kind != access.Robot {
 		return Holder{}, ErrUnknown
 	}
-	r, err := p.robots.ByID(ctx, id)
+	r, err := p.robots.Holder(ctx, id)
 	if errors.Is(err, robot.ErrNotFound) || err == nil && r.Usable(time.Now()) != nil {
 		return Holder{}, ErrUnknown
 	}
 	if err != nil {
 		return Holder{}, err
 	}
-	return Holder{Caller: program(r), Until: r.Expires}, nil
-}
-
-func program(r robot.Robot) access.Caller {
-	return access.Caller{
-		Kind: access.Robot, ID: r.ID, Name: r.Login(),
-		ProjectID: r.ProjectID, Permissions: r.Permissions,
-	}
+	return Holder{Caller: r.Caller(), Until: r.Expires}, nil
 }

@@ -125,7 +125,7 @@ func (s *Service) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Refe
 	if fact.Violation, err = s.checkPull(ctx, repo, a.ID, a.Digest, by); err != nil {
 		return Manifest{}, err
 	}
-	err = s.pulls.note(ctx, artifact.Pull{ArtifactID: a.ID, Event: event.New(access.From(ctx).Actor(), fact)})
+	err = s.pulls.note(ctx, artifact.Pull{ArtifactID: a.ID, Event: event.New(access.From(ctx).Actor(), fact), Scan: by.Scans})
 	if err != nil {
 		return Manifest{}, err
 	}

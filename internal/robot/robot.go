@@ -20,10 +20,12 @@ import (
 // nobody has chosen another.
 const Prefix = "robot$"
 
-// The levels of robots: those of the system, and those of one project.
+// The levels of robots: those of the system, those of one project, and those that
+// are made for a single scan, which nobody sees.
 const (
 	LevelSystem  = "system"
 	LevelProject = "project"
+	LevelScan    = "scan"
 )
 
 // Who created a robot, as the API calls it in creator_type.
@@ -55,7 +57,7 @@ type Robot struct {
 	Project     string // the name of that project
 	Name        string // as stored: "ci", or "library+ci" for one of a project
 	Prefix      string // what its login name begins with; given by the Service
-	Level       string // LevelSystem or LevelProject
+	Level       string // LevelSystem, LevelProject or LevelScan
 	Description string
 	Permissions []access.Permission // without those for projects that are gone
 	Disabled    bool
@@ -84,7 +86,7 @@ func (r Robot) Usable(now time.Time) error {
 }
 
 // A Store keeps robots. Each method is one transaction; each change also writes
-// its event. A robot whose project was deleted is as good as gone: all but
+// its event, but for robots of LevelScan. A robot whose project was deleted is as good as gone: all but
 // Create return ErrNotFound for it.
 //
 // Permissions are kept by the ids of their projects, so that those for a
@@ -108,6 +110,11 @@ type Store interface {
 	SetSecret(ctx context.Context, id int64, hash string, e event.Event) error
 	// Delete ends a robot.
 	Delete(ctx context.Context, id int64, e event.Event) error
+	// EndScan ends a robot of LevelScan; one that is gone is no error.
+	EndScan(ctx context.Context, id int64) error
+	// ExpireScans ends up to n of LevelScan that have expired, whether or not there
+	// is their project.
+	ExpireScans(ctx context.Context, now time.Time, n int) (int64, error)
 }
 
 // Service is what the rest of the program asks about robots. The caller of the
@@ -180,8 +187,17 @@ func (s *Service) keep(ctx context.Context, r Robot, by event.Actor) (Robot, sec
 	return r, text, nil
 }
 
-// ByID returns a robot, or ErrNotFound.
+// ByID returns a robot, or ErrNotFound, as also for those of LevelScan.
 func (s *Service) ByID(ctx context.Context, id int64) (Robot, error) {
+	r, err := s.Holder(ctx, id)
+	if err == nil && r.Level == LevelScan {
+		return Robot{}, ErrNotFound.Saying("robot %d not found", id)
+	}
+	return r, err
+}
+
+// Holder returns a robot of whichever level, or ErrNotFound.
+func (s *Service) Holder(ctx context.Context, id int64) (Robot, error) {
 	prefix, err := s.Prefix(ctx)
 	if err != nil {
 		return Robot{}, err

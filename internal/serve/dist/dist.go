@@ -193,6 +193,7 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request, name, action
 	puller := registry.Puller{
 		MayPush: r.Method == http.MethodHead && p.Upstream == 0 && access.AllowedRepository(caller, &p, name, "push"),
 		Signs:   p.Upstream == 0 && signs(r.UserAgent()) && access.AllowedRepository(holder(caller), &p, name, "push"),
+		Scans:   caller.Scans(&p, name),
 	}
 	var from source = h.registry
 	if p.Upstream != 0 {

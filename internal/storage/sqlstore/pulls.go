@@ -18,15 +18,18 @@ func (s *Artifacts) Pulled(ctx context.Context, pulls []artifact.Pull, omit arti
 	events := make([]event.Event, 0, len(pulls))
 	for _, p := range pulls {
 		fact := p.Event.Fact.(event.ArtifactPulled)
+		if !omit.Events {
+			events = append(events, p.Event)
+		}
+		if p.Scan && omit.Scans {
+			continue
+		}
 		t := tallies[fact.Repository]
 		if t == nil {
 			t = &tally{artifacts: map[int64]int64{}, tags: map[pulledTag]int64{}}
 			tallies[fact.Repository] = t
 		}
 		t.add(p, fact.Tag)
-		if !omit.Events {
-			events = append(events, p.Event)
-		}
 	}
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		for _, repository := range slices.Sorted(maps.Keys(tallies)) {

@@ -57,14 +57,17 @@ var robotListing = listing{
 // Create implements robot.Store.
 func (s *Robots) Create(ctx context.Context, r robot.Robot, hash string, by event.Actor) (robot.Robot, error) {
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		if err := touchRights(tx); err != nil {
-			return err
+		scans := r.Level == robot.LevelScan // of which nobody can remember anything
+		if !scans {
+			if err := touchRights(tx); err != nil {
+				return err
+			}
 		}
 		permissions, ids, err := encodePermissions(tx, r.Permissions)
 		if err != nil {
 			return err
 		}
-		if r.Level == robot.LevelProject {
+		if scans || r.Level == robot.LevelProject {
 			r.ProjectID = ids[r.Project]
 		}
 		err = tx.QueryRow(`INSERT INTO robot (project_id, name, level, description, secret, permissions, disabled, duration, expires,
@@ -76,6 +79,9 @@ func (s *Robots) Create(ctx context.Context, r robot.Robot, hash string, by even
 		}
 		if err != nil {
 			return fmt.Errorf("creating robot %s: %w", r.Name, err)
+		}
+		if scans {
+			return nil
 		}
 		return record(tx, event.Event{At: r.Created, Actor: by, Fact: event.RobotCreated{Robot: r.Fact()}})
 	})
@@ -156,6 +162,28 @@ func (s *Robots) Delete(ctx context.Context, id int64, e event.Event) error {
 	})
 }
 
+// EndScan implements robot.Store.
+func (s *Robots) EndScan(ctx context.Context, id int64) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		if err := touchRights(tx); err != nil {
+			return err
+		}
+		_, err := tx.Exec(`DELETE FROM robot WHERE id = ? AND level = ?`, id, robot.LevelScan)
+		return err
+	})
+}
+
+// ExpireScans implements robot.Store. What has expired gives no rights to anybody,
+// whatever is remembered of it.
+func (s *Robots) ExpireScans(ctx context.Context, now time.Time, n int) (gone int64, err error) {
+	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
+		gone, err = tx.Exec(`DELETE FROM robot WHERE id IN (
+			SELECT id FROM robot WHERE level = ? AND expires <= ? ORDER BY expires LIMIT ?)`, robot.LevelScan, now.UnixMicro(), n)
+		return err
+	})
+	return gone, err
+}
+
 // change runs a transaction that changes one robot and records it. It returns
 // robot.ErrNotFound where fn touched no row, or its project was deleted.
 func (s *Robots) change(ctx context.Context, e event.Event, id int64, fn func(*db.Tx) (int64, error)) error {
@@ -219,6 +247,8 @@ type storedPermission struct {
 	Namespace string         `json:"namespace,omitempty"` // "/" or "*"
 	Project   int64          `json:"project,omitempty"`   // or one project
 	Access    []storedAction `json:"access"`
+
+	Repository string `json:"repository,omitempty"` // the only one that it is about
 }
 
 type storedAction struct {
@@ -232,7 +262,7 @@ func encodePermissions(tx *db.Tx, perms []access.Permission) (string, map[string
 	ids := map[string]int64{}
 	stored := make([]storedPermission, len(perms))
 	for i, p := range perms {
-		stored[i] = storedPermission{Kind: p.Kind}
+		stored[i] = storedPermission{Kind: p.Kind, Repository: p.Repository}
 		for _, a := range p.Access {
 			stored[i].Access = append(stored[i].Access, storedAction(a))
 		}
@@ -266,7 +296,7 @@ func (s *Robots) fillPermissions(ctx context.Context, rows []robotRow) error {
 			if !known {
 				continue
 			}
-			perm := access.Permission{Kind: p.Kind, Namespace: namespace}
+			perm := access.Permission{Kind: p.Kind, Namespace: namespace, Repository: p.Repository}
 			for _, a := range p.Access {
 				perm.Access = append(perm.Access, access.Action(a))
 			}
