@@ -52,6 +52,8 @@ var keys = []key{
 		about: "`HOST:PORT` to listen on. `:8080` listens on every address of the machine."},
 	{name: "external_url", field: func(s *settings) any { return &s.ExternalURL },
 		about: "What clients call the server, as `https://registry.example.org`. Without it, whatever each request calls it."},
+	{name: "internal_url", field: func(s *settings) any { return &s.InternalURL },
+		about: "What scanners with `use_internal_addr` call the server, as `http://berth:8080`. Without it, the address that it listens on, which only programs on the same machine may reach."},
 	{name: "trusted_proxies", field: func(s *settings) any { return &s.TrustedProxies },
 		about: "Networks of reverse proxies, as `10.0.0.0/8`, whose `X-Forwarded-For`, `-Proto` and `-Host` are believed."},
 	{name: "outbound_allow", field: func(s *settings) any { return &s.OutboundAllow },

@@ -117,6 +117,7 @@ const Patience = 30 * time.Minute
 type Client struct {
 	base       string // of the API
 	header     http.Header
+	credential string
 	skipVerify bool
 	out        *outbound.Client
 	times      times
@@ -132,7 +133,7 @@ func Open(r outbound.Rules, s Settings) (*Client, error) {
 		return nil, err
 	}
 	return &Client{
-		base: s.URL + "/api/v1", header: headerOf(s), skipVerify: s.SkipVerify, times: usual,
+		base: s.URL + "/api/v1", header: headerOf(s), credential: s.Credential.Reveal(), skipVerify: s.SkipVerify, times: usual,
 		out: outbound.New(r, outbound.Limits{Header: usual.read, Whole: outbound.Unlimited, Straight: true}),
 	}, nil
 }

@@ -3,6 +3,7 @@ package adapter
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"mime"
@@ -53,7 +54,7 @@ func (c *Client) ask(ctx context.Context, q request, status int, into any) error
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != status {
-		return failure(answer)
+		return c.failure(answer)
 	}
 	if err := typed(answer, q.wants); err != nil {
 		return err
@@ -88,8 +89,8 @@ func withoutVersion(mediaType string) string {
 }
 
 // failure returns what a status that was not wanted means.
-func failure(answer *http.Response) error {
-	said := reason(answer)
+func (c *Client) failure(answer *http.Response) error {
+	said := c.reason(answer)
 	switch code := answer.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return ErrRefused.With("%s", said)
@@ -108,8 +109,9 @@ func failure(answer *http.Response) error {
 	}
 }
 
-// reason returns the message of an error as the API has it, in short.
-func reason(answer *http.Response) string {
+// reason returns the message of an error as the API has it, in short and without the
+// credential, which a scanner may say again.
+func (c *Client) reason(answer *http.Response) string {
 	var body struct {
 		Error struct {
 			Message string `json:"message"`
@@ -117,7 +119,7 @@ func reason(answer *http.Response) string {
 	}
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxError))
 	if json.Unmarshal(text, &body) == nil {
-		if said := strings.TrimSpace(short(body.Error.Message)); said != "" {
+		if said := strings.TrimSpace(short(c.hide(body.Error.Message))); said != "" {
 			return said
 		}
 	}
@@ -125,4 +127,18 @@ func reason(answer *http.Response) string {
 		return name
 	}
 	return "a status that there is none of"
+}
+
+// hide returns a text without the credential, in each form in which it is sent.
+func (c *Client) hide(text string) string {
+	if c.credential == "" {
+		return text
+	}
+	_, password, _ := strings.Cut(c.credential, ":")
+	for _, one := range []string{c.credential, base64.StdEncoding.EncodeToString([]byte(c.credential)), password} {
+		if one != "" {
+			text = strings.ReplaceAll(text, one, "…")
+		}
+	}
+	return text
 }

@@ -89,7 +89,7 @@ func (c *Client) look(ctx context.Context, q request, types []string, read func(
 		return false, c.pause(answer.Header), nil
 	case http.StatusOK:
 	default:
-		return false, c.pause(answer.Header), failure(answer)
+		return false, c.pause(answer.Header), c.failure(answer)
 	}
 	if err := typed(answer, types...); err != nil {
 		return false, 0, err

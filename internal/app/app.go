@@ -77,6 +77,7 @@ type App struct {
 	settings *setting.Service
 	accounts *account.Service
 	projects *project.Service
+	robots   *robot.Service
 	rights   *sqlstore.Rights
 	content  *registry.Service
 	pulls    *registry.Pulls
@@ -175,7 +176,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.accounts = account.New(sqlstore.NewAccounts(d), hasher, a.accountsLocal, a.epoch)
 	out := outbound.NewDialer(outbound.ForSystem())
 	directory := ldap.New(a.accounts, a.settings.Get, out)
-	robots := robot.New(sqlstore.NewRobots(d), hasher, a.robotPrefix, a.epoch)
+	a.robots = robot.New(sqlstore.NewRobots(d), hasher, a.robotPrefix, a.epoch)
 	a.projects = project.New(sqlstore.NewProjects(d), people{a.accounts, directory}, a.projectsRestricted, a.projectLimit, a.epoch)
 
 	quotas := quota.New(sqlstore.NewQuotas(d), a.settings.Get, log)
@@ -184,7 +185,7 @@ func (a *App) wire(ctx context.Context) error {
 	garbage := sqlstore.NewGarbage(d)
 	a.garbage = gc.New(gc.Config{ReadOnly: isReadOnly(a.settings), Log: log}, garbage, garbage, blobs)
 	a.audit = audit.New(sqlstore.NewAudit(d), a.settings.Get, time.Duration(cfg.AuditDays)*24*time.Hour, out, log)
-	who := identity.New(a.epoch, identity.Robots(robots), directory, identity.Accounts(a.accounts))
+	who := identity.New(a.epoch, identity.Robots(a.robots), directory, identity.Accounts(a.accounts))
 	tokens, err := newTokens(ctx, cfg, d, key, a.projects, a.tokenLifetime)
 	if err != nil {
 		return err
@@ -198,7 +199,7 @@ func (a *App) wire(ctx context.Context) error {
 	here := &replication.Here{Content: a.content, Artifacts: artifacts, Projects: a.projects, Catalog: artifacts, LabelsOf: labels}
 	a.replication = replication.New(sqlstore.NewReplication(d), a.jobs, a.endpoints, here)
 	a.caches = proxycache.New(proxycache.Config{Content: a.content, Projects: a.projects, Endpoints: a.endpoints, Fresh: cfg.CacheFresh, Log: log})
-	if err := a.wireScanning(artifacts); err != nil {
+	if err := a.wireScanning(artifacts, tokens); err != nil {
 		return err
 	}
 	charts := chart.New(sqlstore.NewCharts(d), artifacts, a.content)
@@ -212,7 +213,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.webhooks = webhook.New(webhook.Config{
 		Store: sqlstore.NewWebhooks(d), Jobs: a.jobs, Sealer: secret.NewSealer(key), Out: a.out, Settings: a.settings.Get, Host: cfg.host(external),
 	})
-	a.events = &dispatcher{outbox: sqlstore.NewEvents(d), log: log, subscribers: []subscriber{{"audit", a.audit.Deliver}, {"webhook", a.webhooks.Deliver}, {"replication", a.replication.Deliver}, {"scan", a.scans.Deliver}}}
+	a.events = &dispatcher{outbox: sqlstore.NewEvents(d), log: log, subscribers: []subscriber{{"audit", a.audit.Deliver}, {"webhook", a.webhooks.Deliver}, {"replication", a.replication.Deliver}, {"scan", a.scans.Deliver}, {"scanner", a.forgetScanners}}}
 
 	a.metrics = metrics.New(metrics.Build{Version: cfg.Version.Number, Commit: cfg.Version.Commit, Go: cfg.Version.Go}, log)
 	for name, stats := range d.Pools() {
@@ -222,7 +223,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.sessions = session.New(sqlstore.NewSessions(d), a.sessionTimeout, nil)
 	guard := auth.New(auth.Config{Identity: who, Tokens: tokens, Sessions: a.sessions, Accounts: a.accounts, Settings: a.settings.Get, Events: a.audit})
 	rest, err := api.New(api.Config{
-		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
+		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: a.robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
 		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: a.replication, Additions: addition.New(artifacts, a.openBlob),
 		Signatures: a.signatures, Scanners: a.scanners, Allowlists: a.allowlists, Scans: a.scans, Exports: a.exports, Hub: hub.New(sqlstore.NewHub(d), a.scans.DefaultScanner),
 		Components: []api.Component{
@@ -245,7 +246,7 @@ func (a *App) wire(ctx context.Context) error {
 	if cfg.MetricsListen == "" {
 		doors.metrics = a.metrics
 	}
-	a.handler = unstall(web.Chain(log, a.metrics, cfg.TrustedProxies)(web.At(external)(readOnly{a.settings, doors})), cfg.HTTP.StallTimeout, a.metrics.Received)
+	a.handler = unstall(web.Chain(log, a.metrics, cfg.TrustedProxies)(web.At(external, a.internal)(readOnly{a.settings, doors})), cfg.HTTP.StallTimeout, a.metrics.Received)
 	return nil
 }
 

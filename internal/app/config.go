@@ -29,10 +29,12 @@ type Config struct {
 	Connections int
 
 	// Listen is HOST:PORT. ExternalURL is what clients call the server, "" for
-	// whatever each request calls it. TrustedProxies are the networks whose
+	// whatever each request calls it. InternalURL is what scanners call it that are
+	// to use the internal address, "" for where it listens. TrustedProxies are the networks whose
 	// forwarded headers are believed.
 	Listen         string
 	ExternalURL    string
+	InternalURL    string
 	TrustedProxies []netip.Prefix
 
 	// OutboundAllow are the networks and addresses, as outbound.ParseAllow takes
@@ -193,7 +195,10 @@ func (c Config) check() error {
 	if _, err := outbound.ParseAllow(c.OutboundAllow); err != nil {
 		return fmt.Errorf("outbound_allow: %w", err)
 	}
-	_, err := c.external()
+	if _, err := c.external(); err != nil {
+		return err
+	}
+	_, err := parseAddress("internal_url", c.InternalURL)
 	return err
 }
 
@@ -206,16 +211,20 @@ func (c Config) host(external *url.URL) string {
 }
 
 // external returns the parsed external URL, or nil where there is none.
-func (c Config) external() (*url.URL, error) {
-	if c.ExternalURL == "" {
+func (c Config) external() (*url.URL, error) { return parseAddress("external_url", c.ExternalURL) }
+
+// parseAddress returns the URL of a server, which is the value of a key, or nil where
+// there is none.
+func parseAddress(key, text string) (*url.URL, error) {
+	if text == "" {
 		return nil, nil
 	}
-	u, err := url.Parse(c.ExternalURL)
+	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("external_url: %q is not http:// or https:// with a host", c.ExternalURL)
+		return nil, fmt.Errorf("%s: %q is not http:// or https:// with a host", key, text)
 	}
 	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, fmt.Errorf("external_url: %q has more than a scheme, a host and a port; Docker cannot reach a registry below a path", c.ExternalURL)
+		return nil, fmt.Errorf("%s: %q has more than a scheme, a host and a port; Docker cannot reach a registry below a path", key, text)
 	}
 	return u, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/export"
 	"github.com/berth-registry/berth/internal/job"
+	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/scan"
 )
 
@@ -106,6 +107,14 @@ func (a *App) address() string {
 	return a.running.local
 }
 
+// internal returns the URL by which neighbours reach the server.
+func (a *App) internal() string {
+	if a.cfg.InternalURL != "" {
+		return a.cfg.InternalURL
+	}
+	return a.running.local
+}
+
 // serve runs a listener and tells when it ends by itself.
 func (a *App) serve(run func() error) {
 	if err := run(); !errors.Is(err, http.ErrServerClosed) {
@@ -166,6 +175,9 @@ func (a *App) startBackground() {
 	r.background.Go(func() { retry(ctx, log, "garbage is not collected", garbageReview, a.garbage.Review) })
 	r.background.Go(func() {
 		retry(ctx, log, "sessions that have expired are not removed", sessionSweep, a.sessions.Expire)
+	})
+	r.background.Go(func() {
+		retry(ctx, log, "robots of scans that have expired are not removed", robot.ScanSweepEvery, a.robots.ExpireScans)
 	})
 	r.background.Go(func() {
 		retry(ctx, log, "the health of registries is not looked at", healthPoll, a.endpoints.Check)

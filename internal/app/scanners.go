@@ -21,12 +21,14 @@ import (
 	"github.com/berth-registry/berth/internal/sign"
 	"github.com/berth-registry/berth/internal/storage/advisorydb"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
+	"github.com/berth-registry/berth/internal/token"
 )
 
 // scanners is scan.Scanners: those that are registered.
 type scanners struct {
 	registered *scanner.Service
 	builtin    *scan.Builtin
+	external   func(scanner.Registration) *scan.External
 }
 
 // Of implements scan.Scanners.
@@ -46,15 +48,19 @@ func (s scanners) Of(ctx context.Context, project int64) (scan.Registration, err
 func (s scanners) Default(ctx context.Context) (scan.Registration, error) { return s.Of(ctx, 0) }
 
 // Open implements scan.Scanners.
-func (s scanners) Open(_ context.Context, r scan.Registration) (scan.Scanner, error) {
+func (s scanners) Open(ctx context.Context, r scan.Registration) (scan.Scanner, error) {
 	if r.UUID == scanner.BuiltinID {
 		return s.builtin, nil
 	}
-	return nil, scan.ErrNoScanner
+	registered, err := s.registered.ByID(ctx, r.UUID)
+	if err != nil {
+		return nil, err
+	}
+	return s.external(registered), nil
 }
 
 // wireScanning makes what looks into artifacts, and what decides by it.
-func (a *App) wireScanning(artifacts *sqlstore.Artifacts) (err error) {
+func (a *App) wireScanning(artifacts *sqlstore.Artifacts, tokens *token.Service) (err error) {
 	if a.advisoryDB, err = advisorydb.New(filepath.Join(a.cfg.Data, "advisories")); err != nil {
 		return fmt.Errorf("advisories: %w", err)
 	}
@@ -67,7 +73,7 @@ func (a *App) wireScanning(artifacts *sqlstore.Artifacts) (err error) {
 		Self: finding.Scanner{Name: "Berth", Vendor: "Berth", Version: a.cfg.Version.Number},
 	}
 	a.scans = scan.New(scan.Config{
-		Store: a.facts, Artifacts: artifacts, Projects: a.projects, Content: a.content, Scanners: scanners{a.scanners, builtin}, Jobs: a.jobs,
+		Store: a.facts, Artifacts: artifacts, Projects: a.projects, Content: a.content, Scanners: scanners{a.scanners, builtin, a.external(tokens)}, Jobs: a.jobs,
 	})
 	a.exports = export.New(sqlstore.NewExports(a.db), a.jobs, a.scans.ScannerOf)
 	a.signatures, a.allowlists = sign.New(sqlstore.NewTrust(a.db), artifacts, a.openBlob), allowlist.New(sqlstore.NewAllowlists(a.db))

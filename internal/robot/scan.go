@@ -43,7 +43,9 @@ func (s *Service) ForScan(ctx context.Context, project, repository string) (Robo
 
 // EndScan ends a robot that ForScan has made: its secret and its tokens open nothing
 // any more. One that is gone already is no error.
-func (s *Service) EndScan(ctx context.Context, id int64) error { return s.done(s.store.EndScan(ctx, id)) }
+func (s *Service) EndScan(ctx context.Context, id int64) error {
+	return s.done(s.store.EndScan(ctx, id))
+}
 
 // ExpireScans ends the robots of scans that a crash has left and that have expired.
 func (s *Service) ExpireScans(ctx context.Context) error {
