@@ -85,6 +85,51 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestAScannersRobotPullsFromItsRepositoryAlone and nobody else scans.
+func TestAScannersRobotPullsFromItsRepositoryAlone(t *testing.T) {
+	here, there, reborn := &Project{ID: 7, Name: "here"}, &Project{ID: 8, Name: "there"}, &Project{ID: 9, Name: "here"}
+	only := Permission{Kind: KindProject, Namespace: "here", Repository: "here/app", Access: []Action{ScannerPull}}
+	scanner := Caller{Kind: Robot, ID: 1, ProjectID: 7, Permissions: []Permission{only}}
+	token := scanner
+	token.Bearer, token.Grants = true, []Grant{{"repository", "here/other", []string{"pull"}}}
+	whole := Caller{Kind: Robot, ID: 2, ProjectID: 7, Permissions: []Permission{permission(KindProject, "here", pull, ScannerPull)}}
+	for _, c := range []struct {
+		c                  Caller
+		p                  *Project
+		repository, action string
+		may, scans         bool
+	}{
+		{scanner, here, "here/app", "pull", true, true},
+		{scanner, here, "here/app", "push", false, true},
+		{scanner, here, "here/app", "delete", false, true},
+		{scanner, here, "here/app/deeper", "pull", false, false},
+		{scanner, here, "here/other", "pull", false, false},
+		{scanner, there, "here/app", "pull", false, false},
+		{scanner, reborn, "here/app", "pull", false, false},
+		{token, here, "here/app", "pull", false, true},
+		{token, here, "here/other", "pull", false, false},
+		{whole, here, "here/app", "pull", true, false},
+		{Caller{Kind: User, ID: 1, Admin: true, Permissions: scanner.Permissions}, here, "here/app", "pull", true, false},
+		{Caller{}, &Project{ID: 7, Name: "here", Public: true}, "here/app", "pull", true, false},
+	} {
+		if got := AllowedRepository(c.c, c.p, c.repository, c.action); got != c.may {
+			t.Errorf("%+v may %s in %s: %t", c.c, c.action, c.repository, got)
+		}
+		if got := c.c.Scans(c.p, c.repository); got != c.scans {
+			t.Errorf("%+v scans %s: %t", c.c, c.repository, got)
+		}
+	}
+	if held := Permissions(scanner, here); len(held) > 0 {
+		t.Errorf("in the project it may %v", held)
+	}
+	if names, every := scanner.Projects(Action{}); len(names) > 0 || every {
+		t.Errorf("it sees the projects %v", names)
+	}
+	if _, project := Catalogue(); slices.Contains(project, ScannerPull) {
+		t.Error("robots can be given the right of scanners")
+	}
+}
+
 func TestRobots(t *testing.T) {
 	here, there := &Project{ID: 7, Name: "here"}, &Project{ID: 8, Name: "there"}
 	reborn := &Project{ID: 9, Name: "here"}

@@ -74,7 +74,7 @@ func TestMatrixCellByCell(t *testing.T) {
 func TestUnknownActionIsNobodys(t *testing.T) {
 	p := &Project{ID: 1, Name: "p", Public: true, Roles: Roles()}
 	for _, a := range []Action{{"repository", "fly"}, {"moon", "read"}, {"", ""}, {"repository", "*"}, {"*", "*"}} {
-		robot := Caller{Kind: Robot, ID: 1, Permissions: []Permission{{KindProject, EveryProject, []Action{a}}}}
+		robot := Caller{Kind: Robot, ID: 1, Permissions: []Permission{permission(KindProject, EveryProject, a)}}
 		for _, c := range []Caller{{}, {Kind: User, ID: 2}, robot} {
 			if Allowed(c, OfProject(a.Resource, a.Action), p) {
 				t.Errorf("%v is allowed to %+v", a, c)

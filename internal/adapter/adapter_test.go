@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -421,6 +422,30 @@ func TestASingleFailureEndsNoScan(t *testing.T) {
 	})
 	if _, err := reported(t, client(t, Settings{URL: s.URL}), of(digest)); err != nil || !dropped {
 		t.Errorf("a connection that breaks: %v", err)
+	}
+}
+
+// TestACredentialThatAScannerSaysAgainIsNotShown in whichever form.
+func TestACredentialThatAScannerSaysAgainIsNotShown(t *testing.T) {
+	for auth, credential := range map[Auth]string{Basic: "me:hunter2hunter2", Bearer: "t0ken-t0ken", APIKey: "k3y-k3y-k3y"} {
+		probe := adaptertest.Start(t, adaptertest.Script{Instead: func(w http.ResponseWriter, r *http.Request) bool {
+			adaptertest.Fail(w, http.StatusBadRequest, fmt.Sprint("you said ", r.Header, ", which is ", credential, " of hunter2hunter2"))
+			return true
+		}})
+		c, err := Open(outbound.ForSystem(), Settings{URL: probe.URL, Auth: auth, Credential: secret.New(credential)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		_, err = c.Metadata(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "you said") {
+			t.Fatalf("%s: %v", auth, err)
+		}
+		for _, hidden := range []string{credential, base64.StdEncoding.EncodeToString([]byte(credential)), "hunter2hunter2"} {
+			if strings.Contains(err.Error(), hidden) && (hidden != "hunter2hunter2" || auth == Basic) {
+				t.Errorf("%s: %v", auth, err)
+			}
+		}
 	}
 }
 

@@ -258,11 +258,15 @@ func TestForwardedHeadersNeedATrustedPeer(t *testing.T) {
 func TestAtFixesTheBase(t *testing.T) {
 	r := get("/")
 	u, _ := r.URL.Parse("https://reg.example:444/ignored")
-	serve(t, r, At(u)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if got := Base(r); got != "https://reg.example:444" {
-			t.Errorf("base %s", got)
-		}
-	})).ServeHTTP)
+	for internal, want := range map[string]string{
+		"": "https://reg.example:444", "http://other:80": "https://reg.example:444", "http://" + r.Host: "http://" + r.Host, "https://" + r.Host + "/": "https://" + r.Host,
+	} {
+		serve(t, r, At(u, func() string { return internal })(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if got := Base(r); got != want {
+				t.Errorf("base %s, want %s", got, want)
+			}
+		})).ServeHTTP)
+	}
 }
 
 func TestRoutes(t *testing.T) {

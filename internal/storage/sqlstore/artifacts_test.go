@@ -99,6 +99,36 @@ func TestPullsAreCountedAndTimesOnlyGoForward(t *testing.T) {
 	})
 }
 
+// TestPullsByScannersAreLeftOutWhereThatIsWanted: their times and counts, and no event.
+func TestPullsByScannersAreLeftOutWhereThatIsWanted(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		app := createRepo(t, d, "p")
+		id := push(t, d, app, "image", "1")
+		drain(t, d)
+		pull := pullOf(app, id, "1", accountTime.Add(5*time.Second))
+		pull.Scan = true
+		for _, step := range []struct {
+			omit  artifact.Omit
+			at    float64
+			count int64
+		}{{artifact.Omit{Scans: true}, -1, 0}, {artifact.Omit{}, 5, 1}} {
+			if err := NewArtifacts(d).Pulled(t.Context(), []artifact.Pull{pull}, step.omit); err != nil {
+				t.Fatal(err)
+			}
+			var count int64
+			if err := d.QueryRow(t.Context(), `SELECT pull_count FROM repository WHERE name = ?`, app.Name).Scan(&count); err != nil || count != step.count {
+				t.Errorf("%+v: %d pulls, %v", step.omit, count, err)
+			}
+			if got := pulledAt(t, d, fmt.Sprintf("artifact WHERE id = %d", id)); got != step.at {
+				t.Errorf("%+v: pulled at %v", step.omit, got)
+			}
+			if events := drain(t, d); len(events) != 1 {
+				t.Errorf("%+v: %d events", step.omit, len(events))
+			}
+		}
+	})
+}
+
 // Pulls are written on every node, every second, beside the pushes. They must
 // not wait for each other in a circle: that ends only by PostgreSQL's timeout of
 // a second, at the cost of whoever is chosen.
