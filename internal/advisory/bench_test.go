@@ -4,21 +4,24 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/berth-registry/berth/internal/advisory"
 	"github.com/berth-registry/berth/internal/feed"
 	"github.com/berth-registry/berth/internal/inventory"
+	"github.com/berth-registry/berth/internal/inventory/inventorytest"
 )
 
 // BenchmarkMatch1000 matches a thousand inventories with a new generation: images of
 // the facts, of which each has some packages in a version of its own.
 func BenchmarkMatch1000(b *testing.B) {
-	folder := facts(b)
-	s, kept := imported(b, folder)
+	_, kept := imported(b, inventorytest.Folder(b))
+	images := inventorytest.Inventories(b, inventorytest.Images(b))
 	var all []inventory.Inventory
 	for i := range 1000 {
-		inv := installed(b, folder, []string{"app", "debian12", "debian11", "app", "alma8"}[i%5])
+		inv := images[[]string{"app", "debian12", "debian11", "app", "alma8"}[i%5]]
+		inv.Packages = slices.Clone(inv.Packages)
 		for n := range 5 {
 			j := (i*7 + n*31) % len(inv.Packages)
 			inv.Packages[j].SourceVersion += fmt.Sprintf(".%d", i)
@@ -43,13 +46,11 @@ func BenchmarkMatch1000(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(rows), "rows")
-	_ = s
 }
 
 // BenchmarkImport takes all of the facts' advisories.
 func BenchmarkImport(b *testing.B) {
-	folder := facts(b)
-	origin, err := feed.OpenFolder(filepath.Join(folder, "osv"))
+	origin, err := feed.OpenFolder(filepath.Join(inventorytest.Folder(b), "osv"))
 	if err != nil {
 		b.Fatal(err)
 	}

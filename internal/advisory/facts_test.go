@@ -1,12 +1,10 @@
 package advisory_test
 
 import (
-	"bufio"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,113 +16,10 @@ import (
 	"github.com/berth-registry/berth/internal/feed"
 	"github.com/berth-registry/berth/internal/finding"
 	"github.com/berth-registry/berth/internal/inventory"
+	"github.com/berth-registry/berth/internal/inventory/inventorytest"
 	"github.com/berth-registry/berth/internal/osv"
 	"github.com/berth-registry/berth/internal/outbound"
 )
-
-// facts returns the folder of images and advisories with what is known of them.
-func facts(t testing.TB) string {
-	t.Helper()
-	folder := os.Getenv("BERTH_TEST_FACTS")
-	if folder == "" {
-		t.Skip("not run: BERTH_TEST_FACTS names no folder with advisories and the findings of images")
-	}
-	return filepath.Join(folder, "scan")
-}
-
-// lines returns the rows of a file of facts, without that of the names.
-func lines(t testing.TB, path string) (all [][]string) {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	in := bufio.NewScanner(f)
-	in.Scan()
-	for in.Scan() {
-		all = append(all, strings.Split(in.Text(), "\t"))
-	}
-	return all
-}
-
-// installed returns the inventory of an image.
-func installed(t testing.TB, folder, image string) (inv inventory.Inventory) {
-	t.Helper()
-	release := map[string]string{"alma8": "AlmaLinux:8", "alpine311": "Alpine:v3.11", "debian11": "Debian:11", "debian12": "Debian:12", "app": "Debian:12"}[image]
-	status := map[string]string{"debian11": "bullseye", "debian12": "bookworm", "app": "bookworm"}[image]
-	ecosystems := map[string]string{"deb": release, "apk": release, "rpm": release, "golang": "Go", "npm": "npm", "pypi": "PyPI", "maven": "Maven"}
-	sources := map[string][2]string{}
-	if status != "" {
-		sources = debianSources(t, filepath.Join(folder, "images", "files", "dpkg-status-"+status))
-	}
-	if image == "alpine311" {
-		sources = alpineOrigins(t, filepath.Join(folder, "images", "files", "apk-installed-3.11"))
-	}
-	for _, row := range lines(t, filepath.Join(folder, "expected", image+".packages.tsv")) {
-		kind, _, _ := strings.Cut(strings.TrimPrefix(row[0], "pkg:"), "/")
-		p := inventory.Package{Type: kind, PURL: row[0], Name: row[1], Version: row[2], Source: row[1], SourceVersion: row[2], Path: row[3], Ecosystem: ecosystems[kind]}
-		if s, ok := sources[p.Name]; ok && p.Ecosystem == release {
-			p.Source, p.SourceVersion = s[0], s[1]
-		}
-		if epoch := strings.Index(row[0], "epoch="); kind == "rpm" && epoch > 0 {
-			p.Version = row[0][epoch+len("epoch="):] + ":" + row[2]
-			p.SourceVersion = p.Version
-		}
-		if p.Name == "go" {
-			p.Source = "stdlib"
-		}
-		inv.Packages = append(inv.Packages, p)
-	}
-	return inv
-}
-
-// debianSources returns the source packages of those that a status file names.
-func debianSources(t testing.TB, path string) map[string][2]string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := map[string][2]string{}
-	for _, paragraph := range strings.Split(string(text), "\n\n") {
-		fields := map[string]string{}
-		for _, line := range strings.Split(paragraph, "\n") {
-			if name, value, ok := strings.Cut(line, ": "); ok {
-				fields[name] = value
-			}
-		}
-		source, version, ok := strings.Cut(fields["Source"], " (")
-		if source == "" {
-			source = fields["Package"]
-		}
-		if !ok {
-			version = fields["Version"]
-		}
-		all[fields["Package"]] = [2]string{source, strings.TrimSuffix(version, ")")}
-	}
-	return all
-}
-
-// alpineOrigins returns what the packages of an installed database are built from.
-func alpineOrigins(t testing.TB, path string) map[string][2]string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := map[string][2]string{}
-	for _, paragraph := range strings.Split(string(text), "\n\n") {
-		fields := map[string]string{}
-		for _, line := range strings.Split(paragraph, "\n") {
-			if name, value, ok := strings.Cut(line, ":"); ok {
-				fields[name] = value
-			}
-		}
-		all[fields["P"]] = [2]string{fields["o"], fields["V"]}
-	}
-	return all
-}
 
 // imported returns a service that has the facts' advisories, by way of a server.
 func imported(t testing.TB, folder string) (*advisory.Service, store) {
@@ -160,17 +55,17 @@ func imported(t testing.TB, folder string) (*advisory.Service, store) {
 // TestFindingsAreThoseOfOthers compares each advisory that is found, for each source
 // package, and the version that it says mends it, with what others found.
 func TestFindingsAreThoseOfOthers(t *testing.T) {
-	folder := facts(t)
-	s, kept := imported(t, folder)
+	installed := inventorytest.Inventories(t, inventorytest.Images(t))
+	s, kept := imported(t, inventorytest.Folder(t))
 	reader, err := kept.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	t.Run("what is known well", func(t *testing.T) { knownWell(t, s, folder) })
+	t.Run("what is known well", func(t *testing.T) { knownWell(t, s, installed) })
 	for _, image := range []string{"debian12", "debian11", "alpine311", "alma8", "app"} {
 		t.Run(image, func(t *testing.T) {
-			inv := installed(t, folder, image)
+			inv := installed[image]
 			found, err := s.Match(t.Context(), inv)
 			if err != nil {
 				t.Fatal(err)
@@ -197,7 +92,7 @@ func TestFindingsAreThoseOfOthers(t *testing.T) {
 				}
 			}
 			want := map[string]bool{}
-			for _, row := range lines(t, filepath.Join(folder, "expected", image+".findings.tsv")) {
+			for _, row := range inventorytest.Expected(t, image, "findings") {
 				want[strings.Join(row[:5], " ")] = true
 			}
 			if len(want) < 10 {
@@ -220,10 +115,10 @@ func TestFindingsAreThoseOfOthers(t *testing.T) {
 }
 
 // knownWell looks at what is said of some.
-func knownWell(t *testing.T, s *advisory.Service, folder string) {
+func knownWell(t *testing.T, s *advisory.Service, installed map[string]inventory.Inventory) {
 	row := func(image, id, name string) finding.Vulnerability {
 		t.Helper()
-		found, err := s.Match(t.Context(), installed(t, folder, image))
+		found, err := s.Match(t.Context(), installed[image])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +136,7 @@ func knownWell(t *testing.T, s *advisory.Service, folder string) {
 	if django := row("app", "CVE-2020-7471", "Django"); django.Fixed != "2.2.10" {
 		t.Errorf("%+v", django)
 	}
-	found, err := s.Match(t.Context(), installed(t, folder, "alma8"))
+	found, err := s.Match(t.Context(), installed["alma8"])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,6 +75,12 @@ func (l lab) advise(records map[string]string) {
 			l.Fatal(err)
 		}
 	}
+	l.learn(folder, "Alpine")
+}
+
+// learn has the server know what a folder has of ecosystems.
+func (l lab) learn(folder string, ecosystems ...string) {
+	l.Helper()
 	store, err := advisorydb.New(filepath.Join(l.Config.Data, "advisories"))
 	if err != nil {
 		l.Fatal(err)
@@ -88,9 +94,15 @@ func (l lab) advise(records map[string]string) {
 	if err != nil {
 		l.Fatal(err)
 	}
-	_, outcomes, err := s.Update(l.Context(), advisory.Feeds{Origin: origin, Ecosystems: []string{"Alpine"}}, func(advisory.Progress) {})
-	if err != nil || len(outcomes) != 1 || outcomes[0].Error != "" {
+	defer origin.Close()
+	_, outcomes, err := s.Update(l.Context(), advisory.Feeds{Origin: origin, Ecosystems: ecosystems}, nil)
+	if err != nil || len(outcomes) != len(ecosystems) {
 		l.Fatalf("%+v, %v", outcomes, err)
+	}
+	for _, o := range outcomes {
+		if o.Error != "" {
+			l.Fatalf("%+v", o)
+		}
 	}
 }
 
@@ -128,11 +140,20 @@ func (l lab) image(tag string, packages ...string) string {
 		name, version, _ := strings.Cut(p, " ")
 		fmt.Fprintf(&installed, "P:%s\nV:%s\nA:x86_64\nL:MIT\no:%s\n\n", name, version, name)
 	}
-	layer := packed(l.T, map[string]string{
+	return l.layers(tag, packed(l.T, map[string]string{
 		"etc/os-release": "ID=alpine\nVERSION_ID=3.19.1\nPRETTY_NAME=\"Alpine Linux v3.19\"\n", "lib/apk/db/installed": installed.String(),
-	})
+	}))
+}
+
+// layers pushes an image of these, packed with gzip, and returns its digest.
+func (l lab) layers(tag string, all ...[]byte) string {
+	l.Helper()
+	descriptors := make([]string, len(all))
+	for i, one := range all {
+		descriptors[i] = l.blob("application/vnd.oci.image.layer.v1.tar+gzip", one, "")
+	}
 	config := l.blob(oci.MediaTypeImageConfig, []byte(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}`), "")
-	return l.put(tag, oci.MediaTypeImageManifest, `"config":`+config+`,"layers":[`+l.blob("application/vnd.oci.image.layer.v1.tar+gzip", layer, "")+`]`)
+	return l.put(tag, oci.MediaTypeImageManifest, `"config":`+config+`,"layers":[`+strings.Join(descriptors, ",")+`]`)
 }
 
 func packed(t *testing.T, files map[string]string) []byte {
