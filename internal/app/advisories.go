@@ -29,6 +29,13 @@ func (a *App) wireIntake() {
 	a.intake = intake.New(intake.Config{
 		Store: sqlstore.NewIntake(a.db), Advisories: a.advisories, Temp: a.advisoryDB.Temp, Sources: a.cfg.Advisories, Jobs: a.jobs, Reevaluate: a.reevaluate,
 	})
+	a.scanners.Updated = func(ctx context.Context) (time.Time, error) {
+		g, err := a.intake.Generation(ctx)
+		if g == 0 {
+			return time.Time{}, err
+		}
+		return g.Published(), err
+	}
 }
 
 // scheduleAdvisories has advisories brought up to date daily, from the first start on
