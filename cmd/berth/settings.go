@@ -98,6 +98,16 @@ var keys = []key{
 		about: "Days that audit rows are kept; -1 for ever."},
 	{name: "cache.fresh", field: func(s *settings) any { return &s.CacheFresh },
 		about: "How long a project that is a cache serves a tag without asking its registry for it again."},
+	{name: "advisories.source", field: func(s *settings) any { return &s.Advisories.Source },
+		about: "Where advisories about vulnerabilities come from: the URL or the folder of a copy of OSV's data. Empty (in the file) turns updates off."},
+	{name: "advisories.ecosystems", field: func(s *settings) any { return &s.Advisories.Ecosystems },
+		about: "Ecosystems whose advisories are kept, as `[Debian, npm]`. Without it, those that images have most; `docs/advisories.md` lists them."},
+	{name: "advisories.malicious", field: func(s *settings) any { return &s.Advisories.Malicious },
+		about: "Keep also what is known of packages that do harm by design, of which there are very many."},
+	{name: "advisories.kev", field: func(s *settings) any { return &s.Advisories.KEV },
+		about: "URL or file of CISA's list of vulnerabilities that are known to be exploited, in JSON."},
+	{name: "advisories.epss", field: func(s *settings) any { return &s.Advisories.EPSS },
+		about: "URL or file of EPSS, which says how likely vulnerabilities are to be exploited, as CSV."},
 	{name: "log.level", field: func(s *settings) any { return &s.LogLevel },
 		about: "`debug`, `info`, `warn` or `error`. Each request is a line of `info`."},
 	{name: "log.format", field: func(s *settings) any { return &s.LogFormat },
@@ -109,6 +119,9 @@ var keys = []key{
 }
 
 const envPrefix = "BERTH_"
+
+// publicAdvisories is where OSV publishes its data.
+const publicAdvisories = "https://osv-vulnerabilities.storage.googleapis.com"
 
 // env returns the name of the key's environment variable.
 func (k key) env() string {
@@ -125,6 +138,7 @@ var notOurs = regexp.MustCompile(`^BERTH_(SERVICE_HOST|SERVICE_PORT|PORT|TEST)(_
 // defaults.
 func load(file string, environ []string, flags map[string]string) (*settings, error) {
 	s := &settings{LogFormat: "text", origins: map[string]string{}}
+	s.Advisories.Source, s.Advisories.Malicious = publicAdvisories, true
 	var unknown []error
 	if file != "" {
 		values, err := readFile(file)

@@ -31,6 +31,7 @@ import (
 	"github.com/berth-registry/berth/internal/hub"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
+	"github.com/berth-registry/berth/internal/intake"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/ldap"
@@ -98,6 +99,7 @@ type App struct {
 	facts       *sqlstore.Scans
 	advisoryDB  *advisorydb.Store
 	advisories  *advisory.Service
+	intake      *intake.Service
 	signatures  *sign.Service
 	allowlists  *allowlist.Service
 	policy      *policy.Service
@@ -202,6 +204,7 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.wireScanning(artifacts, tokens); err != nil {
 		return err
 	}
+	a.wireIntake()
 	charts := chart.New(sqlstore.NewCharts(d), artifacts, a.content)
 	rules := immutable.New(sqlstore.NewImmutable(d))
 	a.retention = retention.New(sqlstore.NewRetention(d), remover{a.content, rules}, a.jobs)
@@ -225,7 +228,7 @@ func (a *App) wire(ctx context.Context) error {
 	rest, err := api.New(api.Config{
 		Accounts: a.accounts, Directory: directory, Projects: a.projects, Robots: a.robots, Audit: a.audit, Quotas: quotas, Jobs: a.jobs, Settings: a.settings, Storage: "filesystem", Version: cfg.Version.Number, Log: log,
 		Content: a.content, Catalog: artifacts, Labels: labels, Rules: rules, Retention: a.retention, Webhooks: a.webhooks, Endpoints: a.endpoints, Replication: a.replication, Additions: addition.New(artifacts, a.openBlob),
-		Signatures: a.signatures, Scanners: a.scanners, Allowlists: a.allowlists, Scans: a.scans, Exports: a.exports, Hub: hub.New(sqlstore.NewHub(d), a.scans.DefaultScanner),
+		Signatures: a.signatures, Scanners: a.scanners, Allowlists: a.allowlists, Scans: a.scans, Exports: a.exports, Advisories: a.advisories, Intake: a.intake, Hub: hub.New(sqlstore.NewHub(d), a.scans.DefaultScanner),
 		Components: []api.Component{
 			{Name: "core", Check: func(context.Context) error { return nil }},
 			{Name: "database", Check: d.Ping},
@@ -335,6 +338,9 @@ func (a *App) Close() error {
 	}
 	if a.endpoints != nil {
 		a.endpoints.Close()
+	}
+	if a.intake != nil {
+		a.intake.Close()
 	}
 	if a.advisoryDB != nil {
 		errs = append(errs, a.advisoryDB.Close())

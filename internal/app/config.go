@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/berth-registry/berth/internal/intake"
 	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/token"
@@ -76,6 +77,10 @@ type Config struct {
 	// CacheFresh is for how long a project that is a cache serves a tag without
 	// asking its registry for it again.
 	CacheFresh time.Duration
+
+	// Advisories are where advisories come from. From nowhere, there are those that
+	// are imported.
+	Advisories intake.Sources
 
 	// Settings are settings by their keys, with values as JSON has them, that are
 	// fixed: they hold whatever administrators chose, who cannot change them.
@@ -157,6 +162,9 @@ func absolute(path string) string {
 	return (&url.URL{Path: path}).EscapedPath()
 }
 
+// advisories is the folder of the database of advisories.
+func (c Config) advisories() string { return filepath.Join(c.Data, "advisories") }
+
 // blobs is the folder of the blob store.
 func (c Config) blobs() string { return filepath.Join(c.Data, "blobs") }
 
@@ -194,6 +202,9 @@ func (c Config) check() error {
 	}
 	if _, err := outbound.ParseAllow(c.OutboundAllow); err != nil {
 		return fmt.Errorf("outbound_allow: %w", err)
+	}
+	if err := c.Advisories.Check(); err != nil {
+		return err
 	}
 	if _, err := c.external(); err != nil {
 		return err

@@ -57,7 +57,7 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 		return []Finding{{"configuration", Fail, err.Error(), "correct the value"}}
 	}
 	for _, ask := range []func(context.Context){
-		e.choices, e.folder, e.database, e.blobs, e.clock, e.secretKey, e.tokenKeys, e.tls, e.listening, e.external,
+		e.choices, e.folder, e.database, e.blobs, e.clock, e.advisories, e.secretKey, e.tokenKeys, e.tls, e.listening, e.external,
 	} {
 		ctx, cancel := context.WithTimeout(ctx, examineTimeout)
 		ask(ctx)

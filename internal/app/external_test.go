@@ -229,7 +229,9 @@ func TestPullsOfScannersCountAsTheSettingSays(t *testing.T) {
 	t.Parallel()
 	b := startBench(t, "", adaptertest.Script{Pull: true})
 	counts := func() int { return b.count(`repository WHERE name = 'library/app' AND pull_count > 0`) }
-	pulls := func() int { return b.count(`event WHERE kind = 'artifact.pulled'`) + b.count(`audit_log WHERE operation = 'pull'`) }
+	pulls := func() int {
+		return b.count(`event WHERE kind = 'artifact.pulled'`) + b.count(`audit_log WHERE operation = 'pull'`)
+	}
 	configure(t, b.Server, `{"scanner_skip_update_pulltime":true}`)
 	b.scan("1", "vulnerability")
 	eventually(t, "the pull", func() bool { return pulls() > 0 })

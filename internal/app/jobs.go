@@ -8,6 +8,7 @@ import (
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/export"
 	"github.com/berth-registry/berth/internal/immutable"
+	"github.com/berth-registry/berth/internal/intake"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/registry"
@@ -19,7 +20,7 @@ import (
 // works is all that is done later, each by the program itself. The names are
 // stored: they never change.
 func (a *App) works() map[job.Kind]job.Work {
-	// Retention, replication, webhooks, scans and exports are made after the jobs,
+	// Retention, replication, webhooks, scans, exports and the intake are made after the jobs,
 	// which they ask.
 	retain := func(ctx context.Context, r *job.Run) error { return a.retention.Do(ctx, r) }
 	tell := func(ctx context.Context, r *job.Run) error { return a.webhooks.Do(ctx, r) }
@@ -31,6 +32,8 @@ func (a *App) works() map[job.Kind]job.Work {
 	telling := job.Work{
 		Run: tell, Workers: webhook.Workers, Attempts: webhook.Attempts, Backoff: webhook.Backoff, Limit: webhook.Limit, Expire: webhook.Expire, Keep: webhook.Keep,
 	}
+	takeIn := func(ctx context.Context, r *job.Run) error { return a.intake.Do(ctx, r) }
+	intakeDue := func(ctx context.Context, at job.Schedule) (job.Submission, error) { return a.intake.Due(ctx, at) }
 	works := map[job.Kind]job.Work{
 		job.GarbageCollection: {Run: a.garbage.Do, Scheduled: asScheduled, Attempts: 3, Limit: 24 * time.Hour},
 		job.Retention:         {Run: retain, Scheduled: due, Workers: 2, Attempts: 3, Limit: 2 * time.Hour},
@@ -39,6 +42,7 @@ func (a *App) works() map[job.Kind]job.Work {
 		job.ScanExport:        {Run: func(ctx context.Context, r *job.Run) error { return a.exports.Do(ctx, r) }, Workers: export.Workers, Attempts: 3, Limit: export.Limit, Keep: export.Keep},
 		job.ImageScan:         examining,
 		job.SBOM:              examining,
+		job.Advisories:        {Run: takeIn, Scheduled: intakeDue, Attempts: intake.Attempts, Limit: intake.Limit, Keep: intake.Keep},
 		job.PurgeAudit:        {Run: a.audit.Do, Scheduled: asScheduled, Keep: 10, Attempts: 3, Limit: time.Hour},
 	}
 	telling.Workers /= 4

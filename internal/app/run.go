@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/export"
+	"github.com/berth-registry/berth/internal/intake"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/robot"
 	"github.com/berth-registry/berth/internal/scan"
@@ -68,6 +69,9 @@ func (a *App) start(ctx context.Context) error {
 		return errors.Join(err, l.Close())
 	}
 	if err := a.listCharts(ctx); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	if err := a.scheduleAdvisories(ctx); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	if err := a.startSides(ctx); err != nil {
@@ -190,6 +194,9 @@ func (a *App) startBackground() {
 	})
 	r.background.Go(func() {
 		retry(ctx, log, "what earlier versions have read of layers is not removed", scan.SweepEvery, sweepFacts(a.facts))
+	})
+	r.background.Go(func() {
+		retry(ctx, log, "reports do not know the newest advisories", intake.NoticeEvery, a.intake.Notice)
 	})
 	r.background.Go(func() { retry(ctx, log, "old exports are not removed", export.SweepEvery, a.exports.Sweep) })
 	r.background.Go(func() { retry(ctx, log, "work that was stopped may go on", job.WatchEvery, a.jobs.Watch) })

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/berth-registry/berth/internal/adapter"
 	"github.com/berth-registry/berth/internal/advisory"
@@ -61,7 +60,7 @@ func (s scanners) Open(ctx context.Context, r scan.Registration) (scan.Scanner, 
 
 // wireScanning makes what looks into artifacts, and what decides by it.
 func (a *App) wireScanning(artifacts *sqlstore.Artifacts, tokens *token.Service) (err error) {
-	if a.advisoryDB, err = advisorydb.New(filepath.Join(a.cfg.Data, "advisories")); err != nil {
+	if a.advisoryDB, err = advisorydb.New(a.cfg.advisories()); err != nil {
 		return fmt.Errorf("advisories: %w", err)
 	}
 	if a.advisories, err = advisory.New(a.advisoryDB); err != nil {

@@ -43,6 +43,7 @@ const (
 	SBOM              Kind = "SBOM"
 	ScanAll           Kind = "SCAN_ALL"
 	ScanExport        Kind = "SCAN_DATA_EXPORT"
+	Advisories        Kind = "ADVISORIES"
 )
 
 // A Status of a task or an execution.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/berth-registry/berth/internal/artifact"
+	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/query"
 )
@@ -138,6 +139,9 @@ func (s *Service) again(ctx context.Context, scanner Scanner, by Registration, r
 		return false, err
 	}
 	report, known, err := scanner.Again(ctx, subject)
+	if errors.As(err, new(*fault.Fault)) {
+		return false, nil // as of a distribution that is not known any more
+	}
 	if err != nil || !known {
 		return false, err
 	}

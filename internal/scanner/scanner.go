@@ -134,6 +134,10 @@ type Store interface {
 // A Service is what the rest of the program asks about scanners. The caller of the
 // context is who makes a change. It is safe for concurrent use.
 type Service struct {
+	// Updated says of when what the built-in scanner knows of vulnerabilities is; zero
+	// where it knows nothing. It is set before the service is used, or nil.
+	Updated func(context.Context) (time.Time, error)
+
 	store  Store
 	sealer *secret.Sealer
 	rules  outbound.Rules
@@ -174,13 +178,15 @@ func (s *Service) Try(ctx context.Context, r *Registration) error {
 
 // ByID returns a registration, or ErrNotFound. Its credential is sealed.
 func (s *Service) ByID(ctx context.Context, id string) (Registration, error) {
-	return s.complete(s.store.ByID(ctx, id))
+	r, err := s.store.ByID(ctx, id)
+	return s.complete(ctx, r, err)
 }
 
 // OfProject returns the scanner that a project has: the one that it has chosen, or else
 // the default. There always is one; it may be disabled, or unhealthy.
 func (s *Service) OfProject(ctx context.Context, projectID int64) (Registration, error) {
-	return s.complete(s.store.OfProject(ctx, projectID))
+	r, err := s.store.OfProject(ctx, projectID)
+	return s.complete(ctx, r, err)
 }
 
 // List lists all scanners, the built-in one first.
@@ -196,7 +202,7 @@ func (s *Service) Candidates(ctx context.Context, q query.Query) ([]Registration
 func (s *Service) list(ctx context.Context, enabled bool, q query.Query) ([]Registration, int64, error) {
 	all, total, err := s.store.List(ctx, enabled, q)
 	for i := range all {
-		all[i], err = s.complete(all[i], err)
+		all[i], err = s.complete(ctx, all[i], err)
 	}
 	return all, total, err
 }
@@ -273,12 +279,23 @@ func (s *Service) Client(r Registration) (*adapter.Client, error) {
 }
 
 // complete fills in what the built-in scanner is.
-func (s *Service) complete(r Registration, err error) (Registration, error) {
-	if err == nil && r.Builtin() {
-		r.Metadata, r.Healthy, r.HealthMessage = s.builtin(), true, ""
+func (s *Service) complete(ctx context.Context, r Registration, err error) (Registration, error) {
+	if err != nil || !r.Builtin() {
+		return r, err
+	}
+	r.Metadata, r.Healthy, r.HealthMessage = s.builtin(), true, ""
+	if s.Updated == nil {
+		return r, nil
+	}
+	at, err := s.Updated(ctx)
+	if err == nil && !at.IsZero() {
+		r.Metadata.Properties[updatedAt] = at.UTC().Format(time.RFC3339)
 	}
 	return r, err
 }
+
+// updatedAt is the property of a scanner that says how new what it knows is.
+const updatedAt = "harbor.scanner-adapter/vulnerability-database-updated-at"
 
 // builtin is what the built-in scanner says of itself.
 func (s *Service) builtin() adapter.Metadata {

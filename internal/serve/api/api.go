@@ -22,6 +22,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/addition"
+	"github.com/berth-registry/berth/internal/advisory"
 	"github.com/berth-registry/berth/internal/allowlist"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
@@ -29,6 +30,7 @@ import (
 	"github.com/berth-registry/berth/internal/export"
 	"github.com/berth-registry/berth/internal/hub"
 	"github.com/berth-registry/berth/internal/immutable"
+	"github.com/berth-registry/berth/internal/intake"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/ldap"
@@ -69,6 +71,8 @@ type Config struct {
 	Scans       *scan.Service
 	Hub         *hub.Service
 	Exports     *export.Service
+	Advisories  *advisory.Service
+	Intake      *intake.Service
 
 	Content    *registry.Service
 	Additions  *addition.Service

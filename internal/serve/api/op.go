@@ -69,7 +69,7 @@ func opOpen[I, O any](g group, id, route string, need access.Need, open conditio
 		right += ", or anybody " + open.words
 	}
 	g.add(row{id: id, need: need, right: right, open: open}, route, func(o huma.Operation) {
-		huma.Register(g.api.huma, sending[O](o), func(ctx context.Context, in *I) (*O, error) {
+		huma.Register(g.api.huma, taking[I](sending[O](o)), func(ctx context.Context, in *I) (*O, error) {
 			if p, ok := any(in).(inside); ok {
 				p.enter(ctx)
 			}
@@ -184,6 +184,16 @@ func sending[O any](o huma.Operation) huma.Operation {
 		}
 	}
 	o.Responses = map[string]*huma.Response{strconv.Itoa(o.DefaultStatus): {Content: content}}
+	return o
+}
+
+// taking notes in an operation that its body is a file, where the handler reads it
+// while it arrives.
+func taking[I any](o huma.Operation) huma.Operation {
+	if in, ok := any(new(I)).(interface{ takes() string }); ok {
+		content := map[string]*huma.MediaType{in.takes(): {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}
+		o.RequestBody = &huma.RequestBody{Required: true, Content: content}
+	}
 	return o
 }
 

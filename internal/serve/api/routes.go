@@ -211,6 +211,18 @@ func (a *API) routes(c Config) {
 	op(g, "createPurgeSchedule", "POST /system/purgeaudit/schedule", theSystem("purge-audit", "create"), pa.create)
 	op(g, "updatePurgeSchedule", "PUT /system/purgeaudit/schedule", theSystem("purge-audit", "update"), pa.update)
 
+	g, au, av := a.group("advisory"), systemJobs{c.Jobs, job.Advisories, inUpdates, nil}, advisories{c.Advisories, c.Intake, c.Jobs}
+	op(g, "getAdvisories", "GET /system/advisories", theSystem("scanner", "read"), av.status)
+	op(g, "listAdvisoryUpdates", "GET "+inUpdates, theSystem("scanner", "read"), au.list)
+	op(g, "updateAdvisories", "POST "+inUpdates, theSystem("scanner", "update"), av.start)
+	op(g, "getAdvisoryUpdate", "GET "+inUpdates+"/{id}", theSystem("scanner", "read"), au.get)
+	op(g, "stopAdvisoryUpdate", "PUT "+inUpdates+"/{id}", theSystem("scanner", "update"), au.stop)
+	op(g, "getAdvisoryUpdateLog", "GET "+inUpdates+"/{id}/log", theSystem("scanner", "read"), au.log)
+	op(g, "getAdvisorySchedule", "GET /system/advisories/schedule", theSystem("scanner", "read"), au.schedule)
+	op(g, "setAdvisorySchedule", "PUT /system/advisories/schedule", theSystem("scanner", "update"), av.schedule)
+	op(g, "importAdvisories", "POST /system/advisories/import", theSystem("scanner", "update"), av.take)
+	op(g, "exportAdvisories", "GET /system/advisories/export", theSystem("scanner", "read"), av.give)
+
 	g, wh := a.group("webhook"), webhooks{c.Webhooks, c.Jobs}
 	op(g, "ListWebhookPoliciesOfProject", "GET /projects/{project_name_or_id}/webhook/policies", project("notification-policy", "list"), wh.list)
 	op(g, "CreateWebhookPolicyOfProject", "POST /projects/{project_name_or_id}/webhook/policies", project("notification-policy", "create"), wh.create)

@@ -270,11 +270,27 @@ var scenarios = map[string]scenario{
 	"updatePurgeSchedule": {request: "PUT /system/purgeaudit/schedule\n\n" + strings.Replace(newPurge, "Manual", "Daily", 1), denied: "alice", done: "root", status: 200,
 		check: then("GET /system/purgeaudit/schedule", "root", `"schedule":{"type":"Daily","cron":"0 0 0 * * *","next_scheduled_time":"`)},
 
+	"getAdvisories":        {before: someAdvisories, request: "GET /system/advisories", denied: "alice", done: "root", status: 200, check: bodyHas(`"sources":[{"name":"npm"`, `"records":1,`, `"update_records":1`)},
+	"listAdvisoryUpdates":  {before: anUpdate, request: "GET /system/advisories/update", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_name":"ADVISORIES","job_kind":"MANUAL"`)},
+	"updateAdvisories":     {request: "POST /system/advisories/update", denied: "alice", done: "root", status: 201, check: location("/api/v2.0/system/advisories/update/1")},
+	"getAdvisoryUpdate":    {before: anUpdate, request: "GET /system/advisories/update/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"job_status":"Running"`)},
+	"stopAdvisoryUpdate":   {before: anUpdate, request: "PUT /system/advisories/update/1", denied: "alice", done: "root", status: 200, check: then("GET /system/advisories/update/1", "root", `"job_status":"Stopped"`)},
+	"getAdvisoryUpdateLog": {before: anUpdate, request: "GET /system/advisories/update/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
+	"getAdvisorySchedule":  {request: "GET /system/advisories/schedule", denied: "alice", done: "root", status: 200, check: bodyIs("")},
+	"setAdvisorySchedule": {request: "PUT /system/advisories/schedule\n\n" + `{"schedule":{"type":"Custom","cron":"0 30 3 * * *"}}`, denied: "alice", done: "root", status: 200,
+		check: then("GET /system/advisories/schedule", "root", `"schedule":{"type":"Custom","cron":"0 30 3 * * *"`)},
+	"importAdvisories": {request: "POST /system/advisories/import\nContent-Type: application/octet-stream\n\n" + anArchive(), denied: "alice", done: "root", status: 200,
+		check: func(t *testing.T, w *world, a answer) {
+			bodyHas(`"sources":[{"name":"npm"`, `"update_records":1`)(t, w, a)
+			then("GET /system/advisories", "root", `"records":1,`)(t, w, a)
+		}},
+	"exportAdvisories": {before: someAdvisories, request: "GET /system/advisories/export", denied: "alice", done: "root", status: 200, check: isExport},
+
 	"getWorkerPools":    {request: "GET /jobservice/pools", denied: "alice", done: "root", status: 200, check: bodyIs("[]\n")},
 	"getWorkers":        {request: "GET /jobservice/pools/all/workers", denied: "alice", done: "root", status: 200, check: bodyIs("[]\n")},
 	"stopRunningJob":    {before: aPurge, request: "PUT /jobservice/jobs/1", denied: "alice", done: "root", status: 200, check: then("GET /system/purgeaudit/1", "root", `"job_status":"Stopped"`)},
 	"actionGetJobLog":   {before: aPurge, request: "GET /jobservice/jobs/1/log", denied: "alice", done: "root", status: 200, check: bodyIs("")},
-	"listJobQueues":     {before: aPurge, request: "GET /jobservice/queues", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"job_type":"GARBAGE_COLLECTION","count":0,"latency":0,"paused":false},{"job_type":"IMAGE_SCAN","count":0,"latency":0,"paused":false},{"job_type":"PURGE_AUDIT_LOG","count":1,"latency":0,"paused":false},{"job_type":"REPLICATION","count":0,"latency":0,"paused":false},{"job_type":"RETENTION","count":0,"latency":0,"paused":false},{"job_type":"SBOM","count":0,"latency":0,"paused":false},{"job_type":"SCAN_ALL","count":0,"latency":0,"paused":false},{"job_type":"SCAN_DATA_EXPORT","count":0,"latency":0,"paused":false},{"job_type":"SLACK","count":0,"latency":0,"paused":false},{"job_type":"WEBHOOK","count":0,"latency":0,"paused":false},{"job_type":"SCHEDULER","count":0,"latency":0,"paused":false}]` + "\n")},
+	"listJobQueues":     {before: aPurge, request: "GET /jobservice/queues", denied: "alice", done: "root", status: 200, check: bodyIs(`[{"job_type":"ADVISORIES","count":0,"latency":0,"paused":false},{"job_type":"GARBAGE_COLLECTION","count":0,"latency":0,"paused":false},{"job_type":"IMAGE_SCAN","count":0,"latency":0,"paused":false},{"job_type":"PURGE_AUDIT_LOG","count":1,"latency":0,"paused":false},{"job_type":"REPLICATION","count":0,"latency":0,"paused":false},{"job_type":"RETENTION","count":0,"latency":0,"paused":false},{"job_type":"SBOM","count":0,"latency":0,"paused":false},{"job_type":"SCAN_ALL","count":0,"latency":0,"paused":false},{"job_type":"SCAN_DATA_EXPORT","count":0,"latency":0,"paused":false},{"job_type":"SLACK","count":0,"latency":0,"paused":false},{"job_type":"WEBHOOK","count":0,"latency":0,"paused":false},{"job_type":"SCHEDULER","count":0,"latency":0,"paused":false}]` + "\n")},
 	"actionPendingJobs": {request: "PUT /jobservice/queues/SCHEDULER\n\n" + `{"action":"pause"}`, denied: "alice", done: "root", status: 200, check: then("GET /schedules/all/paused", "lim", `{"paused":true}`)},
 	"listSchedules":     {before: aPurgeSchedule, request: "GET /schedules", denied: "alice", done: "root", status: 200, check: bodyHas(`[{"id":1,"vendor_type":"PURGE_AUDIT_LOG","vendor_id":0,"cron":"0 0 0 * * *"`)},
 	"getSchedulePaused": {request: "GET /schedules/all/paused", done: "lim", status: 200, check: bodyIs(`{"paused":false}` + "\n")},

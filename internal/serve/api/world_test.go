@@ -23,6 +23,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/account"
 	"github.com/berth-registry/berth/internal/addition"
+	"github.com/berth-registry/berth/internal/advisory"
 	"github.com/berth-registry/berth/internal/allowlist"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/audit"
@@ -34,6 +35,7 @@ import (
 	"github.com/berth-registry/berth/internal/hub"
 	"github.com/berth-registry/berth/internal/identity"
 	"github.com/berth-registry/berth/internal/immutable"
+	"github.com/berth-registry/berth/internal/intake"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/label"
 	"github.com/berth-registry/berth/internal/ldap"
@@ -51,6 +53,7 @@ import (
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/setting"
 	"github.com/berth-registry/berth/internal/sign"
+	"github.com/berth-registry/berth/internal/storage/advisorydb"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/queue"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
@@ -98,6 +101,9 @@ type world struct {
 	scans     *scan.Service
 	inspector *inspector
 	exports   *export.Service
+
+	advisories *advisory.Service
+	intake     *intake.Service
 }
 
 // password is everybody's; canary is what tests set, and look for where it must
@@ -309,12 +315,23 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	w.exports = export.New(sqlstore.NewExports(w.db), jobs, w.scans.ScannerOf)
 	w.endpoints = endpoint.New(sqlstore.NewEndpoints(w.db), secret.NewSealer([32]byte{1}), outbound.ForSystem(), log)
 	t.Cleanup(w.endpoints.Close)
+	known, err := advisorydb.New(filepath.Join(folder, "advisories"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { known.Close() })
+	if w.advisories, err = advisory.New(known); err != nil {
+		t.Fatal(err)
+	}
+	w.intake = intake.New(intake.Config{Store: sqlstore.NewIntake(w.db), Advisories: w.advisories, Temp: known.Temp, Sources: intake.Sources{Source: filepath.Join(folder, "osv")}, Jobs: jobs})
+	t.Cleanup(w.intake.Close)
 	c := Config{
 		Accounts: w.accounts, Directory: ldap.New(w.accounts, w.settings.Get, outbound.NewDialer(outbound.ForSystem())), Projects: w.projects, Robots: w.robots, Audit: newAudit(w.db), Quotas: quota.New(sqlstore.NewQuotas(w.db), w.settings.Get, log), Settings: w.settings, Storage: "filesystem", Version: "1.2.3", Log: log,
 		Content: w.content, Labels: label.New(sqlstore.NewLabels(w.db)), Rules: immutable.New(sqlstore.NewImmutable(w.db)), Catalog: sqlstore.NewArtifacts(w.db), Additions: addition.New(sqlstore.NewArtifacts(w.db), w.open), Signatures: sign.New(sqlstore.NewTrust(w.db), sqlstore.NewArtifacts(w.db), w.open),
 		Jobs: jobs, Retention: retention.New(sqlstore.NewRetention(w.db), nil, jobs),
-		Webhooks:  webhook.New(webhook.Config{Store: sqlstore.NewWebhooks(w.db), Jobs: jobs, Sealer: secret.NewSealer([32]byte{1}), Out: outbound.New(outbound.ForProjects(nil), outbound.Limits{}), Settings: w.settings.Get, Host: "berth.test"}),
-		Scans:     w.scans,
+		Webhooks:   webhook.New(webhook.Config{Store: sqlstore.NewWebhooks(w.db), Jobs: jobs, Sealer: secret.NewSealer([32]byte{1}), Out: outbound.New(outbound.ForProjects(nil), outbound.Limits{}), Settings: w.settings.Get, Host: "berth.test"}),
+		Scans:      w.scans,
+		Advisories: w.advisories, Intake: w.intake,
 		Exports:   w.exports,
 		Hub:       hub.New(sqlstore.NewHub(w.db), w.scans.DefaultScanner),
 		Endpoints: w.endpoints, Replication: replication.New(sqlstore.NewReplication(w.db), jobs, nil, nil),
@@ -337,7 +354,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 func idleJobs(d *db.DB, log *slog.Logger) *job.Service {
 	rows := sqlstore.NewJobs(d)
 	return job.New(job.Config{
-		Store: rows, Schedules: rows, Logs: rows, Queue: new(queue.Queue), Works: map[job.Kind]job.Work{job.GarbageCollection: {}, job.PurgeAudit: {}, job.Retention: {}, job.Webhook: {}, job.Slack: {}, job.Replication: {}, job.ImageScan: {}, job.SBOM: {}, job.ScanAll: {}, job.ScanExport: {}}, Log: log, Node: "node", Host: "host",
+		Store: rows, Schedules: rows, Logs: rows, Queue: new(queue.Queue), Works: map[job.Kind]job.Work{job.GarbageCollection: {}, job.PurgeAudit: {}, job.Retention: {}, job.Webhook: {}, job.Slack: {}, job.Replication: {}, job.ImageScan: {}, job.SBOM: {}, job.ScanAll: {}, job.ScanExport: {}, job.Advisories: {}}, Log: log, Node: "node", Host: "host",
 	})
 }
 
