@@ -39,7 +39,7 @@ func command(t *testing.T, environ []string, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, args...)
-	cmd.Env = append([]string{asMain + "=1", "PATH=" + os.Getenv("PATH"), "BERTH_LOG_FORMAT=json"}, environ...)
+	cmd.Env = append([]string{asMain + "=1", "PATH=" + os.Getenv("PATH"), "BERTH_LOG_FORMAT=json", "BERTH_ADVISORIES_SOURCE=off"}, environ...)
 	return cmd
 }
 

@@ -99,7 +99,7 @@ var keys = []key{
 	{name: "cache.fresh", field: func(s *settings) any { return &s.CacheFresh },
 		about: "How long a project that is a cache serves a tag without asking its registry for it again."},
 	{name: "advisories.source", field: func(s *settings) any { return &s.Advisories.Source },
-		about: "Where advisories about vulnerabilities come from: the URL or the folder of a copy of OSV's data. Empty (in the file) turns updates off."},
+		about: "Where advisories about vulnerabilities come from: the URL or the folder of a copy of OSV's data; `off` turns updates off."},
 	{name: "advisories.ecosystems", field: func(s *settings) any { return &s.Advisories.Ecosystems },
 		about: "Ecosystems whose advisories are kept, as `[Debian, npm]`. Without it, those that images have most; `docs/advisories.md` lists them."},
 	{name: "advisories.malicious", field: func(s *settings) any { return &s.Advisories.Malicious },

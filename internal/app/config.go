@@ -140,11 +140,17 @@ func (c Config) Complete() (Config, error) {
 		// What scripts that were written for Harbor ask for.
 		c.Token.Services = []string{"harbor-registry"}
 	}
+	if c.Advisories.Source == off {
+		c.Advisories.Source = ""
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return c, c.check()
 }
+
+// off as a value turns off what has a default.
+const off = "off"
 
 // or sets what is not set.
 func or[T comparable](p *T, def T) {
@@ -170,7 +176,7 @@ func (c Config) blobs() string { return filepath.Join(c.Data, "blobs") }
 
 func (c Config) check() error {
 	for _, at := range []struct{ key, address string }{{"listen", c.Listen}, {"metrics.listen", c.MetricsListen}, {"debug.listen", c.DebugListen}} {
-		if at.address == "" || at.key == "metrics.listen" && at.address == "off" {
+		if at.address == "" || at.key == "metrics.listen" && at.address == off {
 			continue
 		}
 		if _, _, err := net.SplitHostPort(at.address); err != nil {

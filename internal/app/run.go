@@ -129,7 +129,7 @@ func (a *App) serve(run func() error) {
 // startSides begins to serve metrics and profiles where they have listeners of
 // their own.
 func (a *App) startSides(ctx context.Context) error {
-	if at := a.cfg.MetricsListen; at != "" && at != "off" {
+	if at := a.cfg.MetricsListen; at != "" && at != off {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", a.metrics)
 		if err := a.startSide(ctx, "metrics.listen", at, mux); err != nil {

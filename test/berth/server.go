@@ -145,9 +145,11 @@ func (s *Server) LastWords() string {
 	return string(b[max(0, len(b)-most):])
 }
 
-// environment is this process's, without what would configure a server.
+// environment is this process's, without what would configure a server. Nothing is
+// to be fetched from the internet.
 func environment() []string {
-	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "BERTH_") })
+	own := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "BERTH_") })
+	return append(own, "BERTH_ADVISORIES_SOURCE=off")
 }
 
 // Command runs another of the program's commands on the server's folder and
