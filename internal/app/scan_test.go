@@ -275,7 +275,6 @@ func TestRulesAboutVulnerabilities(t *testing.T) {
 		`,"layers":[`+l.blob("application/vnd.openvex+json", []byte(`{"@context":"https://openvex.dev/ns/v0.2.0","@id":"https://example.org/1","author":"us","timestamp":"2026-11-01T00:00:00Z","version":1,
 		"statements":[{"vulnerability":{"name":"CVE-2026-0001"},"products":[{"@id":"pkg:apk/alpine/openssl"}],"status":"not_affected","justification":"vulnerable_code_not_present"}]}`), "")+
 		`],"subject":{"mediaType":"`+oci.MediaTypeImageManifest+`","digest":"`+bad+`","size":1}`)
-	l.scan("bad", "vulnerability")
 	eventually(t, "the report that knows of the VEX document", func() bool {
 		return l.Do("GET", "/v2/library/app/manifests/bad", apptest.Admin, l.Password, nil).StatusCode == http.StatusOK
 	})

@@ -16,6 +16,9 @@ type ArtifactPushed struct {
 	Digest    string   `json:"digest"`
 	MediaType string   `json:"media_type"`
 	Tags      []string `json:"tags,omitempty"`
+
+	ArtifactType string `json:"artifact_type,omitempty"` // of what refers to another artifact
+	Subject      string `json:"subject,omitempty"`       // the digest of that
 }
 
 // ArtifactPulled says that a manifest was sent. Tag is empty for a pull by

@@ -69,6 +69,9 @@ func (s *Service) PushManifest(ctx context.Context, repo artifact.Repo, req Push
 		push.Manifest.ConfigMediaType = said // by which it is kept, shown and found
 	}
 	fact := event.ArtifactPushed{Where: repo.Where(), Digest: string(d), MediaType: m.MediaType, Tags: tags}
+	if m.Subject != nil {
+		fact.ArtifactType, fact.Subject = m.ArtifactType, string(m.Subject.Digest)
+	}
 	if s.cfg.Gate != nil {
 		if err := s.cfg.Gate.CheckPush(ctx, &push); err != nil {
 			return Pushed{}, err

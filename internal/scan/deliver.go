@@ -12,6 +12,7 @@ import (
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/vex"
 )
 
 // Keys of a project's metadata that ask for examinations.
@@ -32,6 +33,11 @@ func (s *Service) Deliver(ctx context.Context, events []event.Event) error {
 		f, pushed := e.Fact.(event.ArtifactPushed)
 		if !pushed {
 			continue
+		}
+		if f.ArtifactType == vex.MediaType && f.Subject != "" {
+			if err := s.said(ctx, e.ID, f); err != nil {
+				return fmt.Errorf("what is said of %s@%s: %w", f.Repository, f.Subject, err)
+			}
 		}
 		kinds, known := wanted[f.ProjectID]
 		if !known {
@@ -67,6 +73,33 @@ func (s *Service) wants(ctx context.Context, project int64) (kinds []Kind, err e
 		kinds = append(kinds, SBOM)
 	}
 	return kinds, nil
+}
+
+// said has an image examined again of whose vulnerabilities somebody has said
+// something, if it ever was.
+func (s *Service) said(ctx context.Context, id int64, f event.ArtifactPushed) error {
+	by, err := s.usable(ctx, f.ProjectID)
+	if errors.Is(err, ErrNoScanner) || errors.Is(err, ErrDisabled) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	images, index, err := s.find(ctx, artifact.Repo{ProjectID: f.ProjectID, Name: f.Repository}, oci.Reference{Digest: oci.Digest(f.Subject)})
+	if fault.OfKind(err, fault.NotFound) {
+		return nil
+	}
+	if err != nil || index || len(images) == 0 {
+		return err
+	}
+	reports, err := s.Store.Reports(ctx, by.UUID, []int64{images[0].ID})
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(reports, func(r Shown) bool { return r.Kind == Vulnerabilities && !r.Made.IsZero() }) {
+		return nil
+	}
+	return s.begin(ctx, by, images[0].ID, Vulnerabilities, job.Submission{Trigger: job.ByEvent, Cause: fmt.Sprintf("what is said of %d, event %d", images[0].ID, id)})
 }
 
 // pushed has an artifact examined. What cannot be is left: the push was good.
