@@ -44,7 +44,7 @@ func Allowed(c Caller, n Need, p *Project) bool {
 	case anyone:
 		return true
 	case loggedIn:
-		return !c.Anonymous() && !c.Bearer
+		return !c.Anonymous() && !c.Bearer && !slices.ContainsFunc(c.Permissions, func(p Permission) bool { return p.Repository != "" })
 	case ofProject:
 		return !c.Bearer && inProject(c, n.Action, p)
 	case ofSystem:

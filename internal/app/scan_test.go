@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -258,6 +259,11 @@ func TestRulesAboutVulnerabilities(t *testing.T) {
 	l.pulls(bad, 412, refusal)
 	l.pulls(index, 412, refusal)
 	l.pulls("bad", 412, "PROJECTPOLICYVIOLATION")
+	config := l.blob(oci.MediaTypeImageConfig, []byte(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}`), "")
+	other := l.put("other", oci.MediaTypeImageManifest, `"artifactType":"application/x","config":`+config+`,"layers":[`+l.blob("application/vnd.oci.image.layer.v1.tar+gzip", packed(t, map[string]string{"bin/sh": "x"}), "")+`]`)
+	l.pulls(other, 412, "The image was not scanned")
+	l.put("file", oci.MediaTypeImageManifest, `"artifactType":"application/x","config":`+l.blob("application/vnd.oci.empty.v1+json", []byte("{}"), "")+`,"layers":[`+l.blob("application/vnd.oci.image.layer.v1.tar", []byte("a file"), "")+`]`)
+	l.pulls("file", 200, "")
 
 	l.rules(`"policy_audit_only":"true"`)
 	l.pulls("bad", 200, "")
@@ -354,6 +360,12 @@ func TestRulesAboutSignatures(t *testing.T) {
 		`,"layers":[`+l.blob("application/vnd.oci.image.layer.v1.tar+gzip", packed(t, map[string]string{"bin/sh": "bad"}), "")+`],"subject":{"mediaType":"`+oci.MediaTypeImageManifest+`","digest":"`+image+`","size":1}`)
 	l.pulls("disguised", 412, "The image is not signed by cosign.")
 	l.pulls(disguised, 412, "The image is not signed by cosign.")
+	layer := packed(t, map[string]string{"bin/sh": "worse"})
+	twice := l.put("", oci.MediaTypeImageManifest, `"artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json","config":`+l.blob(oci.MediaTypeImageConfig, []byte(`{}`), "")+
+		`,"layers":[`+l.blob("application/vnd.cyclonedx+json", layer, "")+`,`+l.blob("application/vnd.oci.image.layer.v1.tar+gzip", layer, "")+`],"subject":{"mediaType":"`+oci.MediaTypeImageManifest+`","digest":"`+image+`","size":1}`)
+	l.pulls(twice, 412, "The image is not signed by cosign.")
+	asked(t, l.Server, 201, "POST", "/projects", `{"project_name":"open"}`)
+	asked(t, l.Server, 412, "POST", "/projects/open/repositories/app/artifacts?from="+url.QueryEscape("library/app@"+wrong), "")
 	l.rules(`"content_trust_any_signer":"true"`)
 	l.pulls("wrong", 200, "")
 	l.rules(`"content_trust_any_signer":"false","enable_content_trust":"true"`)

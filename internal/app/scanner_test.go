@@ -86,7 +86,12 @@ func TestAScannerPullsFromHere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	for password, want := range map[string]error{s.Password: nil, "wrong": adapter.ErrFailed} {
+	// The wrong one comes last: it keeps the right one out for a while.
+	for _, tt := range []struct {
+		password string
+		want     error
+	}{{s.Password, nil}, {"wrong", adapter.ErrFailed}} {
+		password, want := tt.password, tt.want
 		q := adapter.Request{
 			Kind: adapter.Vulnerabilities, Report: finding.MediaTypeReport,
 			Registry: adapter.Registry{URL: s.URL, Authorization: secret.New(adaptertest.Credential(apptest.Admin, password))},

@@ -110,6 +110,9 @@ type signatures struct{ *sign.Service }
 // Signed implements policy.Signatures.
 func (s signatures) Signed(ctx context.Context, repo artifact.Repo, d oci.Digest, kind string) (policy.Signed, error) {
 	v, err := s.Verdict(ctx, repo, d)
+	if errors.Is(err, artifact.ErrUnknown) || errors.Is(err, artifact.ErrRepositoryUnknown) {
+		err = nil // what is not here has no signature
+	}
 	got := policy.Signed{Trusting: v.Trusting, Verified: v.VerifiedAs(kind)}
 	for _, one := range v.Signatures {
 		if one.Type != kind {

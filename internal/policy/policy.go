@@ -7,6 +7,7 @@ package policy
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -28,10 +29,9 @@ const MaxParents = 10
 
 // Facts are what rules need to know of an artifact.
 type Facts struct {
-	Image     bool         // and no index, which holds nothing itself
 	Accessory string       // what it is for another one, as artifact has it; empty: it is none
 	MediaType string       // of the manifest
-	Body      []byte       // the manifest of an accessory
+	Body      []byte       // the manifest
 	SBOM      bool         // there is a list of what it holds: its own, or that of an index that contains it
 	Parents   []oci.Digest // indexes of the repository that contain it, MaxParents at most
 }
@@ -159,7 +159,7 @@ func (s *Service) violation(ctx context.Context, repo artifact.Repo, id int64, d
 			return why, err
 		}
 	}
-	if rules.SBOM && !f.SBOM && (f.Image || id == 0) {
+	if rules.SBOM && !f.SBOM && (id == 0 || oci.Runnable(f.MediaType, f.Body)) {
 		return "The image has no SBOM, which its project wants before it is pulled.", nil
 	}
 	return "", nil
@@ -175,16 +175,16 @@ var proofs = []string{
 // proves reports whether an artifact is a signature or an SBOM, and nothing else.
 func proves(f Facts) bool {
 	switch f.Accessory {
-	case artifact.SignatureCosign, artifact.SignatureNotation, artifact.AccessorySBOM:
+	case artifact.SignatureCosign, artifact.SignatureNotation, artifact.AccessorySBOM, artifact.AccessoryOther:
 	default:
 		return false
 	}
-	m, err := oci.ParseManifest(f.MediaType, f.Body)
-	if err != nil || m.Index || len(m.Blobs) < 2 {
+	var m struct{ Layers []struct{ MediaType string } } // each, and not each digest once
+	if err := json.Unmarshal(f.Body, &m); err != nil || len(m.Layers) == 0 {
 		return false
 	}
-	for _, b := range m.Blobs[1:] { // the first is the configuration
-		if !slices.Contains(proofs, b.MediaType) {
+	for _, l := range m.Layers {
+		if !slices.Contains(proofs, l.MediaType) {
 			return false
 		}
 	}

@@ -35,6 +35,9 @@ var (
 // ErrCopyTooLarge, and whatever a push returns.
 func (s *Service) Copy(ctx context.Context, from artifact.Repo, ref oci.Reference, to artifact.Repo) (oci.Digest, error) {
 	a, _, err := s.artifacts.Find(ctx, from.Name, ref, false)
+	if err == nil {
+		_, err = s.checkPull(ctx, from, a.ID, a.Digest, Puller{}) // who may not pull it may not have it by a copy
+	}
 	if err != nil {
 		return "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
+	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/oci"
 )
 
@@ -162,10 +163,14 @@ func (s *Service) FindManifest(ctx context.Context, repo artifact.Repo, ref oci.
 	return Manifest{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size}, err
 }
 
-// CheckPull reports why a client may not have a manifest that is not kept here, but
-// that the program could give it, or nil.
+// CheckPull reports why a client may not have a manifest that need not be kept here,
+// but that the program could give it, or nil.
 func (s *Service) CheckPull(ctx context.Context, repo artifact.Repo, d oci.Digest, by Puller) error {
-	_, err := s.checkPull(ctx, repo, 0, d, by)
+	a, _, err := s.artifacts.Find(ctx, repo.Name, oci.Reference{Digest: d}, false)
+	if err != nil && !fault.OfKind(err, fault.NotFound) {
+		return err
+	}
+	_, err = s.checkPull(ctx, repo, a.ID, d, by)
 	return err
 }
 

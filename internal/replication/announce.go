@@ -15,7 +15,7 @@ import (
 // announce tells the project here what a task came to that has ended with an
 // error, or with none. Of one that found nothing to do there is nothing to tell.
 func (s *Service) announce(ctx context.Context, d *doing, w Work, ended error) error {
-	if len(d.named) == 0 && d.progress.Failed == 0 && ended == nil {
+	if len(d.progress.Named) == 0 && d.progress.Failed == 0 && ended == nil {
 		return nil
 	}
 	e, err := s.Execution(ctx, d.run.Task.ExecutionID)
@@ -24,7 +24,7 @@ func (s *Service) announce(ctx context.Context, d *doing, w Work, ended error) e
 	}
 	fact := event.ReplicationRan{
 		Policy: event.ReplicationPolicy{ID: d.policy.ID, Name: d.policy.Name}, Override: d.policy.Override,
-		Execution: e.ID, Task: d.run.Task.ID, Trigger: string(e.Trigger), Started: e.Started, Type: d.progress.Kind, Verb: copied, Done: d.named,
+		Execution: e.ID, Task: d.run.Task.ID, Trigger: string(e.Trigger), Started: e.Started, Type: d.progress.Kind, Verb: copied, Done: d.progress.Named,
 	}
 	if w.Delete {
 		fact.Verb = deleted

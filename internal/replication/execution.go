@@ -31,6 +31,7 @@ type Progress struct {
 	Blobs    int       `json:"blobs"`              // sent
 	Bytes    int64     `json:"bytes"`              // of those
 	Pauses   int       `json:"pauses,omitempty"`   // that a registry asked for
+	Named    []string  `json:"named,omitempty"`    // what was copied or deleted, the first hundred
 }
 
 // A Failure says why an artifact was not copied.

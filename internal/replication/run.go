@@ -129,7 +129,6 @@ type doing struct {
 	mu       sync.Mutex
 	progress Progress
 	kept     time.Time
-	named    []string      // what was copied or deleted, the first hundred
 	pause    time.Duration // that the registry asks for
 	mendable bool          // trying again may mend one of the failures
 }
@@ -148,7 +147,7 @@ func (s *Service) repository(ctx context.Context, r *job.Run, p Policy, w Work, 
 	if err := r.Attrs(&before); err != nil {
 		return job.Permanent(err)
 	}
-	d.progress = Progress{Source: w.Repository, Target: target, Kind: before.Kind, Pauses: before.Pauses}
+	d.progress = Progress{Source: w.Repository, Target: target, Kind: before.Kind, Pauses: before.Pauses, Named: before.Named}
 	if w.Delete {
 		err = d.delete(ctx, w)
 	} else {
@@ -374,8 +373,8 @@ func (d *doing) tell(ctx context.Context, ref string, r result, err error) error
 		d.run.Logf("%s: is there already, %s", name, r.digest)
 	default:
 		d.progress.Done++
-		if len(d.named) < mostFailures {
-			d.named = append(d.named, name)
+		if len(d.progress.Named) < mostFailures {
+			d.progress.Named = append(d.progress.Named, name)
 		}
 		d.progress.Blobs += r.blobs
 		d.progress.Bytes += r.bytes

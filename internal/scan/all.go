@@ -139,7 +139,7 @@ func (s *Service) again(ctx context.Context, scanner Scanner, by Registration, r
 		return false, err
 	}
 	report, known, err := scanner.Again(ctx, subject)
-	if errors.As(err, new(*fault.Fault)) {
+	if fault.OfKind(err, fault.Unsupported) || fault.OfKind(err, fault.TooLarge) {
 		return false, nil // as of a distribution that is not known any more
 	}
 	if err != nil || !known {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/berth-registry/berth/internal/advisory"
@@ -22,7 +24,7 @@ import (
 
 // ErrUnjudged is of an image with packages that no advisory is about: that nothing
 // is found in them must not be taken for an answer.
-var ErrUnjudged = fault.New(fault.Unsupported, "UNSUPPORTED", "no advisories are about the image's distribution")
+var ErrUnjudged = fault.New(fault.Unsupported, "UNSUPPORTED", "no advisories are about some of what the image has installed")
 
 // A FactsStore keeps what was read out of layers.
 type FactsStore interface {
@@ -158,17 +160,25 @@ func (b *Builtin) read(ctx context.Context, s Subject, d oci.Descriptor, log Log
 	return f, b.Kept.KeepFacts(ctx, d.Digest, inventory.Version, data)
 }
 
+// databases are where distributions keep what is installed.
+var databases = []string{"lib/dpkg/", "lib/apk/db/", "lib/rpm/", "sysimage/rpm/", "lib/pacman/"}
+
 // judge says what is wrong with an inventory.
 func (b *Builtin) judge(ctx context.Context, s Subject, inv inventory.Inventory, log Log) (finding.Report, error) {
 	if why := inv.Distribution.Unsupported; why != "" {
 		return finding.Report{}, ErrUnjudged.With("%s", why)
+	}
+	for _, p := range inv.Problems {
+		if slices.ContainsFunc(databases, func(folder string) bool { return strings.Contains(p.Path, folder) }) {
+			return finding.Report{}, ErrUnjudged.Saying("what the image has installed cannot be read: %s: %s", p.Path, p.Text)
+		}
 	}
 	found, err := b.Advisories.Match(ctx, inv)
 	if err != nil {
 		return finding.Report{}, err
 	}
 	for _, e := range found.Unknown {
-		if e == inv.Distribution.Ecosystem {
+		if family, _, _ := strings.Cut(e, ":"); e == inv.Distribution.Ecosystem || slices.Contains(advisory.Ecosystems(), family) {
 			return finding.Report{}, ErrUnjudged.With("%s; those that are here were brought up to date at %s", e, found.Generation.Published().UTC().Format(time.RFC3339))
 		}
 		log("no advisories are about packages of %s: they were not judged", e)

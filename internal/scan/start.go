@@ -124,13 +124,7 @@ func (s *Service) begin(ctx context.Context, by Registration, id int64, k Kind, 
 // Examinable reports whether it is an image whose content a scanner can look into:
 // one that has layers of files.
 func (i Image) Examinable() bool {
-	if i.Type != artifact.TypeImage || i.Accessory || i.MediaType != oci.MediaTypeImageManifest && i.MediaType != oci.MediaTypeDockerManifest {
-		return false
-	}
-	m, err := oci.ParseManifest(i.MediaType, i.Body)
-	return err == nil && slices.ContainsFunc(m.Blobs, func(b oci.Blob) bool {
-		return b.MediaType != m.ConfigMediaType && strings.Contains(b.MediaType, ".tar")
-	})
+	return oci.Runnable(i.MediaType, i.Body)
 }
 
 // Stop ends the examination of an artifact, or of the images of an index. It

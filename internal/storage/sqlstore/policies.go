@@ -16,15 +16,15 @@ type Policies struct{ db *db.DB }
 // NewPolicies returns it over d.
 func NewPolicies(d *db.DB) *Policies { return &Policies{d} }
 
-// factsOf reads an artifact with the indexes that contain it, and looks for an SBOM
-// beside each of them.
-var factsOf = `SELECT a.type = 'IMAGE' AND a.media_type NOT IN ('` + oci.MediaTypeImageIndex + `', '` + oci.MediaTypeDockerList + `'), a.accessory_type, a.media_type, CASE WHEN a.accessory_type <> '' THEN a.body END, COALESCE(p.digest, ''),
+// factsOf reads an artifact with those indexes that contain it and have accessories,
+// and looks for an SBOM beside each of them.
+var factsOf = `SELECT a.accessory_type, a.media_type, a.body, COALESCE(p.digest, ''),
 	EXISTS (SELECT 1 FROM artifact s WHERE s.repository_id = a.repository_id AND s.accessory_of <> '' AND s.accessory_of IN (a.digest, COALESCE(p.digest, a.digest))
 		AND (s.accessory_type = '` + artifact.AccessorySBOM + `' OR s.artifact_type IN ('application/spdx+json', 'text/spdx', 'application/vnd.cyclonedx', 'application/vnd.cyclonedx+json', 'application/vnd.cyclonedx+xml')))
 	FROM artifact a
 	LEFT JOIN artifact_reference r ON r.child_digest = a.digest AND r.repository_id = a.repository_id
-	LEFT JOIN artifact p ON p.id = r.parent_id
-	WHERE a.id = ? ORDER BY p.id LIMIT ?`
+	LEFT JOIN artifact p ON p.id = r.parent_id AND EXISTS (SELECT 1 FROM artifact s WHERE s.repository_id = p.repository_id AND s.accessory_of <> '' AND s.accessory_of = p.digest)
+	WHERE a.id = ? ORDER BY p.id IS NULL, p.id LIMIT ?`
 
 // Facts implements policy.Store.
 func (s *Policies) Facts(ctx context.Context, id int64) (f policy.Facts, err error) {
@@ -34,7 +34,7 @@ func (s *Policies) Facts(ctx context.Context, id int64) (f policy.Facts, err err
 		err = eachRow(rows, func(rows *db.Rows) error {
 			var parent oci.Digest
 			var listed bool
-			if err := rows.Scan(&f.Image, &f.Accessory, &f.MediaType, &f.Body, &parent, &listed); err != nil {
+			if err := rows.Scan(&f.Accessory, &f.MediaType, &f.Body, &parent, &listed); err != nil {
 				return err
 			}
 			there = true

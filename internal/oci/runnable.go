@@ -1,0 +1,38 @@
+package oci
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// emptyConfig is the digest of "{}", of which no client makes a container (image
+// specification, "Guidance for an Empty Descriptor").
+const emptyConfig Digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+
+// Runnable reports whether a client could unpack an image out of a manifest, by its
+// layers alone: whatever else it calls itself, a client need not mind. Of one that
+// cannot be read, nobody knows, and it could.
+func Runnable(mediaType string, body []byte) bool {
+	if mediaType != MediaTypeImageManifest && mediaType != MediaTypeDockerManifest {
+		return false
+	}
+	var m struct {
+		Config struct {
+			MediaType string
+			Digest    Digest
+		}
+		Layers []struct{ MediaType string }
+	}
+	if err := json.Unmarshal(body, &m); err != nil {
+		return true
+	}
+	if m.Config.MediaType == "application/vnd.oci.empty.v1+json" && m.Config.Digest == emptyConfig {
+		return false
+	}
+	for _, l := range m.Layers {
+		if strings.HasPrefix(l.MediaType, "application/vnd.oci.image.") || strings.HasPrefix(l.MediaType, "application/vnd.docker.") {
+			return true
+		}
+	}
+	return false
+}
