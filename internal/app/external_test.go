@@ -394,8 +394,10 @@ func TestScannersReachTheRegistryByTheAddressThatTheyHave(t *testing.T) {
 	if got := b.probe.Scans()[1]; got.Registry.URL != b.URL || len(got.Manifest) == 0 {
 		t.Errorf("by %s: %s", got.Registry.URL, got.Failed)
 	}
-	for host, realm := range map[string]string{strings.TrimPrefix(b.URL, "http://"): b.URL, "registry.invalid": outside} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.URL+"/v2/", nil)
+	const inside = "http://berth.internal:8080"
+	near := apptest.Start(t, func(c *app.Config) { c.ExternalURL, c.InternalURL = outside, inside })
+	for host, realm := range map[string]string{"berth.internal:8080": inside, strings.TrimPrefix(near.URL, "http://"): outside, "registry.invalid": outside} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, near.URL+"/v2/", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
