@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/berth-registry/berth/internal/app/apptest"
 	"github.com/berth-registry/berth/internal/oci"
@@ -76,13 +75,12 @@ func TestReplicationsThatDoNotGetThrough(t *testing.T) {
 		return false
 	})
 	p.image(p.here, "slow/app", "v2", `{"os":"linux"}`, "", []byte("small"))
-	start := time.Now()
 	_, log = p.end(p.start(p.policy(pushing+`,"filters":[{"type":"name","value":"slow/app"},{"type":"tag","value":"v2"}]`)), "Failed")
 	if !strings.Contains(log, "slow/app:v2: failed: the registry refuses it: ") {
 		t.Errorf("log %s", log)
 	}
-	if took := time.Since(start); took > 8*time.Second {
-		t.Errorf("it was tried again, for %s", took)
+	if strings.Contains(log, "it is tried again") {
+		t.Error(log)
 	}
 }
 
@@ -91,7 +89,6 @@ func TestReplicationsThatDoNotGetThrough(t *testing.T) {
 func TestDestinationsThatRefuse(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, "harbor")
-	start := time.Now()
 	p.image(p.there, "from/app", "v1", `{"os":"linux"}`, "", []byte("one"))
 	asked(t, p.here, 201, "POST", "/projects", `{"project_name":"mirror","registry_id":1}`)
 	p.wire.forget()
@@ -123,8 +120,8 @@ func TestDestinationsThatRefuse(t *testing.T) {
 	if strings.Count(log, "keep/app:frozen: failed: ") != 1 || !strings.Contains(log, "immutable") || !strings.Contains(log, "keep/app:v2: copied") || !strings.Contains(tasks[0].Source, "[2 item(s) in total]") {
 		t.Errorf("%+v: %s", tasks, log)
 	}
-	if took := time.Since(start); took > 8*time.Second {
-		t.Errorf("it was tried again, for %s", took)
+	if strings.Contains(log, "it is tried again") {
+		t.Error(log)
 	}
 }
 
