@@ -249,7 +249,7 @@ func (a *App) wire(ctx context.Context) error {
 	if cfg.MetricsListen == "" {
 		doors.metrics = a.metrics
 	}
-	a.handler = unstall(web.Chain(log, a.metrics, cfg.TrustedProxies)(web.At(external, cfg.internalURL)(readOnly{a.settings, doors})), cfg.HTTP.StallTimeout, a.metrics.Received)
+	a.handler = unstall(web.Chain(log, a.metrics, cfg.TrustedProxies)(web.At(external, cfg.InternalURL)(readOnly{a.settings, doors})), cfg.HTTP.StallTimeout, a.metrics.Received)
 	return nil
 }
 

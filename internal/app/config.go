@@ -168,10 +168,6 @@ func absolute(path string) string {
 	return (&url.URL{Path: path}).EscapedPath()
 }
 
-// internalURL is what neighbours call the server, where somebody has said so: the
-// address that it listens on is also what proxies call it.
-func (c Config) internalURL() string { return c.InternalURL }
-
 // advisories is the folder of the database of advisories.
 func (c Config) advisories() string { return filepath.Join(c.Data, "advisories") }
 

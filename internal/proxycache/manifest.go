@@ -53,12 +53,8 @@ func (c *Cache) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Re
 	if err != nil {
 		return registry.Manifest{}, err
 	}
-	m, here, err := c.find(ctx, p, ref)
-	switch {
-	case err != nil:
-	case here:
-		return c.s.Content.StatManifest(ctx, p.Repo, oci.Reference{Digest: m.Digest}, by)
-	default:
+	m, _, err := c.find(ctx, p, ref)
+	if err == nil {
 		err = c.s.Content.CheckPull(ctx, p.Repo, m.Digest, by)
 	}
 	m.Body = nil

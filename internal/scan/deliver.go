@@ -78,17 +78,7 @@ func (s *Service) wants(ctx context.Context, project int64) (kinds []Kind, err e
 // said has an image examined again of whose vulnerabilities somebody has said
 // something, if it ever was.
 func (s *Service) said(ctx context.Context, id int64, f event.ArtifactPushed) error {
-	by, err := s.usable(ctx, f.ProjectID)
-	if errors.Is(err, ErrNoScanner) || errors.Is(err, ErrDisabled) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	images, index, err := s.find(ctx, artifact.Repo{ProjectID: f.ProjectID, Name: f.Repository}, oci.Reference{Digest: oci.Digest(f.Subject)})
-	if fault.OfKind(err, fault.NotFound) {
-		return nil
-	}
+	by, images, index, err := s.examinable(ctx, f.Where, f.Subject)
 	if err != nil || index || len(images) == 0 {
 		return err
 	}
@@ -104,21 +94,10 @@ func (s *Service) said(ctx context.Context, id int64, f event.ArtifactPushed) er
 
 // pushed has an artifact examined. What cannot be is left: the push was good.
 func (s *Service) pushed(ctx context.Context, id int64, f event.ArtifactPushed, kinds []Kind) error {
-	by, err := s.usable(ctx, f.ProjectID)
-	if errors.Is(err, ErrNoScanner) || errors.Is(err, ErrDisabled) {
-		return nil
-	}
+	by, images, _, err := s.examinable(ctx, f.Where, f.Digest)
 	if err != nil {
 		return err
 	}
-	images, _, err := s.find(ctx, artifact.Repo{ProjectID: f.ProjectID, Name: f.Repository}, oci.Reference{Digest: oci.Digest(f.Digest)})
-	if fault.OfKind(err, fault.NotFound) { // it is gone already
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	images = slices.DeleteFunc(images, func(i Image) bool { return !i.Examinable() })
 	for _, k := range kinds {
 		if !by.does(k) {
 			continue
@@ -138,6 +117,19 @@ func (s *Service) pushed(ctx context.Context, id int64, f event.ArtifactPushed, 
 		}
 	}
 	return nil
+}
+
+// examinable returns what of an artifact the project's scanner can look into: nothing
+// where there is no scanner, or it is gone already.
+func (s *Service) examinable(ctx context.Context, in event.Where, digest string) (by Registration, images []Image, index bool, err error) {
+	by, err = s.usable(ctx, in.ProjectID)
+	if err == nil {
+		images, index, err = s.find(ctx, artifact.Repo{ProjectID: in.ProjectID, Name: in.Repository}, oci.Reference{Digest: oci.Digest(digest)})
+	}
+	if errors.Is(err, ErrNoScanner) || errors.Is(err, ErrDisabled) || fault.OfKind(err, fault.NotFound) {
+		return by, nil, false, nil
+	}
+	return by, slices.DeleteFunc(images, func(i Image) bool { return !i.Examinable() }), index, err
 }
 
 // examined says which of some images are being examined, or just were.

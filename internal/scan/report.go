@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/berth-registry/berth/internal/artifact"
@@ -128,30 +129,17 @@ func (s *Service) Read(ctx context.Context, repo artifact.Repo, ref oci.Referenc
 	if err != nil {
 		return nil, err
 	}
-	by, err := s.Scanners.Of(ctx, repo.ProjectID)
-	if errors.Is(err, ErrNoScanner) {
+	by, ids, reports, err := s.vulnerabilities(ctx, repo.ProjectID, images)
+	if errors.Is(err, ErrNoScanner) || err == nil && (len(ids) == 0 || !by.Vulnerabilities) {
 		return nil, ErrNotFound.Saying("the project has no scanner that supports the artifact")
 	}
-	if err != nil {
-		return nil, err
-	}
-	var ids []int64
-	for _, i := range images {
-		if i.Examinable() {
-			ids = append(ids, i.ID)
-		}
-	}
-	if len(ids) == 0 || !by.Vulnerabilities {
-		return nil, ErrNotFound.Saying("the project has no scanner that supports the artifact")
-	}
-	reports, err := s.Store.Reports(ctx, by.UUID, ids)
 	if err != nil {
 		return nil, err
 	}
 	f := &Full{}
 	var from []int64
 	for _, r := range reports {
-		if r.Kind != Vulnerabilities || r.Made.IsZero() {
+		if r.Made.IsZero() {
 			continue
 		}
 		from = append(from, r.ID)
@@ -166,6 +154,21 @@ func (s *Service) Read(ctx context.Context, repo artifact.Repo, ref oci.Referenc
 	f.Findings, err = s.Store.Found(ctx, from)
 	byWeight(f.Findings)
 	return f, err
+}
+
+// vulnerabilities returns those of some images that a scanner could look at, and the
+// reports of their vulnerabilities by that of the project. It returns ErrNoScanner.
+func (s *Service) vulnerabilities(ctx context.Context, project int64, images []Image) (by Registration, ids []int64, reports []Shown, err error) {
+	for _, i := range images {
+		if i.Examinable() {
+			ids = append(ids, i.ID)
+		}
+	}
+	if by, err = s.Scanners.Of(ctx, project); err != nil || len(ids) == 0 {
+		return by, ids, nil, err
+	}
+	all, err := s.Store.Reports(ctx, by.UUID, ids)
+	return by, ids, slices.DeleteFunc(all, func(r Shown) bool { return r.Kind != Vulnerabilities }), err
 }
 
 // Sweeping.

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/berth-registry/berth/internal/finding"
-	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/vex"
 )
 
@@ -26,32 +25,19 @@ func (s *Service) Standing(ctx context.Context, project, id int64, threshold fin
 	if err != nil {
 		return Standing{}, err
 	}
-	var ids []int64
-	for _, i := range images {
-		if i.Examinable() {
-			ids = append(ids, i.ID)
-		}
-	}
+	_, ids, reports, err := s.vulnerabilities(ctx, project, images)
 	st := Standing{Examinable: len(ids) > 0}
-	by, err := s.Scanners.Of(ctx, project)
-	if errors.Is(err, ErrNoScanner) || err == nil && !st.Examinable {
+	if errors.Is(err, ErrNoScanner) {
 		return st, nil
 	}
-	if err != nil {
-		return st, err
-	}
-	reports, err := s.Store.Reports(ctx, by.UUID, ids)
-	if err != nil {
+	if err != nil || !st.Examinable {
 		return st, err
 	}
 	known, bad := 0, []int64(nil)
 	for _, r := range reports {
-		switch {
-		case r.Kind != Vulnerabilities:
-			continue
-		case !r.Made.IsZero():
+		if !r.Made.IsZero() {
 			known++
-		case r.Status == job.Pending || r.Status == job.Running || r.Status == job.Scheduled:
+		} else if !r.Status.Final() {
 			st.Pending = true
 		}
 		if worst, found := r.Counts.Worst(); found && worst >= threshold {

@@ -29,16 +29,16 @@ func External(r *http.Request) *url.URL {
 // At fixes what Base returns, for a server that is known by one address
 // whatever its clients call it. It stands inside a Chain; an external URL of
 // nil fixes nothing. Only its scheme and host are looked at. Who calls the server by
-// the host of internal, a URL too, is answered with that: it may reach no other.
-func At(external *url.URL, internal func() string) func(http.Handler) http.Handler {
+// the host of internal, a URL too or nothing, is answered with that: it may reach no other.
+func At(external *url.URL, internal string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		if external == nil {
 			return next
 		}
+		scheme, host, known := strings.Cut(strings.TrimSuffix(internal, "/"), "://")
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			x := of(r.Context())
-			scheme, host, known := strings.Cut(internal(), "://")
-			if known && strings.TrimSuffix(host, "/") == x.host {
+			if known && host == x.host {
 				x.scheme = scheme
 			} else {
 				x.scheme, x.host = external.Scheme, external.Host

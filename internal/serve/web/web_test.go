@@ -261,7 +261,7 @@ func TestAtFixesTheBase(t *testing.T) {
 	for internal, want := range map[string]string{
 		"": "https://reg.example:444", "http://other:80": "https://reg.example:444", "http://" + r.Host: "http://" + r.Host, "https://" + r.Host + "/": "https://" + r.Host,
 	} {
-		serve(t, r, At(u, func() string { return internal })(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serve(t, r, At(u, internal)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if got := Base(r); got != want {
 				t.Errorf("base %s, want %s", got, want)
 			}
