@@ -98,17 +98,26 @@ func (t *Tools) AdvisoryStatus(ctx context.Context) (st advisory.Status, err err
 
 // withIntake opens the database of advisories.
 func (t *Tools) withIntake(do func(*intake.Service) error) error {
-	known, err := advisorydb.New(t.cfg.advisories())
+	known, advisories, err := openAdvisories(t.cfg)
 	if err != nil {
-		return fmt.Errorf("advisories: %w", err)
-	}
-	advisories, err := advisory.New(known)
-	if err != nil {
-		return errors.Join(err, known.Close())
+		return err
 	}
 	s := intake.New(intake.Config{Store: sqlstore.NewIntake(t.db), Advisories: advisories, Temp: known.Temp, Sources: t.cfg.Advisories})
 	defer s.Close()
 	return errors.Join(do(s), known.Close())
+}
+
+// openAdvisories opens the database of advisories, which its user closes.
+func openAdvisories(cfg Config) (*advisorydb.Store, *advisory.Service, error) {
+	known, err := advisorydb.New(cfg.advisories())
+	if err != nil {
+		return nil, nil, fmt.Errorf("advisories: %w", err)
+	}
+	s, err := advisory.New(known)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("advisories: %w", err), known.Close())
+	}
+	return known, s, nil
 }
 
 // advisories looks whether images can be judged.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/berth-registry/berth/internal/adapter"
-	"github.com/berth-registry/berth/internal/advisory"
 	"github.com/berth-registry/berth/internal/allowlist"
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/export"
@@ -18,7 +17,6 @@ import (
 	"github.com/berth-registry/berth/internal/scan"
 	"github.com/berth-registry/berth/internal/scanner"
 	"github.com/berth-registry/berth/internal/sign"
-	"github.com/berth-registry/berth/internal/storage/advisorydb"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 	"github.com/berth-registry/berth/internal/token"
 )
@@ -60,16 +58,13 @@ func (s scanners) Open(ctx context.Context, r scan.Registration) (scan.Scanner, 
 
 // wireScanning makes what looks into artifacts, and what decides by it.
 func (a *App) wireScanning(artifacts *sqlstore.Artifacts, tokens *token.Service) (err error) {
-	if a.advisoryDB, err = advisorydb.New(a.cfg.advisories()); err != nil {
-		return fmt.Errorf("advisories: %w", err)
-	}
-	if a.advisories, err = advisory.New(a.advisoryDB); err != nil {
-		return fmt.Errorf("advisories: %w", err)
+	if a.advisoryDB, a.advisories, err = openAdvisories(a.cfg); err != nil {
+		return err
 	}
 	a.facts = sqlstore.NewScans(a.db)
 	builtin := &scan.Builtin{
 		Kept: a.facts, Library: artifacts, Open: a.openBlob, Advisories: a.advisories,
-		Self: finding.Scanner{Name: "Berth", Vendor: "Berth", Version: a.cfg.Version.Number},
+		Self: scanner.Self(a.cfg.Version.Number),
 	}
 	a.scans = scan.New(scan.Config{
 		Store: a.facts, Artifacts: artifacts, Projects: a.projects, Content: a.content, Scanners: scanners{a.scanners, builtin, a.external(tokens)}, Jobs: a.jobs,

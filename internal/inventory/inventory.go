@@ -9,7 +9,12 @@
 // goes beyond a limit as a whole, gives an error and no facts.
 package inventory
 
-import "github.com/berth-registry/berth/internal/oci"
+import (
+	"slices"
+	"strings"
+
+	"github.com/berth-registry/berth/internal/oci"
+)
 
 // A Package is software that was found in an image.
 type Package struct {
@@ -56,6 +61,21 @@ type Inventory struct {
 type Problem struct {
 	Path string // without a leading slash
 	Text string // for people
+}
+
+// databases are the folders in which distributions keep what is installed.
+var databases = []string{"lib/dpkg/", "lib/apk/db/", "lib/rpm/", "sysimage/rpm/", "lib/pacman/"}
+
+// Unread returns a problem with what a distribution keeps of its packages: then some,
+// or all of them, may be missing.
+func (i Inventory) Unread() (p Problem, unread bool) {
+	at := slices.IndexFunc(i.Problems, func(p Problem) bool {
+		return slices.ContainsFunc(databases, func(folder string) bool { return strings.Contains(p.Path, folder) })
+	})
+	if at < 0 {
+		return p, false
+	}
+	return i.Problems[at], true
 }
 
 // maxProblems is how many problems are kept, of a layer and of an image.

@@ -7,7 +7,6 @@ package policy
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -179,11 +178,11 @@ func proves(f Facts) bool {
 	default:
 		return false
 	}
-	var m struct{ Layers []struct{ MediaType string } } // each, and not each digest once
-	if err := json.Unmarshal(f.Body, &m); err != nil || len(m.Layers) == 0 {
+	_, layers, err := oci.Layers(f.Body)
+	if err != nil || len(layers) == 0 {
 		return false
 	}
-	for _, l := range m.Layers {
+	for _, l := range layers {
 		if !slices.Contains(proofs, l.MediaType) {
 			return false
 		}

@@ -106,12 +106,12 @@ func tell(inv inventory.Inventory, log Log) {
 // inventory returns what an image has installed. Layers of which nothing is kept are
 // read; where read is nil, known is false then.
 func (b *Builtin) inventory(ctx context.Context, s Subject, read func(oci.Descriptor) (*inventory.Facts, error)) (inv inventory.Inventory, known bool, err error) {
-	var manifest struct{ Layers []oci.Descriptor }
-	if err := json.Unmarshal(s.Body, &manifest); err != nil {
+	_, all, err := oci.Layers(s.Body)
+	if err != nil {
 		return inv, false, fmt.Errorf("the manifest: %w", err)
 	}
-	layers := make([]inventory.Layer, 0, len(manifest.Layers))
-	for _, d := range manifest.Layers {
+	layers := make([]inventory.Layer, 0, len(all))
+	for _, d := range all {
 		facts, err := b.kept(ctx, d.Digest)
 		if err == nil && facts == nil {
 			if read == nil {
@@ -160,18 +160,13 @@ func (b *Builtin) read(ctx context.Context, s Subject, d oci.Descriptor, log Log
 	return f, b.Kept.KeepFacts(ctx, d.Digest, inventory.Version, data)
 }
 
-// databases are where distributions keep what is installed.
-var databases = []string{"lib/dpkg/", "lib/apk/db/", "lib/rpm/", "sysimage/rpm/", "lib/pacman/"}
-
 // judge says what is wrong with an inventory.
 func (b *Builtin) judge(ctx context.Context, s Subject, inv inventory.Inventory, log Log) (finding.Report, error) {
 	if why := inv.Distribution.Unsupported; why != "" {
 		return finding.Report{}, ErrUnjudged.With("%s", why)
 	}
-	for _, p := range inv.Problems {
-		if slices.ContainsFunc(databases, func(folder string) bool { return strings.Contains(p.Path, folder) }) {
-			return finding.Report{}, ErrUnjudged.Saying("what the image has installed cannot be read: %s: %s", p.Path, p.Text)
-		}
+	if p, unread := inv.Unread(); unread {
+		return finding.Report{}, ErrUnjudged.Saying("what the image has installed cannot be read: %s: %s", p.Path, p.Text)
 	}
 	found, err := b.Advisories.Match(ctx, inv)
 	if err != nil {
@@ -233,11 +228,11 @@ func (b *Builtin) document(ctx context.Context, s Subject, d oci.Digest) (vex.Do
 	if err != nil {
 		return vex.Document{}, err
 	}
-	var manifest struct{ Layers []oci.Descriptor }
-	if err := json.Unmarshal(body, &manifest); err != nil || len(manifest.Layers) != 1 {
+	_, layers, err := oci.Layers(body)
+	if err != nil || len(layers) != 1 {
 		return vex.Document{}, vex.ErrInvalid.With("the artifact must have one layer")
 	}
-	r, err := b.Open(ctx, s.Repo, manifest.Layers[0].Digest)
+	r, err := b.Open(ctx, s.Repo, layers[0].Digest)
 	if err != nil {
 		return vex.Document{}, err
 	}

@@ -48,6 +48,11 @@ const BuiltinID = "5a1c3f0e-7b7d-4f5e-9a86-2f6c1d0b9e42"
 // builtinName is what it is called.
 const builtinName = "Berth"
 
+// Self is what the built-in scanner of a version of the program says that it is.
+func Self(version string) finding.Scanner {
+	return finding.Scanner{Name: builtinName, Vendor: builtinName, Version: version}
+}
+
 // reserved are names that clients take for those of built-in scanners: here and in
 // Harbor.
 var reserved = []string{builtinName, "Trivy"}
@@ -151,7 +156,7 @@ func New(store Store, sealer *secret.Sealer, rules outbound.Rules, version strin
 	if version == "" {
 		version = "unknown"
 	}
-	return &Service{store: store, sealer: sealer, rules: rules, self: finding.Scanner{Name: builtinName, Vendor: builtinName, Version: version}, log: log}
+	return &Service{store: store, sealer: sealer, rules: rules, self: Self(version), log: log}
 }
 
 // Create makes a registration of a scanner that answers, and returns its id. It is not

@@ -222,7 +222,7 @@ func TestCookiesAreSecureWhereTheAddressIs(t *testing.T) {
 	for base, secure := range map[string]bool{"https://registry.example.org": true, "http://registry.example.org": false} {
 		at, err := url.Parse(base)
 		must(t, err)
-		h := web.Chain(slog.New(slog.DiscardHandler), nil, nil)(web.At(at, func() string { return "" })(o.guard(new(access.Epoch)).Sessions()))
+		h := web.Chain(slog.New(slog.DiscardHandler), nil, nil)(web.At(at, "")(o.guard(new(access.Epoch)).Sessions()))
 		for _, path := range []string{"POST /c/login", "GET /c/log_out"} {
 			method, path, _ := strings.Cut(path, " ")
 			r := httptest.NewRequest(method, path, strings.NewReader(credentials("alice", password).Encode()))

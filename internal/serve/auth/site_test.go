@@ -154,7 +154,7 @@ func TestPagesOfOursAreKnownBehindProxies(t *testing.T) {
 	outside, err := url.Parse("https://Registry.example.org")
 	must(t, err)
 	guarded := o.guard(new(access.Epoch)).Protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	fixed := web.Chain(slog.New(slog.DiscardHandler), nil, nil)(web.At(outside, func() string { return "" })(guarded))
+	fixed := web.Chain(slog.New(slog.DiscardHandler), nil, nil)(web.At(outside, "")(guarded))
 	trusting := web.Chain(slog.New(slog.DiscardHandler), nil, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")})(guarded)
 	strange := web.Chain(slog.New(slog.DiscardHandler), nil, nil)(guarded)
 	const ours = "https://registry.example.org"

@@ -9,6 +9,17 @@ import (
 // specification, "Guidance for an Empty Descriptor").
 const emptyConfig Digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
 
+// Layers returns the configuration and the layers of a manifest as it has them: each,
+// in its order, also where several are of one digest.
+func Layers(body []byte) (config Descriptor, layers []Descriptor, err error) {
+	var m struct {
+		Config Descriptor
+		Layers []Descriptor
+	}
+	err = json.Unmarshal(body, &m)
+	return m.Config, m.Layers, err
+}
+
 // Runnable reports whether a client could unpack an image out of a manifest, by its
 // layers alone: whatever else it calls itself, a client need not mind. Of one that
 // cannot be read, nobody knows, and it could.
@@ -16,20 +27,14 @@ func Runnable(mediaType string, body []byte) bool {
 	if mediaType != MediaTypeImageManifest && mediaType != MediaTypeDockerManifest {
 		return false
 	}
-	var m struct {
-		Config struct {
-			MediaType string
-			Digest    Digest
-		}
-		Layers []struct{ MediaType string }
-	}
-	if err := json.Unmarshal(body, &m); err != nil {
+	config, layers, err := Layers(body)
+	if err != nil {
 		return true
 	}
-	if m.Config.MediaType == "application/vnd.oci.empty.v1+json" && m.Config.Digest == emptyConfig {
+	if config.MediaType == "application/vnd.oci.empty.v1+json" && config.Digest == emptyConfig {
 		return false
 	}
-	for _, l := range m.Layers {
+	for _, l := range layers {
 		if strings.HasPrefix(l.MediaType, "application/vnd.oci.image.") || strings.HasPrefix(l.MediaType, "application/vnd.docker.") {
 			return true
 		}
