@@ -1,36 +1,17 @@
 package main
 
 import (
-	"archive/zip"
-	"bytes"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/berth-registry/berth/internal/feed/feedtest"
 )
 
 func TestAdvisoriesAreBroughtFromAFolderToAnotherServer(t *testing.T) {
 	folder := t.TempDir()
-	var all bytes.Buffer
-	z := zip.NewWriter(&all)
-	f, err := z.Create("GHSA-aaaa-bbbb-cccc.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.Write([]byte(`{"id":"GHSA-aaaa-bbbb-cccc","modified":"2026-01-02T03:04:05Z","affected":[{"package":{"ecosystem":"npm","name":"left"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}]}]}`)); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(filepath.Join(folder, "npm"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{"all.zip": all.String(), "modified_id.csv": "2026-01-02T03:04:05Z,GHSA-aaaa-bbbb-cccc\n"} {
-		if err := os.WriteFile(filepath.Join(folder, "npm", name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	feedtest.Write(t, folder, "npm", feedtest.Record{ID: "GHSA-aaaa-bbbb-cccc", Modified: "2026-01-02T03:04:05Z",
+		Text: `{"id":"GHSA-aaaa-bbbb-cccc","modified":"2026-01-02T03:04:05Z","affected":[{"package":{"ecosystem":"npm","name":"left"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}]}]}`})
 	environ := []string{"BERTH_ADVISORIES_SOURCE=" + folder, "BERTH_ADVISORIES_ECOSYSTEMS=npm"}
 	here, there := start(t, t.TempDir(), append(environ, withPassword...)), start(t, t.TempDir(), append(environ, withPassword...))
 	file := filepath.Join(t.TempDir(), "advisories.zst")

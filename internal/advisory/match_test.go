@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/berth-registry/berth/internal/advisory"
+	"github.com/berth-registry/berth/internal/feed/feedtest"
 	"github.com/berth-registry/berth/internal/finding"
 	"github.com/berth-registry/berth/internal/inventory"
 	"github.com/berth-registry/berth/internal/oci"
@@ -28,7 +29,7 @@ func known(t testing.TB, records map[string][]string) *advisory.Service {
 			id, _, _ = strings.Cut(id, `"`)
 			entries = append(entries, id+".json", text)
 		}
-		w.files[e+"/all.zip"] = packed(t, entries...)
+		w.files[e+"/all.zip"] = feedtest.Pack(t, entries...)
 		ecosystems = append(ecosystems, e)
 	}
 	_, outcomes, err := s.Update(t.Context(), advisory.Feeds{Origin: w, Ecosystems: ecosystems}, nil)

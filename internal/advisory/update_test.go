@@ -1,7 +1,6 @@
 package advisory_test
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/advisory"
 	"github.com/berth-registry/berth/internal/feed"
+	"github.com/berth-registry/berth/internal/feed/feedtest"
 	"github.com/berth-registry/berth/internal/finding"
 	"github.com/berth-registry/berth/internal/inventory"
 	"github.com/berth-registry/berth/internal/outbound"
@@ -104,7 +104,7 @@ func (s *site) put(t testing.TB, ecosystem string, all ...record) {
 		entries = append(entries, r.id+".json", text)
 		s.files[ecosystem+"/"+r.id+".json"] = []byte(text)
 	}
-	s.files[feed.All(ecosystem)] = packed(t, entries...)
+	s.files[feed.All(ecosystem)] = feedtest.Pack(t, entries...)
 	s.files[feed.Listed(ecosystem)] = list(all...)
 }
 
@@ -125,25 +125,6 @@ func list(all ...record) []byte {
 		fmt.Fprintf(&text, "%s,%s\n", r.modified.Format(time.RFC3339), r.id)
 	}
 	return text.Bytes()
-}
-
-func packed(t testing.TB, entries ...string) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for i := 0; i < len(entries); i += 2 {
-		w, err := z.Create(entries[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, entries[i+1]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
 }
 
 // update brings up to date, and returns the outcome of the first source.
@@ -290,7 +271,7 @@ func TestManyChangesAreTakenWhole(t *testing.T) {
 
 // TestAFailingEcosystemKeepsWhatItHad lets one of two fail in each way there is.
 func TestAFailingEcosystemKeepsWhatItHad(t *testing.T) {
-	good := packed(t, "X-1.json", record{id: "X-1", name: "a", modified: ago(1)}.json("npm"))
+	good := feedtest.Pack(t, "X-1.json", record{id: "X-1", name: "a", modified: ago(1)}.json("npm"))
 	var few, many []record
 	for i := range 200 {
 		many = append(many, record{id: fmt.Sprintf("X-%d", i), name: "a", modified: ago(50)})
@@ -303,9 +284,9 @@ func TestAFailingEcosystemKeepsWhatItHad(t *testing.T) {
 			delete(w.files, "npm/modified_id.csv")
 		},
 		"half a zip":   func(w *site) { w.files["npm/all.zip"] = good[:len(good)/2]; delete(w.files, "npm/modified_id.csv") },
-		"an empty zip": func(w *site) { w.files["npm/all.zip"] = packed(t); delete(w.files, "npm/modified_id.csv") },
+		"an empty zip": func(w *site) { w.files["npm/all.zip"] = feedtest.Pack(t); delete(w.files, "npm/modified_id.csv") },
 		"a zip of rubbish": func(w *site) {
-			w.files["npm/all.zip"] = packed(t, "X-1.json", "rubbish")
+			w.files["npm/all.zip"] = feedtest.Pack(t, "X-1.json", "rubbish")
 			delete(w.files, "npm/modified_id.csv")
 		},
 		"most records are gone": func(w *site) {
@@ -369,7 +350,7 @@ func TestBrokenRecordsAreSkippedAndToldOf(t *testing.T) {
 	w := newSite(t)
 	ok := record{id: "X-1", name: "a", modified: ago(10)}
 	w.put(t, "npm", ok)
-	w.files["npm/all.zip"] = packed(t,
+	w.files["npm/all.zip"] = feedtest.Pack(t,
 		"X-1.json", ok.json("npm"), "X-1.json", record{id: "X-1", name: "a", fixed: "9.0.0", modified: ago(1)}.json("npm"),
 		"X-2.json", "{", "X-3.json", record{id: "X-4", name: "a", modified: ago(1)}.json("npm"), "../X-5.json", ok.json("npm"),
 		"X-6.json", record{id: "X-6", name: "a", modified: ago(1)}.json("PyPI"))
@@ -506,7 +487,7 @@ func TestMaliciousPackagesAreASwitch(t *testing.T) {
 
 func TestFoldersAndArchivesAreFeedsToo(t *testing.T) {
 	folder := t.TempDir()
-	all := packed(t, "X-1.json", record{id: "X-1", name: "a", modified: ago(10)}.json("Rocky Linux:9"))
+	all := feedtest.Pack(t, "X-1.json", record{id: "X-1", name: "a", modified: ago(10)}.json("Rocky Linux:9"))
 	if err := errors.Join(os.Mkdir(filepath.Join(folder, "Rocky Linux"), 0o700), os.WriteFile(filepath.Join(folder, "Rocky Linux", "all.zip"), all, 0o600)); err != nil {
 		t.Fatal(err)
 	}
@@ -526,7 +507,7 @@ func TestFoldersAndArchivesAreFeedsToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer temp.Close()
-	a, err := feed.ReadArchive("upload", bytes.NewReader(packed(t, "npm/all.zip", string(packed(t, "X-2.json", record{id: "X-2", name: "b", modified: ago(10)}.json("npm"))))), temp)
+	a, err := feed.ReadArchive("upload", bytes.NewReader(feedtest.Pack(t, "npm/all.zip", string(feedtest.Pack(t, "X-2.json", record{id: "X-2", name: "b", modified: ago(10)}.json("npm"))))), temp)
 	if err != nil {
 		t.Fatal(err)
 	}

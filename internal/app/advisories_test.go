@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/app"
 	"github.com/berth-registry/berth/internal/app/apptest"
+	"github.com/berth-registry/berth/internal/feed/feedtest"
 	"github.com/berth-registry/berth/internal/intake"
 )
 
@@ -27,28 +27,13 @@ func osvFolder(t *testing.T, packages ...string) string {
 
 func writeOSV(t *testing.T, folder string, packages ...string) {
 	t.Helper()
-	var all, list bytes.Buffer
-	z := zip.NewWriter(&all)
+	var all []feedtest.Record
 	for i, name := range packages {
-		id := fmt.Sprintf("GHSA-aaaa-bbbb-%04d", i)
-		f, err := z.Create(id + ".json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(f, `{"id":%q,"modified":"2026-01-02T03:04:0%dZ","aliases":["CVE-2026-%04d"],"affected":[{"package":{"ecosystem":"npm","name":%q},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"2.0.0"}]}]}]}`, id, i, 1000+i, name)
-		fmt.Fprintf(&list, "2026-01-02T03:04:0%dZ,%s\n", i, id)
+		r := feedtest.Record{ID: fmt.Sprintf("GHSA-aaaa-bbbb-%04d", i), Modified: fmt.Sprintf("2026-01-02T03:04:0%dZ", i)}
+		r.Text = fmt.Sprintf(`{"id":%q,"modified":%q,"aliases":["CVE-2026-%04d"],"affected":[{"package":{"ecosystem":"npm","name":%q},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"2.0.0"}]}]}]}`, r.ID, r.Modified, 1000+i, name)
+		all = append(all, r)
 	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Join(folder, "npm"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string][]byte{"all.zip": all.Bytes(), "modified_id.csv": list.Bytes()} {
-		if err := os.WriteFile(filepath.Join(folder, "npm", name), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	feedtest.Write(t, folder, "npm", all...)
 }
 
 func from(source string, ecosystems ...string) func(*app.Config) {

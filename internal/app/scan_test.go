@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"archive/tar"
-	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"crypto"
@@ -18,7 +17,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -26,6 +24,7 @@ import (
 	"github.com/berth-registry/berth/internal/advisory"
 	"github.com/berth-registry/berth/internal/app/apptest"
 	"github.com/berth-registry/berth/internal/feed"
+	"github.com/berth-registry/berth/internal/feed/feedtest"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/storage/advisorydb"
 )
@@ -55,27 +54,13 @@ func startLab(t *testing.T) lab {
 func (l lab) advise(records map[string]string) {
 	l.Helper()
 	folder := l.TempDir()
-	if err := os.MkdirAll(filepath.Join(folder, "Alpine"), 0o700); err != nil {
-		l.Fatal(err)
-	}
-	var packed bytes.Buffer
-	z, list := zip.NewWriter(&packed), ""
+	var all []feedtest.Record
 	for id, rest := range records {
-		w, err := z.Create(id + ".json")
-		if err != nil {
-			l.Fatal(err)
-		}
-		fmt.Fprintf(w, `{"schema_version":"1.6.0","id":%q,"modified":"2026-11-01T00:00:00Z","published":"2026-11-01T00:00:00Z","upstream":[%q],%s}`, id, strings.TrimPrefix(id, "ALPINE-"), rest)
-		list += "2026-11-01T00:00:00Z," + id + "\n"
+		r := feedtest.Record{ID: id, Modified: "2026-11-01T00:00:00Z"}
+		r.Text = fmt.Sprintf(`{"schema_version":"1.6.0","id":%q,"modified":%q,"published":%q,"upstream":[%q],%s}`, id, r.Modified, r.Modified, strings.TrimPrefix(id, "ALPINE-"), rest)
+		all = append(all, r)
 	}
-	if err := z.Close(); err != nil {
-		l.Fatal(err)
-	}
-	for name, content := range map[string][]byte{"all.zip": packed.Bytes(), "modified_id.csv": []byte(list)} {
-		if err := os.WriteFile(filepath.Join(folder, "Alpine", name), content, 0o600); err != nil {
-			l.Fatal(err)
-		}
-	}
+	feedtest.Write(l, folder, "Alpine", all...)
 	l.learn(folder, "Alpine")
 }
 

@@ -22,28 +22,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/berth-registry/berth/internal/feed"
+	"github.com/berth-registry/berth/internal/feed/feedtest"
 	"github.com/berth-registry/berth/internal/osv"
 	"github.com/berth-registry/berth/internal/outbound"
 )
-
-func packed(t *testing.T, entries ...string) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for i := 0; i < len(entries); i += 2 {
-		w, err := z.Create(entries[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, entries[i+1]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
 
 // records tells what is in a zip: "ID text", or "ID !" where it has no text.
 func records(b []byte) (all []string, err error) {
@@ -59,7 +41,7 @@ func records(b []byte) (all []string, err error) {
 }
 
 func TestAZipIsReadEntryByEntry(t *testing.T) {
-	all, err := records(packed(t, "X-1.json", "one", "folder/", "", "../X-2.json", "two", `..\X-3.json`, "three", "X-1.json", "again", "readme.txt", "no", "X-5.json", strings.Repeat("0", osv.MaxRecord+1), "X-6.json", "six"))
+	all, err := records(feedtest.Pack(t, "X-1.json", "one", "folder/", "", "../X-2.json", "two", `..\X-3.json`, "three", "X-1.json", "again", "readme.txt", "no", "X-5.json", strings.Repeat("0", osv.MaxRecord+1), "X-6.json", "six"))
 	want := []string{"X-1 one", `"../X-2.json" !`, `"..\\X-3.json" !`, "X-1 again", `"readme.txt" !`, "X-5 !", "X-6 six"}
 	if err != nil || !slices.Equal(all, want) {
 		t.Errorf("%q, %v", all, err)
@@ -108,7 +90,7 @@ func TestABombIsStopped(t *testing.T) {
 }
 
 func TestADamagedRecordIsToldAndADamagedZipRefused(t *testing.T) {
-	good := packed(t, "X-1.json", strings.Repeat("text ", 100), "X-2.json", "two")
+	good := feedtest.Pack(t, "X-1.json", strings.Repeat("text ", 100), "X-2.json", "two")
 	bad := slices.Clone(good)
 	bad[60] ^= 0xff // in the first entry's content
 	if all, err := records(bad); err != nil || !slices.Equal(all, []string{"X-1 !", "X-2 two"}) {
@@ -122,7 +104,7 @@ func TestADamagedRecordIsToldAndADamagedZipRefused(t *testing.T) {
 }
 
 func TestAnIndexThatSaysItIsHugeIsNotRead(t *testing.T) {
-	b := packed(t, "X-1.json", "one")
+	b := feedtest.Pack(t, "X-1.json", "one")
 	end := bytes.LastIndex(b, []byte("PK\x05\x06"))
 	for i := range 4 {
 		b[end+12+i] = 0xfe // bytes of the index
@@ -314,7 +296,7 @@ func TestOneArchiveHasAllEcosystems(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for kind, b := range map[string][]byte{"tar": tarred(t, entries...), "tar.gz": gz.Bytes(), "tar.zst": zst.Bytes(), "zip": packed(t, entries...)} {
+	for kind, b := range map[string][]byte{"tar": tarred(t, entries...), "tar.gz": gz.Bytes(), "tar.zst": zst.Bytes(), "zip": feedtest.Pack(t, entries...)} {
 		f, err := os.Create(filepath.Join(t.TempDir(), "archive"))
 		if err != nil {
 			t.Fatal(err)
