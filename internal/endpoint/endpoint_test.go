@@ -16,6 +16,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/endpoint"
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/health"
 	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/remote"
@@ -226,7 +227,7 @@ func TestHealthIsNoted(t *testing.T) {
 			t.Error("what was looked at just now is looked at again")
 		}
 		began := time.Now()
-		write(t, d, `UPDATE endpoint SET checked = ?`, began.Add(-endpoint.CheckEvery-time.Second).UnixMicro())
+		write(t, d, `UPDATE endpoint SET checked = ?`, began.Add(-health.Every-time.Second).UnixMicro())
 		write(t, d, `UPDATE endpoint SET url = ? WHERE id = ?`, well.URL, third)
 		found := look()
 		for name, e := range found {

@@ -4,44 +4,21 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/health"
 	"github.com/berth-registry/berth/internal/remote"
 )
 
 const (
-	// CheckEvery is how often each registry is looked at, by whichever node comes
-	// first.
-	CheckEvery = 5 * time.Minute
-
-	checkAtOnce = 8
-	glance      = 10 * time.Second // at what can be done without
-	patience    = 30 * time.Second // with a registry that is asked whether it is well
+	glance   = 10 * time.Second // at what can be done without
+	patience = 30 * time.Second // with a registry that is asked whether it is well
 )
 
-// Check looks at the registries that nobody has looked at for CheckEvery, and
-// notes how they are. A node that ends meanwhile leaves those that it had taken to
-// the next time.
-func (s *Service) Check(ctx context.Context) error {
-	for {
-		now := time.Now()
-		due, err := s.store.Claim(ctx, now.Add(-CheckEvery), now, checkAtOnce)
-		if err != nil || len(due) == 0 {
-			return err
-		}
-		failed := make([]error, len(due))
-		var all sync.WaitGroup
-		for i, e := range due {
-			all.Go(func() { failed[i] = s.check(ctx, e) })
-		}
-		all.Wait()
-		if err := errors.Join(failed...); err != nil {
-			return err
-		}
-	}
-}
+// Check looks at the registries that nobody has looked at for health.Every, and
+// notes how they are.
+func (s *Service) Check(ctx context.Context) error { return health.Check(ctx, s.store.Claim, s.check) }
 
 func (s *Service) check(ctx context.Context, e Endpoint) error {
 	was := e.Healthy

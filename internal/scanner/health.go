@@ -4,41 +4,16 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/berth-registry/berth/internal/adapter"
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/health"
 )
 
-const (
-	// CheckEvery is how often each scanner is looked at, by whichever node comes first.
-	CheckEvery = 5 * time.Minute
-
-	checkAtOnce = 8
-)
-
-// Check looks at the scanners that nobody has looked at for CheckEvery, and notes how
-// they are and what they say of themselves. A node that ends meanwhile leaves those that
-// it had taken to the next time.
-func (s *Service) Check(ctx context.Context) error {
-	for {
-		now := time.Now()
-		due, err := s.store.Claim(ctx, now.Add(-CheckEvery), now, checkAtOnce)
-		if err != nil || len(due) == 0 {
-			return err
-		}
-		failed := make([]error, len(due))
-		var all sync.WaitGroup
-		for i, r := range due {
-			all.Go(func() { failed[i] = s.check(ctx, r) })
-		}
-		all.Wait()
-		if err := errors.Join(failed...); err != nil {
-			return err
-		}
-	}
-}
+// Check looks at the scanners that nobody has looked at for health.Every, and notes how
+// they are and what they say of themselves.
+func (s *Service) Check(ctx context.Context) error { return health.Check(ctx, s.store.Claim, s.check) }
 
 func (s *Service) check(ctx context.Context, r Registration) error {
 	was := r.Healthy

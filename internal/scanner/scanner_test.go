@@ -14,6 +14,7 @@ import (
 	"github.com/berth-registry/berth/internal/adapter"
 	"github.com/berth-registry/berth/internal/adapter/adaptertest"
 	"github.com/berth-registry/berth/internal/finding"
+	"github.com/berth-registry/berth/internal/health"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/query"
@@ -209,7 +210,7 @@ func TestHealthIsNoted(t *testing.T) {
 		}
 		began := time.Now()
 		overdue := func() {
-			write(t, d, `UPDATE scanner SET checked = ?`, began.Add(-scanner.CheckEvery-time.Second).UnixMicro())
+			write(t, d, `UPDATE scanner SET checked = ?`, began.Add(-health.Every-time.Second).UnixMicro())
 		}
 		overdue()
 		found := look()
