@@ -115,22 +115,8 @@ func (c *copying) artifact(ctx context.Context, ref string) (r result, err error
 		r.what = ""
 		return r, err
 	}
-	var there remote.Manifest
-	if !c.absent[ref] {
-		there, err = c.to.StatManifest(ctx, c.target, ref)
-	}
-	switch {
-	case c.absent[ref]:
-		r.what = copied
-	case err == nil && there.Digest == m.Digest:
-		r.what = unchanged
-	case err == nil && there.Digest != "" && !c.policy.Override:
-		r.what = skipped
-		return r, nil
-	case err != nil && !fault.OfKind(err, fault.NotFound):
+	if r.what, err = c.plan(ctx, ref, m.Digest); err != nil || r.what == skipped {
 		return r, err
-	default:
-		r.what = copied
 	}
 	var t tally
 	if err := c.whole(ctx, m, ref, r.what == unchanged, &t, way{}); err != nil {
@@ -141,6 +127,25 @@ func (c *copying) artifact(ctx context.Context, ref string) (r result, err error
 		r.what = copied // what refers to it
 	}
 	return r, nil
+}
+
+// plan says what is to become of a tag or a digest: copied, unchanged or skipped.
+func (c *copying) plan(ctx context.Context, ref string, d oci.Digest) (string, error) {
+	if c.absent[ref] {
+		return copied, nil
+	}
+	there, err := c.to.StatManifest(ctx, c.target, ref)
+	switch {
+	case fault.OfKind(err, fault.NotFound):
+		return copied, nil
+	case err != nil:
+		return "", err
+	case there.Digest == d:
+		return unchanged, nil
+	case there.Digest != "" && !c.policy.Override:
+		return skipped, nil
+	}
+	return copied, nil
 }
 
 // wanted reports whether the filters of labels and of kinds let an artifact pass.
