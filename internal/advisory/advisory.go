@@ -190,6 +190,18 @@ type SourceStatus struct {
 	Outcome Outcome // zero: there was none
 }
 
+// Generation returns the newest one there is, or 0. It reads no row.
+func (s *Service) Generation(ctx context.Context) (Generation, error) {
+	r, err := s.store.Open(ctx)
+	if errors.Is(err, ErrNone) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return r.Generation(), r.Close()
+}
+
 // Status says what there is.
 func (s *Service) Status(ctx context.Context) (Status, error) {
 	var st Status

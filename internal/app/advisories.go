@@ -30,7 +30,7 @@ func (a *App) wireIntake() {
 		Store: sqlstore.NewIntake(a.db), Advisories: a.advisories, Temp: a.advisoryDB.Temp, Sources: a.cfg.Advisories, Jobs: a.jobs, Reevaluate: a.reevaluate,
 	})
 	a.scanners.Updated = func(ctx context.Context) (time.Time, error) {
-		g, err := a.intake.Generation(ctx)
+		g, err := a.advisories.Generation(ctx)
 		if g == 0 {
 			return time.Time{}, err
 		}

@@ -103,12 +103,6 @@ func submission(t job.Trigger, o order) job.Submission {
 	return job.Submission{Kind: job.Advisories, Trigger: t, Tasks: []any{o}, Alone: true}
 }
 
-// Generation returns the newest one there is, or 0.
-func (s *Service) Generation(ctx context.Context) (advisory.Generation, error) {
-	st, err := s.Advisories.Status(ctx)
-	return st.Generation, err
-}
-
 // Notice has reports looked at again where there is a generation that they do not
 // know: another process may have brought it. It starts that once a generation; a
 // later update does it where it fails.
@@ -127,7 +121,7 @@ func (s *Service) Notice(ctx context.Context) error {
 
 // news returns the newest generation, and whether reports know it.
 func (s *Service) news(ctx context.Context) (g advisory.Generation, known bool, err error) {
-	if g, err = s.Generation(ctx); err != nil || g == 0 {
+	if g, err = s.Advisories.Generation(ctx); err != nil || g == 0 {
 		return g, err == nil, err
 	}
 	last, err := s.Store.Evaluated(ctx)

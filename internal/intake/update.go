@@ -48,7 +48,7 @@ func (s *Service) Update(ctx context.Context, tell func(advisory.Progress)) (Res
 
 // take updates from feeds.
 func (s *Service) take(ctx context.Context, f advisory.Feeds, tell func(advisory.Progress)) (Result, error) {
-	before, err := s.Generation(ctx)
+	before, err := s.Advisories.Generation(ctx)
 	if err != nil {
 		return Result{}, err
 	}

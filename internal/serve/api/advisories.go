@@ -155,7 +155,7 @@ func (*advisoryFile) media() string { return "application/zstd" }
 // give sends all there is as one file. Where that breaks off, so does the connection:
 // half a file must not look like one.
 func (s advisories) give(ctx context.Context, _ *struct{}) (*advisoryFile, error) {
-	g, err := s.intake.Generation(ctx)
+	g, err := s.advisories.Generation(ctx)
 	if err != nil {
 		return nil, err
 	}
