@@ -227,7 +227,7 @@ func (c cache) kept(repository, ref string) {
 	c.Helper()
 	project, rest := oci.SplitRepository(repository)
 	path := "/api/v2.0/projects/" + project + "/repositories/" + url.PathEscape(url.PathEscape(rest)) + "/artifacts/" + ref
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		r := c.Do("GET", path, apptest.Admin, c.Password, nil)
 		body, _ := io.ReadAll(r.Body)
 		if r.StatusCode == http.StatusOK {
@@ -294,7 +294,7 @@ func TestATagOfACacheFollowsItsUpstream(t *testing.T) {
 		t.Errorf("the upstream was asked %d times", n)
 	}
 	second, _ := u.push(t, "library/app", "v1", blobtest.Content(2, 100))
-	for end := time.Now().Add(5 * time.Second); c.pull("mirror/library/app", "v1") != second; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); c.pull("mirror/library/app", "v1") != second; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the tag stays behind")
 		}

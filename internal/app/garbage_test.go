@@ -86,7 +86,7 @@ func TestGarbageIsCollectedWhileTheServerRuns(t *testing.T) {
 	defer d.Close()
 	apptest.Start(t, func(c *app.Config) { c.Data = data })
 	var trash, live int
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err := d.QueryRow(t.Context(), `SELECT COALESCE(SUM(CASE WHEN state = 'trash' THEN 1 ELSE 0 END), 0), COALESCE(SUM(CASE WHEN state = 'live' THEN 1 ELSE 0 END), 0) FROM blob`).Scan(&trash, &live); err != nil {
 			t.Fatal(err)
 		}

@@ -108,7 +108,7 @@ func (w *world) work() {
 			w.t.Error(err)
 		}
 	}()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if err := node.Tick(w.t.Context()); err != nil {
 			w.t.Fatal(err)
 		}
