@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/advisory"
+	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/intake"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/scan"
@@ -20,14 +21,15 @@ import (
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 )
 
-// advisoriesScheduled is the fact that advisories had a schedule, and since when. One
+// advisoriesScheduled is the fact that advisories have had a schedule since when. One
 // that administrators have removed is not made again.
 const advisoriesScheduled = "advisories_scheduled"
 
 // wireIntake makes what brings advisories up to date.
-func (a *App) wireIntake() {
+func (a *App) wireIntake(catalog artifact.Catalog) {
 	a.intake = intake.New(intake.Config{
 		Store: sqlstore.NewIntake(a.db), Advisories: a.advisories, Temp: a.advisoryDB.Temp, Sources: a.cfg.Advisories, Jobs: a.jobs, Reevaluate: a.reevaluate,
+		Registry: &intake.Registry{Content: a.content, Catalog: catalog, Projects: a.projects},
 	})
 	a.scanners.Updated = func(ctx context.Context) (time.Time, error) {
 		g, err := a.advisories.Generation(ctx)
@@ -39,14 +41,17 @@ func (a *App) wireIntake() {
 }
 
 // scheduleAdvisories has advisories brought up to date daily, from the first start on
-// that knows where they come from. The time is nobody else's, so that not all servers
-// ask at once.
+// that knows where they come from, and no more where nothing says so. The time is
+// nobody else's, so that not all servers ask at once.
 func (a *App) scheduleAdvisories(ctx context.Context) error {
-	if a.cfg.Advisories.Source == "" {
-		return nil
-	}
-	if _, err := a.system.Get(ctx, advisoriesScheduled); !errors.Is(err, db.ErrNotFound) {
+	since, err := a.system.Get(ctx, advisoriesScheduled)
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return err
+	}
+	if off := a.cfg.Advisories.Off(); off && since != "" {
+		return errors.Join(a.jobs.Unschedule(access.With(ctx, itself), job.Advisories, 0), a.system.Set(ctx, advisoriesScheduled, ""))
+	} else if off || since != "" {
+		return nil
 	}
 	cron := fmt.Sprintf("%d %d %d * * *", rand.IntN(60), rand.IntN(60), rand.IntN(24))
 	if _, err := a.jobs.Schedule(access.With(ctx, itself), job.Schedule{Kind: job.Advisories, Type: "Custom", Cron: cron}); err != nil {

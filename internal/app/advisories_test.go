@@ -169,11 +169,14 @@ func TestWhatTheCommandLineImportsReportsComeToKnow(t *testing.T) {
 func TestWhereAdvisoriesComeFromIsChecked(t *testing.T) {
 	for key, sources := range map[string]intake.Sources{
 		"advisories.source":     {Source: "ftp://example.org"},
+		"advisories.source: ":   {Source: "oci:Library/app"},
+		"advisories.publish":    {Publish: "app:latest"},
+		"advisories.publish: ":  {Source: "oci:library/app", Publish: "library/app:latest"},
 		"advisories.kev":        {KEV: "https://"},
 		"advisories.epss":       {EPSS: "https://user@example.org/x"},
 		"advisories.ecosystems": {Ecosystems: []string{"../x"}},
 	} {
-		if _, err := (app.Config{Advisories: sources}).Complete(); err == nil || !strings.HasPrefix(err.Error(), key+": ") {
+		if _, err := (app.Config{Advisories: sources}).Complete(); err == nil || !strings.HasPrefix(err.Error(), strings.TrimSuffix(key, ": ")+": ") {
 			t.Errorf("%s: %v", key, err)
 		}
 	}

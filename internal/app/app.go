@@ -204,7 +204,7 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.wireScanning(artifacts, tokens); err != nil {
 		return err
 	}
-	a.wireIntake()
+	a.wireIntake(artifacts)
 	charts := chart.New(sqlstore.NewCharts(d), artifacts, a.content)
 	rules := immutable.New(sqlstore.NewImmutable(d))
 	a.retention = retention.New(sqlstore.NewRetention(d), remover{a.content, rules}, a.jobs)

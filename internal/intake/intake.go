@@ -8,6 +8,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -37,10 +38,11 @@ const (
 
 // Sources are where advisories come from.
 type Sources struct {
-	Source     string   // URL or folder of the layout of OSV; empty: none
+	Source     string   // URL or folder of the layout of OSV, or "oci:" and an Address; empty: none
 	Ecosystems []string // of Source; none: those of advisory.Ecosystems
 	Malicious  bool     // also records of packages that do harm by design
 	KEV, EPSS  string   // URL or file of each list; empty: none
+	Publish    string   // the Address where each generation is pushed; empty: nowhere
 }
 
 // A Store keeps what was done. Each method is one transaction.
@@ -49,6 +51,15 @@ type Store interface {
 	Evaluated(ctx context.Context) (advisory.Generation, error)
 	// NoteEvaluated keeps it.
 	NoteEvaluated(ctx context.Context, g advisory.Generation) error
+
+	// Arrived returns the artifact that was imported last.
+	Arrived(ctx context.Context) (Arrival, error)
+	// NoteArrived keeps it.
+	NoteArrived(ctx context.Context, a Arrival) error
+	// Published returns the artifact that was pushed last.
+	Published(ctx context.Context) (Arrival, error)
+	// NotePublished keeps it.
+	NotePublished(ctx context.Context, a Arrival) error
 }
 
 // Config is what a Service is made of.
@@ -58,6 +69,7 @@ type Config struct {
 	Temp       func() (*os.File, error) // an empty file that is gone when it is closed
 	Sources    Sources
 	Jobs       *job.Service // nil where nothing is to be started
+	Registry   *Registry    // nil where nothing is read from it, or pushed
 
 	// Reevaluate has all reports of the built-in scanner looked at again, and says how
 	// many came out otherwise. It may be called again where it was cut off.
@@ -88,7 +100,7 @@ type order struct {
 // Start has an update made now, and returns the id of the execution. It returns
 // ErrOff, and job.ErrRunning.
 func (s *Service) Start(ctx context.Context) (int64, error) {
-	if s.Sources.off() {
+	if s.Sources.Off() {
 		return 0, ErrOff
 	}
 	return s.Jobs.Submit(ctx, submission(job.Manual, order{}))
@@ -103,18 +115,33 @@ func submission(t job.Trigger, o order) job.Submission {
 	return job.Submission{Kind: job.Advisories, Trigger: t, Tasks: []any{o}, Alone: true}
 }
 
-// Notice has reports looked at again where there is a generation that they do not
-// know: another process may have brought it. It starts that once a generation; a
-// later update does it where it fails.
+// Notice starts what nobody else starts: an update, where another artifact of
+// advisories has arrived; and having reports looked at again, where there is a
+// generation that they do not know, since another process may have brought it. It
+// does so once for each; a later update does it where it fails.
 func (s *Service) Notice(ctx context.Context) error {
+	if a, ok := s.Sources.artifact(); ok && s.Registry != nil {
+		d, fresh, err := s.arrived(ctx, a)
+		if fresh && err == nil {
+			return s.submit(ctx, order{}, "artifact "+string(d))
+		}
+		if err != nil && !errors.Is(err, ErrAbsent) {
+			return err
+		}
+	}
 	g, known, err := s.news(ctx)
 	if err != nil || known {
 		return err
 	}
-	sub := submission(job.ByEvent, order{Evaluate: true})
-	sub.Cause = fmt.Sprintf("generation %d", g)
-	if _, err = s.Jobs.Submit(ctx, sub); fault.OfKind(err, fault.Conflict) {
-		return nil // what runs does it
+	return s.submit(ctx, order{Evaluate: true}, fmt.Sprintf("generation %d", g))
+}
+
+func (s *Service) submit(ctx context.Context, o order, cause string) error {
+	sub := submission(job.ByEvent, o)
+	sub.Cause = cause
+	_, err := s.Jobs.Submit(ctx, sub)
+	if fault.OfKind(err, fault.Conflict) {
+		return nil // what runs does it, or the next time
 	}
 	return err
 }

@@ -14,11 +14,14 @@ import (
 	"github.com/berth-registry/berth/internal/outbound"
 )
 
-// off reports whether there is nothing to update from.
-func (s Sources) off() bool { return s.Source == "" && s.KEV == "" && s.EPSS == "" }
+// Off reports whether there is nothing to update from.
+func (s Sources) Off() bool { return s.Source == "" && s.KEV == "" && s.EPSS == "" }
 
 // Check says what cannot be. Each complaint begins with the key's name.
 func (s Sources) Check() error {
+	if err := s.checkArtifacts(); err != nil {
+		return err
+	}
 	for _, at := range []struct{ key, place string }{{"source", s.Source}, {"kev", s.KEV}, {"epss", s.EPSS}} {
 		if err := checkPlace(at.place); err != nil {
 			return fmt.Errorf("advisories.%s: %w", at.key, err)
@@ -31,6 +34,25 @@ func (s Sources) Check() error {
 		if !feed.IsEcosystem(e) {
 			return fmt.Errorf("advisories.ecosystems: %.80q is no name of an ecosystem, like Debian or npm", e)
 		}
+	}
+	return nil
+}
+
+func (s Sources) checkArtifacts() error {
+	if text, ok := strings.CutPrefix(s.Source, asArtifact); ok {
+		if _, err := ParseAddress(text); err != nil {
+			return fmt.Errorf("advisories.source: %w", err)
+		}
+	}
+	if s.Publish == "" {
+		return nil
+	}
+	to, err := ParseAddress(s.Publish)
+	if err != nil {
+		return fmt.Errorf("advisories.publish: %w", err)
+	}
+	if from, ok := s.artifact(); ok && from == to {
+		return fmt.Errorf("advisories.publish: %s is where the advisories come from (advisories.source)", to)
 	}
 	return nil
 }
@@ -56,7 +78,7 @@ func (s *Service) feeds() (f advisory.Feeds, done io.Closer, err error) {
 	f = advisory.Feeds{Ecosystems: from.Ecosystems, Benign: !from.Malicious, Exploited: s.opener(from.KEV), Likelihoods: s.opener(from.EPSS)}
 	done = io.NopCloser(nil)
 	switch {
-	case from.Source == "":
+	case from.Source == "", strings.HasPrefix(from.Source, asArtifact):
 	case isURL(from.Source):
 		f.Origin, err = feed.NewWeb(s.out, from.Source)
 	default:

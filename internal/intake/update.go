@@ -35,15 +35,23 @@ func (r Result) sum() (failed, records int) {
 // advisory.ErrBusy, and ErrFailed where no source could be read; of the others that
 // failed the result tells.
 func (s *Service) Update(ctx context.Context, tell func(advisory.Progress)) (Result, error) {
-	if s.Sources.off() {
+	if s.Sources.Off() {
 		return Result{}, ErrOff
+	}
+	r, err := Result{}, error(nil)
+	if a, ok := s.Sources.artifact(); ok {
+		if r, err = s.receive(ctx, a); err != nil || s.Sources.KEV == "" && s.Sources.EPSS == "" {
+			return r, err
+		}
 	}
 	f, done, err := s.feeds()
 	if err != nil {
-		return Result{}, err
+		return r, err
 	}
 	defer done.Close()
-	return s.take(ctx, f, tell)
+	taken, err := s.take(ctx, f, tell)
+	taken.New = taken.New || r.New
+	return taken, err
 }
 
 // take updates from feeds.
@@ -88,11 +96,14 @@ func (s *Service) Do(ctx context.Context, r *job.Run) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := s.evaluate(ctx, r, &k)
-	return errors.Join(failed, err, r.Keep(context.WithoutCancel(ctx), k))
+	evaluated, published := s.evaluate(ctx, r, &k), s.publish(ctx, r)
+	if published != nil {
+		r.Logf("failed: %v", published)
+	}
+	return errors.Join(failed, evaluated, settled(published), r.Keep(context.WithoutCancel(ctx), k))
 }
 
-// update is Update with a log. What was misconfigured is not tried again.
+// update is Update with a log.
 func (s *Service) update(ctx context.Context, r *job.Run, k *kept) error {
 	result, err := s.Update(ctx, teller(ctx, r))
 	for _, o := range result.Outcomes {
@@ -103,13 +114,19 @@ func (s *Service) update(ctx context.Context, r *job.Run, k *kept) error {
 	switch {
 	case err != nil && ctx.Err() == nil:
 		r.Logf("failed: %v", err)
-		if fault.OfKind(err, fault.Precondition) || fault.OfKind(err, fault.Invalid) {
-			err = job.Permanent(err)
-		}
 	case err == nil && result.New:
 		r.Logf("there is a new generation: %s", stamp(result.Generation))
 	case err == nil:
 		r.Logf("nothing is new")
+	}
+	return settled(err)
+}
+
+// settled has what trying again does not help not be tried again: what is
+// misconfigured.
+func settled(err error) error {
+	if fault.OfKind(err, fault.Precondition) || fault.OfKind(err, fault.Invalid) {
+		return job.Permanent(err)
 	}
 	return err
 }

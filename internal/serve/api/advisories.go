@@ -43,6 +43,7 @@ type advisoryStatus struct {
 	Generation int64            `json:"generation" doc:"0 where there are no advisories yet"`
 	Published  *moment          `json:"generation_time,omitempty"`
 	Source     string           `json:"source" doc:"where updates come from; empty: they are turned off"`
+	Publish    string           `json:"publish,omitempty" doc:"where each generation is pushed as an artifact"`
 	Sources    []advisorySource `json:"sources"`
 }
 
@@ -55,7 +56,7 @@ func (s advisories) status(ctx context.Context, _ *struct{}) (*advisoryStatusAns
 	if err != nil {
 		return nil, err
 	}
-	out := advisoryStatus{Generation: int64(st.Generation), Source: s.intake.Sources.Source, Sources: all(st.Sources, asSource)}
+	out := advisoryStatus{Generation: int64(st.Generation), Source: s.intake.Sources.Source, Publish: s.intake.Sources.Publish, Sources: all(st.Sources, asSource)}
 	if st.Generation != 0 {
 		out.Published = perhaps(st.Generation.Published())
 	}
@@ -95,6 +96,8 @@ func (s advisories) schedule(ctx context.Context, in *setAdvisories) (*nothing, 
 		return nil, s.jobs.Unschedule(ctx, job.Advisories, 0)
 	case at.Type == manually:
 		return nil, errSystemJob.With("schedule: what is done now is no schedule; use POST %s", inUpdates)
+	case s.intake.Sources.Off():
+		return nil, intake.ErrOff
 	}
 	cron := at.Cron
 	if cron == "" {
