@@ -51,7 +51,10 @@ func updated(t *testing.T, s *apptest.Server, want string) (log string) {
 		text, _ = asked(t, s, 200, "GET", path, "")
 		return strings.Contains(text, `"job_status":"Success"`) || strings.Contains(text, `"job_status":"Error"`) || want == "Scheduled" && strings.Contains(text, `"job_parameters":"{\"changed`)
 	})
-	log, _ = asked(t, s, 200, "GET", path+"/log", "")
+	eventually(t, "the log", func() bool { // which is kept after what it came to
+		log, _ = asked(t, s, 200, "GET", path+"/log", "")
+		return log != "" && (want != "Scheduled" || strings.Contains(log, "failed: "))
+	})
 	if want != "Scheduled" && !strings.Contains(text, `"job_status":"`+want+`"`) {
 		t.Fatalf("%s, want %s: %s", text, want, log)
 	}

@@ -278,7 +278,7 @@ func TestWhatScannersDoWrong(t *testing.T) {
 		{"that is huge", "/report", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", good)
 			_, _ = io.WriteString(w, `{"vulnerabilities":[`)
-			for chunk := []byte(strings.Repeat(`{"id":"CVE-1","package":"p","version":"1","severity":"Low"},`, 1000)); ; {
+			for chunk := []byte(`{"id":"CVE-1","package":"p","version":"1","severity":"Low","description":"` + strings.Repeat("long ", 100_000) + `"},`); ; {
 				if _, err := w.Write(chunk); err != nil {
 					return
 				}
