@@ -71,8 +71,9 @@ type Config struct {
 	Jobs       *job.Service // nil where nothing is to be started
 	Registry   *Registry    // nil where nothing is read from it, or pushed
 
-	// Reevaluate has all reports of the built-in scanner looked at again, and says how
-	// many came out otherwise. It may be called again where it was cut off.
+	// Reevaluate has the reports of the built-in scanner looked at again that do not
+	// know the newest generation, until none is left, and says how many came out
+	// otherwise. Called again where it was cut off, it goes on there.
 	Reevaluate func(ctx context.Context) (changed int, err error)
 }
 

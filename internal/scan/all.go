@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/berth-registry/berth/internal/artifact"
-	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/query"
 )
@@ -100,59 +98,4 @@ func (s *Service) StopAll(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// Reevaluate looks at all reports of vulnerabilities by a scanner again, without
-// reading any image: what is known of vulnerabilities may have changed. It replaces
-// those that come out otherwise, and says how many those were. What could not be
-// looked at is left as it is.
-func (s *Service) Reevaluate(ctx context.Context, by Registration) (changed int, err error) {
-	scanner, err := s.Scanners.Open(ctx, by)
-	if err != nil {
-		return 0, err
-	}
-	for after := int64(0); ; {
-		reports, err := s.Store.ReportsAfter(ctx, by.UUID, after, findAtOnce)
-		if err != nil || len(reports) == 0 {
-			return changed, err
-		}
-		for _, r := range reports {
-			did, err := s.again(ctx, scanner, by, r)
-			if err != nil {
-				return changed, err
-			}
-			if did {
-				changed++
-			}
-		}
-		after = reports[len(reports)-1].ID
-	}
-}
-
-// again looks at one report.
-func (s *Service) again(ctx context.Context, scanner Scanner, by Registration, r Report) (changed bool, err error) {
-	subject, err := s.Store.Subject(ctx, r.Artifact)
-	if errors.Is(err, artifact.ErrUnknown) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	report, known, err := scanner.Again(ctx, subject)
-	if fault.OfKind(err, fault.Unsupported) || fault.OfKind(err, fault.TooLarge) {
-		return false, nil // as of a distribution that is not known any more
-	}
-	if err != nil || !known {
-		return false, err
-	}
-	result, err := resultOf(by.UUID, report)
-	if err != nil || result.Content == r.Content {
-		return false, err
-	}
-	result.Artifact, result.Started, result.Ended = r.Artifact, r.Started, r.Ended
-	changed, err = s.Store.Keep(ctx, result, nil)
-	if errors.Is(err, artifact.ErrUnknown) {
-		return false, nil
-	}
-	return changed, err
 }

@@ -37,6 +37,7 @@ type FactsStore interface {
 // Advisories say what is wrong with packages; advisory.Service does.
 type Advisories interface {
 	Match(ctx context.Context, inv inventory.Inventory) (advisory.Findings, error)
+	Generation(ctx context.Context) (advisory.Generation, error)
 }
 
 // Library is what is read besides layers of a repository; artifact.Store has it.
@@ -76,6 +77,12 @@ func (b *Builtin) Again(ctx context.Context, s Subject) (r finding.Report, known
 	}
 	r, err = b.judge(ctx, s, inv, func(string, ...any) {})
 	return r, err == nil, err
+}
+
+// Generation implements Scanner.
+func (b *Builtin) Generation(ctx context.Context) (int64, error) {
+	g, err := b.Advisories.Generation(ctx)
+	return int64(g), err
 }
 
 // SBOM implements Scanner.

@@ -52,6 +52,9 @@ func (e *External) Again(context.Context, Subject) (r finding.Report, known bool
 	return r, false, nil
 }
 
+// Generation implements Scanner: neither can what it knows be told apart.
+func (e *External) Generation(context.Context) (int64, error) { return 0, nil }
+
 // SBOM implements Scanner. The only media type is adapter.SPDX.
 func (e *External) SBOM(ctx context.Context, s Subject, mediaType string, log Log) (document []byte, err error) {
 	if mediaType != adapter.SPDX {

@@ -137,8 +137,13 @@ type lister struct {
 	facts map[oci.Digest]string            // lines, by layer
 	fails error
 	holds chan struct{} // a scan waits for it, where there is one
+	found chan struct{} // closed by a scan that has found all, and then
+	ends  chan struct{} // waits for this
 	reads int
-	none  bool // there is no scanner
+	looks int             // at what is remembered of an image
+	after func(looks int) // one of these
+	gen   int64           // of what is known
+	none  bool            // there is no scanner
 }
 
 func (s *lister) Of(context.Context, int64) (scan.Registration, error) {
@@ -160,7 +165,7 @@ func (s *lister) change(f func(s *lister)) {
 	f(s)
 }
 
-// knows has all packages of a name affected by a vulnerability.
+// knows has all packages of a name affected by a vulnerability, which is news.
 func (s *lister) knows(id, name string, severity finding.Severity, fixed string) {
 	s.change(func(s *lister) {
 		score := float64(severity) * 1.9
@@ -168,6 +173,7 @@ func (s *lister) knows(id, name string, severity finding.Severity, fixed string)
 			ID: id, Package: name, Severity: severity, Fixed: fixed, Description: "about " + name, Links: []string{"https://example.org/" + id},
 			CWEs: []string{"CWE-79"}, CVSS: finding.CVSS{ScoreV3: &score, VectorV3: "CVSS:3.1/AV:N"},
 		}
+		s.gen++
 	})
 }
 
@@ -185,7 +191,7 @@ func (s *lister) Scan(ctx context.Context, subject scan.Subject, log scan.Log) (
 	if fails != nil {
 		return finding.Report{}, fails
 	}
-	return s.report(ctx, subject, func(d oci.Digest) (string, error) {
+	r, err := s.report(ctx, subject, func(d oci.Digest) (string, error) {
 		log("layer %s", d)
 		s.change(func(s *lister) { s.reads++ })
 		_, r, err := s.content.OpenBlob(ctx, subject.Repo, d)
@@ -198,6 +204,21 @@ func (s *lister) Scan(ctx context.Context, subject scan.Subject, log scan.Log) (
 		s.change(func(s *lister) { s.facts[d] = b.String() })
 		return b.String(), err
 	})
+	s.mu.Lock()
+	found, ends := s.found, s.ends
+	s.found, s.ends = nil, nil
+	s.mu.Unlock()
+	if ends != nil {
+		close(found)
+		<-ends
+	}
+	return r, err
+}
+
+func (s *lister) Generation(context.Context) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gen, nil
 }
 
 func (s *lister) Again(ctx context.Context, subject scan.Subject) (finding.Report, bool, error) {
@@ -209,6 +230,13 @@ func (s *lister) Again(ctx context.Context, subject scan.Subject) (finding.Repor
 		})
 		return lines, nil
 	})
+	s.mu.Lock()
+	s.looks++
+	looks, after := s.looks, s.after
+	s.mu.Unlock()
+	if after != nil {
+		after(looks)
+	}
 	return r, known, err
 }
 

@@ -81,6 +81,7 @@ func (s *Service) examine(ctx context.Context, r *job.Run, subject Subject, k Ki
 		r.Logf("the document is %s", result.SBOM)
 	default:
 		r.Logf("%d vulnerabilities, %d of them fixable; changed: %t", result.Counts.Total(), result.Counts.Fixable, changed)
+		return s.catchUp(ctx, by, subject.ID)
 	}
 	return nil
 }
@@ -101,11 +102,16 @@ func (s *Service) ask(ctx context.Context, r *job.Run, by Registration, subject 
 		empty.Content = string(empty.SBOM)
 		return empty, once(err)
 	}
+	g, err := scanner.Generation(ctx) // before: what comes in between is looked at again
+	if err != nil {
+		return empty, err
+	}
 	report, err := scanner.Scan(ctx, subject, r.Logf)
 	if err != nil {
 		return empty, once(err)
 	}
 	result, err := resultOf(by.UUID, report)
+	result.Generation = g
 	return result, once(err)
 }
 

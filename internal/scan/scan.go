@@ -58,6 +58,9 @@ type Scanner interface {
 	// Again is Scan without reading any content, from what is known of the image by
 	// now. Where too little is, it returns false.
 	Again(ctx context.Context, s Subject) (r finding.Report, known bool, err error)
+	// Generation is a number of what is known of vulnerabilities by now, which grows
+	// with it; 0 where the scanner does not tell.
+	Generation(ctx context.Context) (int64, error)
 	// SBOM lists what an image has installed, as a document of a media type.
 	SBOM(ctx context.Context, s Subject, mediaType string, log Log) ([]byte, error)
 }
@@ -173,6 +176,8 @@ type Report struct {
 	Counts  Counts
 	SBOM    oci.Digest // of the artifact that is the document
 	Content string     // hash of what was found
+
+	Generation int64 // of what the scanner knew when the report was last held against it, or a later one
 }
 
 // A Shown is a report of an artifact, or of a child of an index.
@@ -200,6 +205,21 @@ type Result struct {
 	Counts         Counts
 	SBOM           oci.Digest
 	Content        string
+	Generation     int64 // that there was before the scanner was asked
+
+	// Replaces is when the report was made that this one takes the place of, and of
+	// no other, without an examination of its own; zero: of any that is no later.
+	Replaces time.Time
+}
+
+// Overtaken reports whether a result must not take the place of a report: somebody
+// has made another one meanwhile, or of vulnerabilities one that was begun later, and
+// so knows of what happened in between.
+func (r Result) Overtaken(by Report) bool {
+	if !r.Replaces.IsZero() {
+		return !r.Replaces.Equal(by.Made)
+	}
+	return r.Kind == Vulnerabilities && by.Status == job.Succeeded && by.Started.After(r.Started)
 }
 
 // A Store keeps reports. Each method is one transaction.
@@ -217,9 +237,9 @@ type Store interface {
 	// the report's row where there is none. It returns the report's UUID, which is empty
 	// where the artifact is gone.
 	Ask(ctx context.Context, id int64, scanner string, k Kind, task int64) (uuid string, err error)
-	// Keep puts what was found in the place of what was found before. It reports
-	// whether that is something else, and returns artifact.ErrUnknown where the
-	// artifact is gone.
+	// Keep puts what was found in the place of what was found before, unless that has
+	// overtaken it. It reports whether there is something else now, and returns
+	// artifact.ErrUnknown where the artifact is gone.
 	Keep(ctx context.Context, r Result, e *event.Event) (changed bool, err error)
 	// Fail notes that an examination failed.
 	Fail(ctx context.Context, r Result, e event.Event) error
@@ -232,9 +252,12 @@ type Store interface {
 	// Found returns what some reports found, the worst first, each once. It returns
 	// query.ErrTooMuch.
 	Found(ctx context.Context, reports []int64) ([]Finding, error)
-	// ReportsAfter returns up to n reports of vulnerabilities by a scanner behind one
-	// of an id, by their ids, with what is in them.
-	ReportsAfter(ctx context.Context, scanner string, id int64, n int) ([]Report, error)
+	// Outdated returns up to n reports of vulnerabilities by a scanner that were not
+	// held against a generation, or a later one, yet: the furthest behind first.
+	Outdated(ctx context.Context, scanner string, generation int64, n int) ([]Report, error)
+	// Confirm notes that reports stay as they are with a generation. It leaves those
+	// that were made anew meanwhile.
+	Confirm(ctx context.Context, all []Report, generation int64) error
 
 	// Sweep looks at up to n vulnerabilities behind one of an id, and removes those that
 	// no report has and none had since a time. It returns the last id, which is 0 at

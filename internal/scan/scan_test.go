@@ -250,7 +250,7 @@ func TestAReportThatCameOutTheSameWritesNoFinding(t *testing.T) {
 		if after.Counts.Total() != 3 || after.Counts.Critical != 1 || !after.Ended.Equal(before.Ended) || l.lister.reads != reads {
 			t.Errorf("%+v, %d layers were read", after, l.lister.reads-reads)
 		}
-		l.lister.change(func(s *lister) { clear(s.known) })
+		l.lister.change(func(s *lister) { clear(s.known); s.gen++ })
 		again(1)
 		if n, m := l.count("vulnerability"), l.count("finding"); n != 3 || m != 0 {
 			t.Errorf("%d vulnerabilities, %d findings", n, m)
@@ -269,7 +269,7 @@ func TestVulnerabilitiesThatNothingHasGo(t *testing.T) {
 		_, id := l.push(l.repo, "1", "zlib 1", "curl 1")
 		l.start("1", scan.Vulnerabilities)
 		l.until(id, scan.Vulnerabilities, job.Succeeded)
-		l.lister.change(func(s *lister) { delete(s.known, "zlib") })
+		l.lister.change(func(s *lister) { delete(s.known, "zlib"); s.gen++ })
 		if n, err := l.Reevaluate(ctx, l.lister.registration); err != nil || n != 1 {
 			t.Fatal(n, err)
 		}

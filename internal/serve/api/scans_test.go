@@ -78,6 +78,8 @@ func (s *inspector) Again(context.Context, scan.Subject) (finding.Report, bool, 
 	return finding.Report{}, false, nil
 }
 
+func (s *inspector) Generation(context.Context) (int64, error) { return 0, nil }
+
 func (s *inspector) SBOM(ctx context.Context, subject scan.Subject, _ string, _ scan.Log) ([]byte, error) {
 	all, err := s.texts(ctx, subject)
 	if err != nil {

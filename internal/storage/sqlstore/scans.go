@@ -107,25 +107,29 @@ func ensureScanner(tx *db.Tx, scanner string) error {
 	return err
 }
 
-// ensureReport returns a report's row, which it holds from then on.
-func ensureReport(tx *db.Tx, id int64, scanner string, k scan.Kind, task int64) (report int64, uid, content string, err error) {
+// ensureReport returns a report's row, which it holds from then on, with what it
+// replaces.
+func ensureReport(tx *db.Tx, id int64, scanner string, k scan.Kind, task int64) (r scan.Report, err error) {
 	if err := ensureScanner(tx, scanner); err != nil {
-		return 0, "", "", err
+		return r, err
 	}
+	var started, ended, made int64
 	err = tx.QueryRow(`INSERT INTO scan_report (uuid, artifact_id, project_id, repository_id, scanner_id, kind, task_id)
 		SELECT ?, a.id, a.project_id, a.repository_id, `+scannerOf+`, ?, ? FROM artifact a WHERE a.id = ?
 		ON CONFLICT (artifact_id, scanner_id, kind) DO UPDATE SET task_id = CASE WHEN scan_report.task_id < excluded.task_id THEN excluded.task_id ELSE scan_report.task_id END
-		RETURNING id, uuid, content`, uuid.NewString(), scanner, k, task, id).Scan(&report, &uid, &content)
+		RETURNING id, uuid, status, started, ended, made, content`, uuid.NewString(), scanner, k, task, id).Scan(&r.ID, &r.UUID, &r.Status, &started, &ended, &made, &r.Content)
+	r.Started, r.Ended, r.Made = timeOf(started), timeOf(ended), timeOf(made)
 	if errors.Is(err, db.ErrNotFound) || errors.Is(err, db.ErrReference) {
 		err = artifact.ErrUnknown
 	}
-	return report, uid, content, err
+	return r, err
 }
 
 // Ask implements scan.Store.
 func (s *Scans) Ask(ctx context.Context, id int64, scanner string, k scan.Kind, task int64) (uid string, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		_, uid, _, err = ensureReport(tx, id, scanner, k, task)
+		r, err := ensureReport(tx, id, scanner, k, task)
+		uid = r.UUID
 		return err
 	})
 	if errors.Is(err, artifact.ErrUnknown) {
@@ -137,28 +141,41 @@ func (s *Scans) Ask(ctx context.Context, id int64, scanner string, k scan.Kind, 
 	return uid, nil
 }
 
+// errOvertaken rolls back what would keep a result that is older than what is there.
+var errOvertaken = errors.New("a later result is there")
+
 // Keep implements scan.Store.
 func (s *Scans) Keep(ctx context.Context, r scan.Result, e *event.Event) (changed bool, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		id, _, content, err := ensureReport(tx, r.Artifact, r.Scanner, r.Kind, 0)
+		old, err := ensureReport(tx, r.Artifact, r.Scanner, r.Kind, 0)
 		if err != nil {
 			return err
 		}
-		if changed = content != r.Content; changed && r.Kind == scan.Vulnerabilities {
-			if err := replaceFindings(tx, id, r); err != nil {
+		if r.Overtaken(old) {
+			return errOvertaken
+		}
+		if changed = old.Content != r.Content; changed && r.Kind == scan.Vulnerabilities {
+			if err := replaceFindings(tx, old.ID, r); err != nil {
 				return err
 			}
 		}
-		c := r.Counts
+		status := job.Succeeded
+		if !r.Replaces.IsZero() {
+			status, r.Started, r.Ended = old.Status, old.Started, old.Ended // nothing was examined
+		}
+		c, made := r.Counts, max(time.Now().UnixMicro(), old.Made.UnixMicro()+1)
 		_, err = tx.Exec(`UPDATE scan_report SET status = ?, started = ?, ended = ?, made = ?, name = ?, vendor = ?, version = ?,
-			critical = ?, high = ?, medium = ?, low = ?, negligible = ?, unknown = ?, fixable = ?, sbom = ?, content = ? WHERE id = ?`,
-			job.Succeeded, r.Started.UnixMicro(), r.Ended.UnixMicro(), time.Now().UnixMicro(), r.By.Name, r.By.Vendor, r.By.Version,
-			c.Critical, c.High, c.Medium, c.Low, c.Negligible, c.Unknown, c.Fixable, r.SBOM, r.Content, id)
+			critical = ?, high = ?, medium = ?, low = ?, negligible = ?, unknown = ?, fixable = ?, sbom = ?, content = ?, generation = ? WHERE id = ?`,
+			status, r.Started.UnixMicro(), r.Ended.UnixMicro(), made, r.By.Name, r.By.Vendor, r.By.Version,
+			c.Critical, c.High, c.Medium, c.Low, c.Negligible, c.Unknown, c.Fixable, r.SBOM, r.Content, r.Generation, old.ID)
 		if err == nil && e != nil {
 			err = record(tx, *e)
 		}
 		return err
 	})
+	if errors.Is(err, errOvertaken) {
+		return false, nil
+	}
 	if err != nil && !errors.Is(err, artifact.ErrUnknown) {
 		err = fmt.Errorf("report of artifact %d: %w", r.Artifact, err)
 	}
@@ -187,7 +204,7 @@ func (s *Scans) Stopped(ctx context.Context, e event.Event) error {
 }
 
 const reportFields = `r.id, r.uuid, r.artifact_id, r.kind, r.status, r.task_id, r.started, r.ended, r.made, r.name, r.vendor, r.version,
-	r.critical, r.high, r.medium, r.low, r.negligible, r.unknown, r.fixable, r.sbom, r.content`
+	r.critical, r.high, r.medium, r.low, r.negligible, r.unknown, r.fixable, r.sbom, r.content, r.generation`
 
 // scanReport reads reportFields, and what follows them into more.
 func scanReport(rows *db.Rows, more ...any) (r scan.Report, err error) {
@@ -195,7 +212,7 @@ func scanReport(rows *db.Rows, more ...any) (r scan.Report, err error) {
 	c := &r.Counts
 	err = rows.Scan(append([]any{
 		&r.ID, &r.UUID, &r.Artifact, &r.Kind, &r.Status, &r.Task, &started, &ended, &made, &r.By.Name, &r.By.Vendor, &r.By.Version,
-		&c.Critical, &c.High, &c.Medium, &c.Low, &c.Negligible, &c.Unknown, &c.Fixable, &r.SBOM, &r.Content,
+		&c.Critical, &c.High, &c.Medium, &c.Low, &c.Negligible, &c.Unknown, &c.Fixable, &r.SBOM, &r.Content, &r.Generation,
 	}, more...)...)
 	r.Started, r.Ended, r.Made = timeOf(started), timeOf(ended), timeOf(made)
 	return r, err
@@ -252,14 +269,36 @@ func scanShown(rows *db.Rows) (out scan.Shown, err error) {
 	return out, err
 }
 
-// ReportsAfter implements scan.Store.
-func (s *Scans) ReportsAfter(ctx context.Context, scanner string, id int64, n int) ([]scan.Report, error) {
-	rows, err := s.db.Query(ctx, `SELECT `+reportFields+` FROM scan_report r WHERE r.id > ? AND r.kind = ? AND r.made > 0 AND r.scanner_id = `+scannerOf+` ORDER BY r.id LIMIT ?`,
-		id, scan.Vulnerabilities, scanner, n)
+// outdated finds reports by the index that is made for it.
+const outdated = `SELECT ` + reportFields + ` FROM scan_report r
+	WHERE r.scanner_id = ` + scannerOf + ` AND r.kind = 'vulnerability' AND r.made > 0 AND r.generation < ? ORDER BY r.generation, r.id LIMIT ?`
+
+// Outdated implements scan.Store.
+func (s *Scans) Outdated(ctx context.Context, scanner string, generation int64, n int) ([]scan.Report, error) {
+	rows, err := s.db.Query(ctx, outdated, scanner, generation, n)
 	if err != nil {
-		return nil, fmt.Errorf("reports: %w", err)
+		return nil, fmt.Errorf("reports that are outdated: %w", err)
 	}
 	return gather(rows, func(rows *db.Rows) (scan.Report, error) { return scanReport(rows) })
+}
+
+// Confirm implements scan.Store.
+func (s *Scans) Confirm(ctx context.Context, all []scan.Report, generation int64) error {
+	if len(all) == 0 {
+		return nil
+	}
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		for _, r := range all {
+			if _, err := tx.Exec(`UPDATE scan_report SET generation = ? WHERE id = ? AND made = ? AND generation < ?`, generation, r.ID, r.Made.UnixMicro(), generation); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reports that stay as they are: %w", err)
+	}
+	return nil
 }
 
 // Forget implements scan.Store.

@@ -305,3 +305,78 @@ func TestTwoReportsAtOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestOutdatedReportsAreFoundUntilTheyAreConfirmed(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		_, images := someImages(t, d)
+		s, ctx := NewScans(d), t.Context()
+		for i, image := range images {
+			r := reported(image, "s", "CVE-1 zlib Critical 9.8")
+			r.Generation = int64(5 - i) // 5, 4, 3, 2
+			keepReports(t, d, r, reported(image, "other", "CVE-1 zlib Critical 9.8"))
+		}
+		if _, err := s.Ask(ctx, images[0], "third", scan.Vulnerabilities, 1); err != nil {
+			t.Fatal(err)
+		}
+		find := func(generation int64, n int, want ...int64) []scan.Report {
+			t.Helper()
+			all, err := s.Outdated(ctx, "s", generation, n)
+			var got []int64
+			for _, r := range all {
+				got = append(got, r.Artifact)
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%d before generation %d, want %d: %v", got, generation, want, err)
+			}
+			return all
+		}
+		find(2, 10)
+		find(5, 2, images[3], images[2])
+		all := find(5, 10, images[3], images[2], images[1])
+		again := reported(images[2], "s", "CVE-2 curl Low 3.1")
+		again.Generation = 4
+		keepReports(t, d, again)
+		if err := s.Confirm(ctx, all, 5); err != nil {
+			t.Fatal(err)
+		}
+		find(5, 10, images[2]) // was made anew meanwhile
+		if err := s.Confirm(ctx, find(6, 10, images[2], images[0], images[1], images[3]), 6); err != nil {
+			t.Fatal(err)
+		}
+		find(6, 10)
+		if all, err := s.Outdated(ctx, "third", 9, 10); len(all) != 0 || err != nil {
+			t.Errorf("%+v was never made: %v", all, err)
+		}
+		readPlan{index: "scan_report_generation", ordered: true}.check(t, d, "reports that are outdated", outdated, []any{"s", 5, 100})
+	})
+}
+
+func TestAReportTakesThePlaceOfNoLaterOne(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		_, images := someImages(t, d)
+		s, ctx := NewScans(d), t.Context()
+		says := func(want string) scan.Report {
+			t.Helper()
+			all, err := s.Outdated(ctx, "s", 100, 10)
+			if err != nil || len(all) != 1 || all[0].Content != "s["+want+"]" {
+				t.Fatalf("%+v, want %q: %v", all, want, err)
+			}
+			return all[0]
+		}
+		keep := func(begun time.Duration, replaces time.Time, found string) {
+			t.Helper()
+			r := reported(images[0], "s", found)
+			r.Started, r.Replaces = r.Started.Add(begun), replaces
+			keepReports(t, d, r)
+		}
+		const first, second, third = "CVE-1 zlib Critical 9.8", "CVE-2 curl Low 3.1", "CVE-3 curl High 7"
+		keep(time.Minute, time.Time{}, first)
+		keep(0, time.Time{}, second) // was begun before
+		made := says(first).Made
+		keep(time.Minute, made, second)
+		keep(time.Minute, made, third) // is about the first
+		says(second)
+		keep(time.Hour, time.Time{}, third)
+		says(third)
+	})
+}
