@@ -100,16 +100,40 @@ func (t target) holds(c claim, v finding.Vulnerability) bool {
 // of its image, whose version is the digest, or stands for all where there is none.
 // Without a version it must say where the image is.
 func (t target) is(names []string) bool {
+	return t.digested(names) || slices.ContainsFunc(names, func(name string) bool {
+		p, ok := parsePURL(name)
+		return ok && p.kind == "oci" && p.version == "" && p.where != "" && t.at(p)
+	})
+}
+
+// digested is is, of names with a digest alone.
+func (t target) digested(names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		if slices.Contains(t.Digests, oci.Digest(name)) {
 			return true
 		}
 		p, ok := parsePURL(name)
-		if !ok || p.kind != "oci" {
-			return false
-		}
-		return p.version == "" && p.where != "" && t.at(p) || p.version != "" && slices.Contains(t.Digests, oci.Digest(p.version)) && (p.where == "" || t.at(p))
+		return ok && p.kind == "oci" && slices.Contains(t.Digests, oci.Digest(p.version)) && (p.where == "" || t.at(p))
 	})
+}
+
+// Naming returns what a document says of products that it calls by a digest of a
+// subject: all that counts for an image where the document is about an index of many.
+func (d Document) Naming(s Subject) Document {
+	t, all := target{Subject: s}, d.Statements
+	d.Statements = nil
+	for _, st := range all {
+		var products []Product
+		for _, p := range st.Products {
+			if t.digested(p.Names) {
+				products = append(products, p)
+			}
+		}
+		if st.Products = products; len(products) > 0 {
+			d.Statements = append(d.Statements, st)
+		}
+	}
+	return d
 }
 
 // at reports whether the image of a package URL is reached by a name of the subject.

@@ -1,5 +1,5 @@
 // Package vex reads what people say about vulnerabilities in their products, as
-// OpenVEX has it, and applies it to findings. It promises that a statement counts
+// OpenVEX and CSAF have it, and applies it to findings. It promises that a statement counts
 // only for what it names: one that cannot be read, or that may mean something else,
 // changes nothing. Who is believed is for its callers to say: it looks at no
 // signature.
@@ -17,15 +17,21 @@ import (
 	"github.com/berth-registry/berth/internal/oci"
 )
 
-// MediaType is that of an OpenVEX document.
-const MediaType = "application/vnd.openvex+json"
+// Media types of documents, and of what they may be in.
+const (
+	MediaType          = "application/vnd.openvex+json"
+	MediaTypeCSAF      = "application/csaf+json"
+	MediaTypeStatement = "application/vnd.in-toto+json"
+	MediaTypeEnvelope  = "application/vnd.dsse.envelope.v1+json"
+	MediaTypeBundle    = "application/vnd.dev.sigstore.bundle.v0.3+json"
+)
 
 // ErrInvalid is returned for what is no document.
 var ErrInvalid = fault.New(fault.Invalid, "BAD_REQUEST", "invalid VEX document")
 
 // What a document may have.
 const (
-	MaxDocument = 8 << 20 // bytes
+	MaxDocument = 8 << 20 // bytes, with what it is in
 
 	maxStatements = 20_000
 	maxProducts   = 50_000 // of all statements, with what they are made of
@@ -92,48 +98,34 @@ type (
 
 		Subcomponents []json.RawMessage `json:"subcomponents"`
 	}
-	attestation struct {
-		Type    string `json:"_type"`
-		Subject []struct {
-			Digest map[string]string `json:"digest"`
-		} `json:"subject"`
-		PredicateType string          `json:"predicateType"`
-		Predicate     json.RawMessage `json:"predicate"`
-	}
 )
 
 // Parse reads an OpenVEX document, by itself or as the predicate of an in-toto
-// statement. A statement of a status that OpenVEX does not know is an error, like
-// all else that cannot be read. It returns ErrInvalid.
+// statement, which may be in a DSSE envelope, and that in a bundle of Sigstore's; or a
+// CSAF document of the profile VEX. A statement of a status that OpenVEX does not know
+// is an error, like all else that cannot be read. It returns ErrInvalid.
 func Parse(text []byte) (Document, error) {
 	if len(text) > MaxDocument {
 		return Document{}, ErrInvalid.With("it has more than %d bytes", MaxDocument)
 	}
-	var a attestation
-	if err := json.Unmarshal(text, &a); err != nil {
+	text, enveloped, err := unwrap(text)
+	if err != nil {
+		return Document{}, err
+	}
+	var head struct {
+		Type     string          `json:"_type"`
+		Document json.RawMessage `json:"document"`
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
 		return Document{}, ErrInvalid.With("%v", err)
 	}
-	if a.Type == "" {
-		return parse(text)
+	switch {
+	case head.Type != "" || enveloped:
+		return parseAttestation(text)
+	case head.Document != nil:
+		return parseCSAF(text)
 	}
-	if !strings.HasPrefix(a.Type, "https://in-toto.io/Statement/") || !strings.HasPrefix(a.PredicateType, "https://openvex.dev/ns") {
-		return Document{}, ErrInvalid.With("it is a statement of %.80q about something else: %.80q", a.Type, a.PredicateType)
-	}
-	d, err := parse(a.Predicate)
-	if err != nil {
-		return d, err
-	}
-	for _, s := range a.Subject {
-		for algorithm, hash := range s.Digest {
-			if digest, err := oci.ParseDigest(algorithm + ":" + hash); err == nil {
-				d.Subjects = append(d.Subjects, digest)
-			}
-		}
-	}
-	if len(d.Subjects) == 0 {
-		return Document{}, ErrInvalid.With("the statement is about nothing that has a digest")
-	}
-	return d, nil
+	return parse(text)
 }
 
 func parse(text []byte) (Document, error) {
