@@ -63,7 +63,7 @@ func (a *App) wireScanning(artifacts *sqlstore.Artifacts, tokens *token.Service)
 	}
 	a.facts = sqlstore.NewScans(a.db)
 	builtin := &scan.Builtin{
-		Kept: a.facts, Library: artifacts, Open: a.openBlob, Advisories: a.advisories,
+		Kept: a.facts, Library: artifacts, Open: a.openBlob, Indexes: a.facts.Indexes, Advisories: a.advisories,
 		Self: scanner.Self(a.cfg.Version.Number),
 	}
 	a.scans = scan.New(scan.Config{

@@ -35,6 +35,9 @@ type ArtifactDeleted struct {
 	Where
 	Digest string   `json:"digest"`
 	Tags   []string `json:"tags,omitempty"`
+
+	ArtifactType string `json:"artifact_type,omitempty"` // of what belonged to another artifact
+	Subject      string `json:"subject,omitempty"`       // the digest of that
 }
 
 // TagDeleted says that a tag is gone; the artifact remains.

@@ -82,7 +82,7 @@ func (s *Service) again(ctx context.Context, scanner Scanner, by Registration, r
 	if err != nil {
 		return false, err
 	}
-	report, known, err := scanner.Again(ctx, subject)
+	report, known, err := scanner.Again(ctx, subject, func(string, ...any) {})
 	if err == nil && !known {
 		return false, nil
 	}

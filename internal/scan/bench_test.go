@@ -113,7 +113,7 @@ func newStock(b testing.TB) *stock {
 		b.Fatal(err)
 	}
 	store := sqlstore.NewScans(s.db)
-	builtin := &scan.Builtin{Kept: store, Library: sqlstore.NewArtifacts(s.db), Open: unread, Advisories: s.known, Self: finding.Scanner{Name: "Berth"}}
+	builtin := &scan.Builtin{Kept: store, Library: sqlstore.NewArtifacts(s.db), Open: unread, Indexes: store.Indexes, Advisories: s.known, Self: finding.Scanner{Name: "Berth"}}
 	s.Service = scan.New(scan.Config{Store: store, Scanners: only{s.by, builtin}})
 	s.exec(`INSERT INTO account (id, name, created, updated) VALUES (1, 'root', 1, 1)`)
 	s.exec(`INSERT INTO project (id, name, owner_id, created, updated) VALUES (1, 'p', 1, 1, 1)`)

@@ -3,10 +3,8 @@ package scan
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +50,7 @@ type Builtin struct {
 	Kept       FactsStore
 	Library    Library
 	Open       func(ctx context.Context, repo artifact.Repo, d oci.Digest) (blob.Reader, error)
+	Indexes    func(ctx context.Context, image int64, n int) ([]oci.Digest, error) // that an image is in, the newest first
 	Advisories Advisories
 	Self       finding.Scanner
 	Limits     inventory.Limits
@@ -70,12 +69,12 @@ func (b *Builtin) Scan(ctx context.Context, s Subject, log Log) (finding.Report,
 }
 
 // Again implements Scanner.
-func (b *Builtin) Again(ctx context.Context, s Subject) (r finding.Report, known bool, err error) {
+func (b *Builtin) Again(ctx context.Context, s Subject, log Log) (r finding.Report, known bool, err error) {
 	inv, known, err := b.inventory(ctx, s, nil)
 	if err != nil || !known {
 		return r, false, err
 	}
-	r, err = b.judge(ctx, s, inv, func(string, ...any) {})
+	r, err = b.judge(ctx, s, inv, log)
 	return r, err == nil, err
 }
 
@@ -185,68 +184,16 @@ func (b *Builtin) judge(ctx context.Context, s Subject, inv inventory.Inventory,
 		}
 		log("no advisories are about packages of %s: they were not judged", e)
 	}
-	said, err := b.said(ctx, s, log)
+	said, about, err := b.said(ctx, s, log)
 	if err != nil {
 		return finding.Report{}, err
 	}
 	rows := found.Rows
 	if len(said) > 0 {
-		about := vex.Subject{Digests: []oci.Digest{s.Digest}, Repositories: []string{s.Name}}
 		for _, p := range inv.Packages {
 			about.Packages = append(about.Packages, p.PURL)
 		}
 		rows = vex.Apply(rows, said, about)
 	}
 	return finding.Report{Generated: time.Now(), Scanner: b.Self, Vulnerabilities: rows}, nil
-}
-
-// mostSaid is how many VEX documents of an image are looked at, the oldest first.
-const mostSaid = 50
-
-// said returns what VEX documents say that are attached to an image. One that cannot
-// be read says nothing.
-func (b *Builtin) said(ctx context.Context, s Subject, log Log) (docs []vex.Document, err error) {
-	all, err := b.Library.Referrers(ctx, s.Name, s.Digest, vex.MediaType, 0, mostSaid)
-	if err != nil {
-		return nil, fmt.Errorf("VEX documents: %w", err)
-	}
-	for _, r := range all {
-		var d oci.Descriptor
-		if err := json.Unmarshal(r.Descriptor, &d); err != nil {
-			return nil, fmt.Errorf("VEX documents: %w", err)
-		}
-		doc, err := b.document(ctx, s, d.Digest)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err != nil {
-			log("VEX document %s says nothing: %v", d.Digest, err)
-			continue
-		}
-		log("VEX document %s of %q has %d statements", d.Digest, doc.Author, len(doc.Statements))
-		docs = append(docs, doc)
-	}
-	return docs, nil
-}
-
-// document reads one: the only layer of an artifact.
-func (b *Builtin) document(ctx context.Context, s Subject, d oci.Digest) (vex.Document, error) {
-	_, body, err := b.Library.Find(ctx, s.Name, oci.Reference{Digest: d}, true)
-	if err != nil {
-		return vex.Document{}, err
-	}
-	_, layers, err := oci.Layers(body)
-	if err != nil || len(layers) != 1 {
-		return vex.Document{}, vex.ErrInvalid.With("the artifact must have one layer")
-	}
-	r, err := b.Open(ctx, s.Repo, layers[0].Digest)
-	if err != nil {
-		return vex.Document{}, err
-	}
-	defer r.Close()
-	text, err := io.ReadAll(io.LimitReader(r, vex.MaxDocument+1))
-	if err != nil {
-		return vex.Document{}, err
-	}
-	return vex.Parse(text)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/oci"
-	"github.com/berth-registry/berth/internal/vex"
 )
 
 // Keys of a project's metadata that ask for examinations.
@@ -25,19 +24,22 @@ const (
 // push one image under many names.
 const recent = 10 * time.Minute
 
-// Deliver has examined what was pushed to projects that want that. It may be told
-// the same twice.
+// Deliver has examined what was pushed to projects that want that, and again what
+// others have said something of, or do not say it any more. It may be told the same
+// twice.
 func (s *Service) Deliver(ctx context.Context, events []event.Event) error {
 	wanted := map[int64][]Kind{}
 	for _, e := range events {
+		in, of, err := s.toldOf(ctx, e)
+		for _, d := range of {
+			err = errors.Join(err, s.told(ctx, e.ID, in, d))
+		}
+		if err != nil {
+			return fmt.Errorf("what is said of %s@%s: %w", in.Repository, of, err)
+		}
 		f, pushed := e.Fact.(event.ArtifactPushed)
 		if !pushed {
 			continue
-		}
-		if f.ArtifactType == vex.MediaType && f.Subject != "" {
-			if err := s.said(ctx, e.ID, f); err != nil {
-				return fmt.Errorf("what is said of %s@%s: %w", f.Repository, f.Subject, err)
-			}
 		}
 		kinds, known := wanted[f.ProjectID]
 		if !known {
@@ -75,23 +77,6 @@ func (s *Service) wants(ctx context.Context, project int64) (kinds []Kind, err e
 	return kinds, nil
 }
 
-// said has an image examined again of whose vulnerabilities somebody has said
-// something, if it ever was.
-func (s *Service) said(ctx context.Context, id int64, f event.ArtifactPushed) error {
-	by, images, index, err := s.examinable(ctx, f.Where, f.Subject)
-	if err != nil || index || len(images) == 0 {
-		return err
-	}
-	reports, err := s.Store.Reports(ctx, by.UUID, []int64{images[0].ID})
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(reports, func(r Shown) bool { return r.Kind == Vulnerabilities && !r.Made.IsZero() }) {
-		return nil
-	}
-	return s.begin(ctx, by, images[0].ID, Vulnerabilities, job.Submission{Trigger: job.ByEvent, Cause: fmt.Sprintf("what is said of %d, event %d", images[0].ID, id)})
-}
-
 // pushed has an artifact examined. What cannot be is left: the push was good.
 func (s *Service) pushed(ctx context.Context, id int64, f event.ArtifactPushed, kinds []Kind) error {
 	by, images, _, err := s.examinable(ctx, f.Where, f.Digest)
@@ -111,7 +96,7 @@ func (s *Service) pushed(ctx context.Context, id int64, f event.ArtifactPushed, 
 				continue
 			}
 			sub := job.Submission{Trigger: job.ByEvent, Alone: true, Cause: fmt.Sprintf("%s of %d, event %d", k, i.ID, id)}
-			if err := s.begin(ctx, by, i.ID, k, sub); err != nil && !errors.Is(err, job.ErrRunning) {
+			if err := s.begin(ctx, by, Task{Artifact: i.ID, Kind: k}, sub); err != nil && !errors.Is(err, job.ErrRunning) {
 				return err
 			}
 		}

@@ -48,7 +48,7 @@ func (e *External) Scan(ctx context.Context, s Subject, log Log) (r finding.Repo
 }
 
 // Again implements Scanner: what the scanner knows by now, only it can tell.
-func (e *External) Again(context.Context, Subject) (r finding.Report, known bool, err error) {
+func (e *External) Again(context.Context, Subject, Log) (r finding.Report, known bool, err error) {
 	return r, false, nil
 }
 

@@ -221,7 +221,7 @@ func (s *lister) Generation(context.Context) (int64, error) {
 	return s.gen, nil
 }
 
-func (s *lister) Again(ctx context.Context, subject scan.Subject) (finding.Report, bool, error) {
+func (s *lister) Again(ctx context.Context, subject scan.Subject, _ scan.Log) (finding.Report, bool, error) {
 	known := true
 	r, err := s.report(ctx, subject, func(d oci.Digest) (lines string, err error) {
 		s.change(func(s *lister) {

@@ -10,6 +10,7 @@ import (
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/fault"
+	"github.com/berth-registry/berth/internal/finding"
 	"github.com/berth-registry/berth/internal/job"
 )
 
@@ -45,11 +46,12 @@ func (s *Service) Do(ctx context.Context, r *job.Run) error {
 	if err != nil {
 		return err
 	}
-	return s.examine(ctx, r, subject, t.Kind)
+	return s.examine(ctx, r, subject, t)
 }
 
 // examine has one image examined, and keeps what comes of it.
-func (s *Service) examine(ctx context.Context, r *job.Run, subject Subject, k Kind) error {
+func (s *Service) examine(ctx context.Context, r *job.Run, subject Subject, t Task) error {
+	k := t.Kind
 	r.Logf("%s of %s@%s", k, subject.Name, subject.Digest)
 	by, err := s.usable(ctx, subject.ProjectID)
 	if err == nil && !by.does(k) {
@@ -64,7 +66,7 @@ func (s *Service) examine(ctx context.Context, r *job.Run, subject Subject, k Ki
 		return err
 	}
 	began := time.Now()
-	result, err := s.ask(ctx, r, by, subject, k)
+	result, err := s.ask(ctx, r, by, subject, t)
 	result.Artifact, result.Scanner, result.Kind, result.Started, result.Ended = subject.ID, by.UUID, k, began, time.Now()
 	if err != nil {
 		return errors.Join(err, s.failed(ctx, r, fact(subject, result.report(uuid, job.Failed)), result, err))
@@ -87,13 +89,13 @@ func (s *Service) examine(ctx context.Context, r *job.Run, subject Subject, k Ki
 }
 
 // ask has a scanner examine an image.
-func (s *Service) ask(ctx context.Context, r *job.Run, by Registration, subject Subject, k Kind) (Result, error) {
+func (s *Service) ask(ctx context.Context, r *job.Run, by Registration, subject Subject, t Task) (Result, error) {
 	empty := Result{By: by.Scanner}
 	scanner, err := s.Scanners.Open(ctx, by)
 	if err != nil {
 		return empty, err
 	}
-	if k == SBOM {
+	if t.Kind == SBOM {
 		document, err := scanner.SBOM(ctx, subject, documentType, r.Logf)
 		if err != nil {
 			return empty, once(err)
@@ -106,7 +108,14 @@ func (s *Service) ask(ctx context.Context, r *job.Run, by Registration, subject 
 	if err != nil {
 		return empty, err
 	}
-	report, err := scanner.Scan(ctx, subject, r.Logf)
+	var report finding.Report
+	known := false
+	if t.Stored {
+		report, known, err = scanner.Again(ctx, subject, r.Logf)
+	}
+	if err == nil && !known {
+		report, err = scanner.Scan(ctx, subject, r.Logf)
+	}
 	if err != nil {
 		return empty, once(err)
 	}

@@ -57,7 +57,7 @@ type Scanner interface {
 	Scan(ctx context.Context, s Subject, log Log) (finding.Report, error)
 	// Again is Scan without reading any content, from what is known of the image by
 	// now. Where too little is, it returns false.
-	Again(ctx context.Context, s Subject) (r finding.Report, known bool, err error)
+	Again(ctx context.Context, s Subject, log Log) (r finding.Report, known bool, err error)
 	// Generation is a number of what is known of vulnerabilities by now, which grows
 	// with it; 0 where the scanner does not tell.
 	Generation(ctx context.Context) (int64, error)

@@ -24,6 +24,9 @@ type Task struct {
 	Kind     Kind  `json:"kind"`
 	All      bool  `json:"all,omitempty"`
 	After    int64 `json:"after,omitempty"` // the artifact up to which all are found
+
+	// Stored: without reading any content where what is kept of it is enough.
+	Stored bool `json:"stored,omitempty"`
 }
 
 // Start has an artifact examined, or each image of an index. It returns
@@ -56,7 +59,7 @@ func (s *Service) Start(ctx context.Context, repo artifact.Repo, ref oci.Referen
 		if running[i.ID] {
 			continue
 		}
-		switch err := s.begin(ctx, by, i.ID, k, job.Submission{Trigger: job.Manual, Alone: true}); {
+		switch err := s.begin(ctx, by, Task{Artifact: i.ID, Kind: k}, job.Submission{Trigger: job.Manual, Alone: true}); {
 		case errors.Is(err, job.ErrRunning):
 		case err != nil:
 			return err
@@ -106,9 +109,9 @@ func (s *Service) running(ctx context.Context, by Registration, images []Image, 
 }
 
 // begin submits the work for one image, and notes that it waits.
-func (s *Service) begin(ctx context.Context, by Registration, id int64, k Kind, sub job.Submission) error {
-	sub.Kind, sub.OwnerID, sub.Tasks = k.work(), id, []any{Task{Artifact: id, Kind: k}}
-	sub.Attrs = map[string]any{"artifact": id, "scanner": by.Scanner.Name}
+func (s *Service) begin(ctx context.Context, by Registration, t Task, sub job.Submission) error {
+	sub.Kind, sub.OwnerID, sub.Tasks = t.Kind.work(), t.Artifact, []any{t}
+	sub.Attrs = map[string]any{"artifact": t.Artifact, "scanner": by.Scanner.Name}
 	execution, err := s.Jobs.Submit(ctx, sub)
 	if err != nil {
 		return err
@@ -117,7 +120,7 @@ func (s *Service) begin(ctx context.Context, by Registration, id int64, k Kind, 
 	if err != nil {
 		return err
 	}
-	_, err = s.Store.Ask(ctx, id, by.UUID, k, tasks[execution].ID)
+	_, err = s.Store.Ask(ctx, t.Artifact, by.UUID, t.Kind, tasks[execution].ID)
 	return err
 }
 

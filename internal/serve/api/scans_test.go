@@ -74,7 +74,7 @@ func (s *inspector) Scan(ctx context.Context, subject scan.Subject, log scan.Log
 	return r, err
 }
 
-func (s *inspector) Again(context.Context, scan.Subject) (finding.Report, bool, error) {
+func (s *inspector) Again(context.Context, scan.Subject, scan.Log) (finding.Report, bool, error) {
 	return finding.Report{}, false, nil
 }
 

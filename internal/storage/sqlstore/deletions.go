@@ -46,7 +46,7 @@ func (s *Artifacts) DeleteTagged(ctx context.Context, repo artifact.Repo, d oci.
 			return fmt.Errorf("other tags of %s: %w", digest, err)
 		}
 		if others {
-			return deleteTag(tx, repo, repoID, doomed{id, digest, []string{tag}}, actor)
+			return deleteTag(tx, repo, repoID, doomed{id: id, digest: digest, tags: []string{tag}}, actor)
 		}
 		return deleteArtifact(tx, repo, repoID, doomed{id: id, digest: digest}, actor)
 	})
@@ -70,6 +70,8 @@ type doomed struct {
 	id     int64
 	digest oci.Digest
 	tags   []string
+
+	kind, of string // the type of what belonged to another artifact, and the digest of that
 }
 
 // A deletion is of artifacts of one repository that go together, in a
@@ -225,7 +227,7 @@ func (x *deletion) run() error {
 	}
 	events := make([]event.Event, len(x.all))
 	for i, d := range x.all {
-		events[i] = event.New(x.actor, event.ArtifactDeleted{Where: x.repo.Where(), Digest: string(d.digest), Tags: d.tags})
+		events[i] = event.New(x.actor, event.ArtifactDeleted{Where: x.repo.Where(), Digest: string(d.digest), Tags: d.tags, ArtifactType: d.kind, Subject: d.of})
 	}
 	return record(x.tx, events...)
 }
@@ -287,19 +289,25 @@ func (x *deletion) remove(some []doomed) (listed int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	rows, err = x.tx.Query(`DELETE FROM artifact WHERE id `+in+` RETURNING digest, listed`, ids...)
+	rows, err = x.tx.Query(`DELETE FROM artifact WHERE id `+in+` RETURNING id, digest, listed, accessory_of, artifact_type`, ids...)
 	if err != nil {
 		return 0, err
 	}
 	err = eachRow(rows, func(rows *db.Rows) error {
+		var id int64
 		var d oci.Digest
 		var was bool
-		err := rows.Scan(&d, &was)
+		var of, kind string
+		if err := rows.Scan(&id, &d, &was, &of, &kind); err != nil {
+			return err
+		}
 		if was {
 			listed++
 		}
-		x.needs[d]++
-		return err
+		if x.needs[d]++; of != "" {
+			byID[id].of, byID[id].kind = of, kind
+		}
+		return nil
 	})
 	return listed, err
 }

@@ -90,6 +90,18 @@ func (s *Scans) Images(ctx context.Context, id int64, n int) (all []scan.Image, 
 	}), true, nil
 }
 
+// Indexes returns the digests of up to n indexes that an image is in, the newest
+// first.
+func (s *Scans) Indexes(ctx context.Context, image int64, n int) ([]oci.Digest, error) {
+	all, err := columnOf[oci.Digest](s.db.Query(ctx, `SELECT p.digest FROM artifact p WHERE p.id IN (
+			SELECT f.parent_id FROM artifact a JOIN artifact_reference f ON f.child_digest = a.digest AND f.repository_id = a.repository_id WHERE a.id = ?)
+		ORDER BY p.id DESC LIMIT ?`, image, n))
+	if err != nil {
+		return nil, fmt.Errorf("indexes of an image: %w", err)
+	}
+	return all, nil
+}
+
 // After implements scan.Store.
 func (s *Scans) After(ctx context.Context, id int64, n int) ([]scan.Image, error) {
 	rows, err := s.db.Query(ctx, `SELECT `+imageFields+` FROM artifact a WHERE a.id > ? ORDER BY a.id LIMIT ?`, maxImage, id, n)

@@ -301,7 +301,7 @@ func (s *Artifacts) DeleteTag(ctx context.Context, repo artifact.Repo, d oci.Dig
 		if err != nil {
 			return err
 		}
-		return deleteTag(tx, repo, repoID, doomed{id, digest, []string{tag}}, actor)
+		return deleteTag(tx, repo, repoID, doomed{id: id, digest: digest, tags: []string{tag}}, actor)
 	})
 }
 
