@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/berth-registry/berth/internal/adapter"
 	"github.com/berth-registry/berth/internal/allowlist"
@@ -72,7 +71,7 @@ func (a *App) wireScanning(artifacts *sqlstore.Artifacts, tokens *token.Service)
 	a.exports = export.New(sqlstore.NewExports(a.db), a.jobs, a.scans.ScannerOf)
 	a.signatures, a.allowlists = sign.New(sqlstore.NewTrust(a.db), artifacts, a.openBlob), allowlist.New(sqlstore.NewAllowlists(a.db))
 	a.policy = policy.New(policy.Config{
-		Store: sqlstore.NewPolicies(a.db), Projects: a.projects, Signatures: signatures{a.signatures}, Reports: reports{a.scans, a.allowlists},
+		Store: sqlstore.NewPolicies(a.db), Projects: a.projects, Signatures: signatures{a.signatures}, Reports: reports{a.scans, a.scanners, a.allowlists},
 		Epoch: a.epoch, Log: a.cfg.Log,
 	})
 	return nil
@@ -123,25 +122,29 @@ func (s signatures) Signed(ctx context.Context, repo artifact.Repo, d oci.Digest
 // reports is policy.Reports.
 type reports struct {
 	scans      *scan.Service
+	scanners   *scanner.Service
 	allowlists *allowlist.Service
 }
 
 // Scanned implements policy.Reports.
-func (r reports) Scanned(ctx context.Context, repo artifact.Repo, id int64, threshold finding.Severity) (policy.Scanned, error) {
-	st, err := r.scans.Standing(ctx, repo.ProjectID, id, threshold)
-	got := policy.Scanned{Examinable: st.Examinable, Known: st.Known, Pending: st.Pending}
-	if err != nil || len(st.Findings) == 0 {
+func (r reports) Scanned(ctx context.Context, repo artifact.Repo, id int64, threshold finding.Severity, could policy.Runnable) (policy.Scanned, error) {
+	by, err := r.scanners.ChosenBy(ctx, repo.ProjectID)
+	if err != nil && !errors.Is(err, scanner.ErrNotFound) {
+		return policy.Scanned{}, err
+	}
+	st, err := r.scans.Standing(ctx, by, id, threshold, func(ctx context.Context, i scan.Image) (bool, error) { return could(ctx, i.ID, i.Digest, i.MediaType) })
+	got := policy.Scanned{Examinable: st.Examinable, Known: st.Known, Pending: st.Pending, Severe: st.Severe.Count, Worst: st.Severe.Worst}
+	if err != nil || !st.Known || got.Severe == 0 {
 		return got, err
 	}
 	accepted, err := r.allowlists.Effective(ctx, repo.ProjectID)
-	if err != nil {
-		return got, fmt.Errorf("CVE allowlist: %w", err)
+	if err != nil || len(accepted) == 0 {
+		return got, err
 	}
-	for _, v := range st.Findings {
-		if !accepted.Has(v.ID) {
-			got.Count++
-			got.Worst = max(got.Worst, v.Severity)
-		}
+	t, err := r.scans.Unaccepted(ctx, st.Reports, threshold, accepted.Has)
+	got.Severe, got.Worst, got.Part = t.Count, t.Worst, t.Part
+	if t.Over {
+		got.Most = scan.MostUnaccepted
 	}
-	return got, nil
+	return got, err
 }

@@ -9,7 +9,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
+
+	"github.com/maypok86/otter/v2"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
@@ -30,7 +31,6 @@ const MaxParents = 10
 type Facts struct {
 	Accessory string       // what it is for another one, as artifact has it; empty: it is none
 	MediaType string       // of the manifest
-	Body      []byte       // the manifest
 	SBOM      bool         // there is a list of what it holds: its own, or that of an index that contains it
 	Parents   []oci.Digest // indexes of the repository that contain it, MaxParents at most
 }
@@ -39,6 +39,8 @@ type Facts struct {
 type Store interface {
 	// Facts returns those of an artifact, or artifact.ErrUnknown.
 	Facts(ctx context.Context, id int64) (Facts, error)
+	// Manifest returns that of an artifact, or artifact.ErrUnknown.
+	Manifest(ctx context.Context, id int64) ([]byte, error)
 }
 
 // Signed says what the signatures of one kind on an artifact come to.
@@ -58,17 +60,23 @@ type Signatures interface {
 
 // Scanned says what is known of an artifact's vulnerabilities.
 type Scanned struct {
-	Examinable bool // a scanner could look at it
-	Known      bool // one has, at all of it
-	Pending    bool // one is about to
-	Count      int  // of those that are severe enough, and accepted nowhere
+	Examinable bool  // a scanner could look at it
+	Known      bool  // one has, at all of it
+	Pending    bool  // one is about to
+	Severe     int64 // of those that are severe enough, and accepted nowhere
 	Worst      finding.Severity
+	Part       bool  // there may be more of them, and worse
+	Most       int64 // where more than so many are severe enough, which was not looked into to the end
 }
+
+// Runnable says whether a client could unpack an image out of an artifact's manifest.
+type Runnable func(ctx context.Context, id int64, d oci.Digest, mediaType string) (bool, error)
 
 // Reports knows what scanners found.
 type Reports interface {
-	// Scanned counts what is as severe as a threshold or worse, and is not accepted.
-	Scanned(ctx context.Context, repo artifact.Repo, id int64, threshold finding.Severity) (Scanned, error)
+	// Scanned counts what is as severe as a threshold or worse, and is not accepted. Of
+	// what nobody has scanned it asks whether somebody could.
+	Scanned(ctx context.Context, repo artifact.Repo, id int64, threshold finding.Severity, could Runnable) (Scanned, error)
 }
 
 // Projects knows what projects want.
@@ -90,15 +98,22 @@ type Config struct {
 type Service struct {
 	Config
 
-	rules *access.Memory[int64, project.GuardRules]
+	rules   *access.Memory[int64, project.GuardRules]
+	natures *otter.Cache[manifest, nature]
 }
 
-// mostRules bounds the projects whose rules are remembered.
-const mostRules = 10_000
+// What is remembered.
+const (
+	mostRules   = 10_000 // of so many projects
+	mostNatures = 50_000 // of so many manifests
+)
 
 // New returns a service.
 func New(c Config) *Service {
-	return &Service{Config: c, rules: access.NewMemory[int64, project.GuardRules](c.Epoch, mostRules)}
+	return &Service{
+		Config: c, rules: access.NewMemory[int64, project.GuardRules](c.Epoch, mostRules),
+		natures: otter.Must(&otter.Options[manifest, nature]{MaximumSize: mostNatures}),
+	}
 }
 
 // CheckPull implements registry.PullGate. In a project without rules it reads
@@ -139,8 +154,8 @@ func (s *Service) violation(ctx context.Context, repo artifact.Repo, id int64, d
 			return "", err
 		}
 	}
-	if proves(f) {
-		return "", nil // who verifies an artifact has to read it
+	if proof, err := s.proves(ctx, id, d, f); proof || err != nil {
+		return "", err // who verifies an artifact has to read it
 	}
 	for _, sig := range []struct {
 		wanted    bool
@@ -158,36 +173,20 @@ func (s *Service) violation(ctx context.Context, repo artifact.Repo, id int64, d
 			return why, err
 		}
 	}
-	if rules.SBOM && !f.SBOM && (id == 0 || oci.Runnable(f.MediaType, f.Body)) {
-		return "The image has no SBOM, which its project wants before it is pulled.", nil
+	if rules.SBOM && !f.SBOM {
+		return s.unlisted(ctx, id, d, f)
 	}
 	return "", nil
 }
 
-// proofs are the media types of what signatures and SBOMs hold. An accessory that
-// holds anything else could be an image that only calls itself one of them.
-var proofs = []string{
-	"application/vnd.dev.cosign.simplesigning.v1+json", "application/vnd.dev.sigstore.bundle.v0.3+json", "application/jose+json", "application/cose",
-	"application/spdx+json", "text/spdx", "application/vnd.cyclonedx+json", "application/vnd.cyclonedx+xml",
-}
-
-// proves reports whether an artifact is a signature or an SBOM, and nothing else.
-func proves(f Facts) bool {
-	switch f.Accessory {
-	case artifact.SignatureCosign, artifact.SignatureNotation, artifact.AccessorySBOM, artifact.AccessoryOther:
-	default:
-		return false
-	}
-	_, layers, err := oci.Layers(f.Body)
-	if err != nil || len(layers) == 0 {
-		return false
-	}
-	for _, l := range layers {
-		if !slices.Contains(proofs, l.MediaType) {
-			return false
+// unlisted says why an artifact without an SBOM is not to be pulled.
+func (s *Service) unlisted(ctx context.Context, id int64, d oci.Digest, f Facts) (string, error) {
+	if id != 0 {
+		if is, err := s.runnable(ctx, id, d, f.MediaType); !is || err != nil {
+			return "", err
 		}
 	}
-	return true
+	return "The image has no SBOM, which its project wants before it is pulled.", nil
 }
 
 // unsigned says why an artifact does not count as signed. What an index contains is
@@ -225,14 +224,13 @@ func (s *Service) vulnerable(ctx context.Context, repo artifact.Repo, id int64, 
 	got := Scanned{Examinable: true}
 	if id != 0 {
 		var err error
-		if got, err = s.Reports.Scanned(ctx, repo, id, *rules.Threshold); err != nil {
+		if got, err = s.Reports.Scanned(ctx, repo, id, *rules.Threshold, s.runnable); err != nil {
 			return "", fmt.Errorf("vulnerabilities: %w", err)
 		}
 	}
 	switch {
-	case got.Known && got.Count > 0:
-		return fmt.Sprintf("The image has %s of severity %s or worse, the worst of them %s, which its project does not let be pulled.",
-			count(got.Count), *rules.Threshold, got.Worst), nil
+	case got.Known && (got.Severe > 0 || got.Most > 0):
+		return "The image has " + got.severe(*rules.Threshold) + ", which its project does not let be pulled.", nil
 	case got.Known || !got.Examinable || rules.Unscanned:
 		return "", nil
 	case got.Pending:
@@ -241,9 +239,15 @@ func (s *Service) vulnerable(ctx context.Context, repo artifact.Repo, id int64, 
 	return "The image was not scanned for vulnerabilities, which its project wants before it is pulled.", nil
 }
 
-func count(n int) string {
-	if n == 1 {
-		return "1 vulnerability"
+// severe says what there is of a severity or worse.
+func (s Scanned) severe(threshold finding.Severity) string {
+	switch {
+	case s.Part:
+		return fmt.Sprintf("at least %d vulnerabilities of severity %s or worse", s.Severe, threshold)
+	case s.Most > 0:
+		return fmt.Sprintf("more than %d vulnerabilities of severity %s or worse, which is more than are held against the CVE allowlist", s.Most, threshold)
+	case s.Severe == 1:
+		return fmt.Sprintf("1 vulnerability of severity %s or worse, the worst of them %s", threshold, s.Worst)
 	}
-	return fmt.Sprintf("%d vulnerabilities", n)
+	return fmt.Sprintf("%d vulnerabilities of severity %s or worse, the worst of them %s", s.Severe, threshold, s.Worst)
 }

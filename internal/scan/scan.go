@@ -258,6 +258,13 @@ type Store interface {
 	// Confirm notes that reports stay as they are with a generation. It leaves those
 	// that were made anew meanwhile.
 	Confirm(ctx context.Context, all []Report, generation int64) error
+	// Judged returns an artifact, or up to n children of an index that are here, each
+	// once, with its report of vulnerabilities by a scanner. It returns
+	// artifact.ErrUnknown.
+	Judged(ctx context.Context, scanner string, id int64, n int) ([]Judged, error)
+	// Severe returns up to n of what a report found that is at least so severe, behind a
+	// vulnerability, in their order.
+	Severe(ctx context.Context, report int64, threshold finding.Severity, after int64, n int) ([]Severe, error)
 
 	// Sweep looks at up to n vulnerabilities behind one of an id, and removes those that
 	// no report has and none had since a time. It returns the last id, which is 0 at

@@ -113,6 +113,8 @@ type Store interface {
 	// OfProject returns the one that a project has chosen, or else the default, or else
 	// the built-in one.
 	OfProject(ctx context.Context, projectID int64) (Registration, error)
+	// ChosenBy returns the id of that one.
+	ChosenBy(ctx context.Context, projectID int64) (string, error)
 	// List lists them, or those that are enabled.
 	List(ctx context.Context, enabled bool, q query.Query) ([]Registration, int64, error)
 	// Update keeps a scanner in place of that of its id and version, and gives it the
@@ -192,6 +194,11 @@ func (s *Service) ByID(ctx context.Context, id string) (Registration, error) {
 func (s *Service) OfProject(ctx context.Context, projectID int64) (Registration, error) {
 	r, err := s.store.OfProject(ctx, projectID)
 	return s.complete(ctx, r, err)
+}
+
+// ChosenBy returns the id of the scanner that a project has, as OfProject.
+func (s *Service) ChosenBy(ctx context.Context, projectID int64) (string, error) {
+	return s.store.ChosenBy(ctx, projectID)
 }
 
 // List lists all scanners, the built-in one first.

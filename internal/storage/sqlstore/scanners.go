@@ -157,12 +157,22 @@ func textID(id string) string {
 	return ""
 }
 
-const scannerOfProject = `SELECT ` + scannerFields + ` FROM scanner WHERE id = COALESCE((SELECT scanner_id FROM scanner_choice WHERE project_id = ?), ` + theDefault + `)`
+const (
+	chosenByProject  = ` FROM scanner WHERE id = COALESCE((SELECT scanner_id FROM scanner_choice WHERE project_id = ?), ` + theDefault + `)`
+	scannerOfProject = `SELECT ` + scannerFields + chosenByProject
+	scannerChosen    = `SELECT id` + chosenByProject
+)
 
 // OfProject implements scanner.Store.
 func (s *Scanners) OfProject(ctx context.Context, projectID int64) (scanners.Registration, error) {
 	r, err := scanRegistration(s.db.QueryRow(ctx, scannerOfProject, projectID))
 	return r, scannerError(err)
+}
+
+// ChosenBy implements scanner.Store.
+func (s *Scanners) ChosenBy(ctx context.Context, projectID int64) (id string, err error) {
+	err = s.db.QueryRow(ctx, scannerChosen, projectID).Scan(&id)
+	return id, scannerError(err)
 }
 
 // List implements scanner.Store.
