@@ -52,7 +52,8 @@ func ReadArchive(name string, r io.Reader, f *os.File) (*Archive, error) {
 
 // plain returns what is packed with gzip or zstd, and anything else as it is.
 func plain(r io.Reader) (io.Reader, func(), error) {
-	in := bufio.NewReader(r)
+	from := &source{Reader: r}
+	in := bufio.NewReader(from)
 	magic, _ := in.Peek(4) // a short file is no archive, as is seen later
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
@@ -60,15 +61,44 @@ func plain(r io.Reader) (io.Reader, func(), error) {
 		if err != nil {
 			return nil, nil, ErrInvalid.With("%v", err)
 		}
-		return z, func() { _ = z.Close() }, nil
+		return unpacked{z, from}, func() { _ = z.Close() }, nil
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(128<<20))
 		if err != nil {
 			return nil, nil, ErrInvalid.With("%v", err)
 		}
-		return z, z.Close, nil
+		return unpacked{z, from}, z.Close, nil
 	}
 	return in, func() {}, nil
+}
+
+// A source remembers why it could not be read on.
+type source struct {
+	io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+// unpacked is what comes out of a source. Where that could be read and this cannot,
+// it is damaged.
+type unpacked struct {
+	io.Reader
+	from *source
+}
+
+func (u unpacked) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && u.from.err == nil {
+		err = ErrInvalid.With("it is damaged: %v", err)
+	}
+	return n, err
 }
 
 func (a *Archive) readZip(f io.ReaderAt, size int64) error {

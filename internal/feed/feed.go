@@ -71,7 +71,7 @@ func Single(ecosystem, id string) string { return ecosystem + "/" + id + ".json"
 // folder.
 func IsEcosystem(text string) bool {
 	return text != "" && len(text) <= 64 && text[0] != '.' && !strings.ContainsFunc(text, func(c rune) bool {
-		return c < ' ' || c >= 0x7f || strings.ContainsRune(`/\:"'<>%?*`, c)
+		return c < ' ' || c >= 0x7f || strings.ContainsRune(`/\:"'<>%?*[],`, c)
 	})
 }
 

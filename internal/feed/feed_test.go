@@ -322,7 +322,17 @@ func TestOneArchiveHasAllEcosystems(t *testing.T) {
 
 func TestWhatIsNoArchiveIsRefused(t *testing.T) {
 	whole := tarred(t, "npm/all.zip", strings.Repeat("x", 5000))
-	for name, b := range map[string][]byte{"empty": {}, "text": []byte(strings.Repeat("text", 500)), "cut off": whole[:2000], "half gzip": {0x1f, 0x8b, 8}} {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write(whole); err != nil || z.Close() != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Clone(packed.Bytes())
+	changed[len(changed)-8] ^= 1 // of the checksum
+	for name, b := range map[string][]byte{
+		"empty": {}, "text": []byte(strings.Repeat("text", 500)), "cut off": whole[:2000], "half gzip": {0x1f, 0x8b, 8},
+		"gzip that is cut off": packed.Bytes()[:packed.Len()/2], "gzip that was changed": changed, "zstd that is none": {0x28, 0xb5, 0x2f, 0xfd, 0xff, 0xff, 0xff},
+	} {
 		f, err := os.Create(filepath.Join(t.TempDir(), "archive"))
 		if err != nil {
 			t.Fatal(err)

@@ -37,11 +37,11 @@ type desk struct {
 	home   string
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t *testing.T, env ...string) *desk {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute)
 	t.Cleanup(cancel)
-	d := &desk{t: t, ctx: ctx, server: berth.Run(t, berth.Options{}), home: t.TempDir()}
+	d := &desk{t: t, ctx: ctx, server: berth.Run(t, berth.Options{Env: env}), home: t.TempDir()}
 	d.admin = d.server.Admin()
 	if err := d.admin.CreateProject(ctx, project, false); err != nil {
 		t.Fatal(err)
@@ -100,8 +100,11 @@ func (d *desk) run(env []string, name string, args ...string) string {
 	return out.String()
 }
 
-// image pushes one and returns how it is called by its digest.
-func (d *desk) image(name string) string {
+// image pushes one of a file and returns how it is called by its digest.
+func (d *desk) image(name string) string { return d.imageWith(name, "name.txt", name) }
+
+// imageWith pushes one with a file of some content.
+func (d *desk) imageWith(name, file, content string) string {
 	d.t.Helper()
 	var layer, all bytes.Buffer
 	pack := func(to *bytes.Buffer, name string, content []byte) {
@@ -116,7 +119,7 @@ func (d *desk) image(name string) string {
 			d.t.Fatal(err)
 		}
 	}
-	pack(&layer, "name.txt", []byte(name))
+	pack(&layer, file, []byte(content))
 	layer.Write(make([]byte, 1024))
 	ref := d.server.Host + "/" + project + "/" + name + ":v1"
 	config := fmt.Appendf(nil, `{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%x"]}}`, sha256.Sum256(layer.Bytes()))
