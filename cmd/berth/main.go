@@ -54,7 +54,7 @@ func newRoot(c *cli) *cobra.Command {
 	flags.String("database", "", "sqlite:///path/to/file or postgres://user:password@host/name (default: SQLite in the data folder)")
 	_ = root.MarkPersistentFlagDirname("data") // the flag exists
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
-	root.AddCommand(newServe(c), newUser(c), newToken(c), newAudit(c), newQuota(c), newGC(c), newAdvisories(c), newImport(c), newDoctor(c), newConfig(c), newVersion(c))
+	root.AddCommand(newServe(c), newUser(c), newToken(c), newAudit(c), newQuota(c), newGC(c), newAdvisories(c), newImport(c), newDoctor(c), newConfig(c), newOpenAPI(c), newVersion(c))
 	return root
 }
 

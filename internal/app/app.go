@@ -53,6 +53,7 @@ import (
 	"github.com/berth-registry/berth/internal/serve/chartrepo"
 	"github.com/berth-registry/berth/internal/serve/dist"
 	"github.com/berth-registry/berth/internal/serve/metrics"
+	"github.com/berth-registry/berth/internal/serve/portal"
 	"github.com/berth-registry/berth/internal/serve/web"
 	"github.com/berth-registry/berth/internal/session"
 	"github.com/berth-registry/berth/internal/setting"
@@ -62,6 +63,7 @@ import (
 	"github.com/berth-registry/berth/internal/storage/queue"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
 	"github.com/berth-registry/berth/internal/webhook"
+	built "github.com/berth-registry/berth/portal"
 )
 
 // An App is the whole server. New makes it, Run runs it; one that is not run is
@@ -239,12 +241,17 @@ func (a *App) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	pages, err := portal.New(built.Files())
+	if err != nil {
+		return err
+	}
 	doors := doors{
 		registry: guard.Identify(dist.New(a.content, a.caches, a.projects, guard.Challenge)),
 		api:      guard.Protect(rest),
 		charts:   guard.Protect(chartrepo.New(charts, labels, a.projects)),
 		token:    guard.Token(),
 		sessions: guard.Sessions(),
+		portal:   pages,
 	}
 	if cfg.MetricsListen == "" {
 		doors.metrics = a.metrics
@@ -281,7 +288,7 @@ func newSettings(cfg Config, d *db.DB, key [32]byte, epoch *access.Epoch) (*sett
 
 // doors are the handlers of the server, by the beginning of the path.
 type doors struct {
-	registry, api, charts, token, sessions http.Handler
+	registry, api, charts, token, sessions, portal http.Handler
 
 	metrics http.Handler // nil where it has a listener of its own, or none
 }
@@ -302,8 +309,10 @@ func (d doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.sessions.ServeHTTP(w, r)
 	case path == "/metrics" && d.metrics != nil:
 		d.metrics.ServeHTTP(w, r)
-	default:
+	case path == "/metrics", path == "/v1", strings.HasPrefix(path, "/v1/"), strings.HasPrefix(path, "/service/"):
 		web.Error(w, r, web.ErrNoRoute)
+	default:
+		d.portal.ServeHTTP(w, r)
 	}
 }
 

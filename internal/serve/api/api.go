@@ -125,6 +125,7 @@ func newAPI(c Config, routes func(*API, Config)) (*API, error) {
 	if len(a.wrong) > 0 {
 		return nil, errors.Join(a.wrong...)
 	}
+	noteSent(a.huma.OpenAPI().Components.Schemas)
 	var err error
 	if a.document, err = json.Marshal(a.huma.OpenAPI()); err != nil {
 		return nil, fmt.Errorf("api: document: %w", err)
