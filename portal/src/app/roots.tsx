@@ -1,0 +1,43 @@
+import { createRootRouteWithContext, createRoute, Outlet, redirect } from '@tanstack/react-router'
+import type { QueryClient } from '@tanstack/react-query'
+import { me, systemInfo } from '~/api/session'
+import { NotFound, PageError } from './PageError'
+import { Shell } from './Shell'
+
+/** Everything: pages without navigation, like the one to sign in, hang here. */
+export const rootRoute = createRootRouteWithContext<{ queries: QueryClient }>()({
+  component: Outlet,
+  errorComponent: PageError,
+  notFoundComponent: NotFound,
+  beforeLoad: async ({ context: { queries } }) => {
+    await Promise.all([queries.ensureQueryData(me), queries.ensureQueryData(systemInfo)])
+  },
+})
+
+/** Pages with the navigation around them, for everybody. */
+export const shellRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  id: 'shell',
+  component: Shell,
+  errorComponent: PageError,
+  notFoundComponent: NotFound,
+})
+
+/** Pages for those who have signed in; others do that first. */
+export const memberRoute = createRoute({
+  getParentRoute: () => shellRoute,
+  id: 'member',
+  beforeLoad: async ({ context: { queries }, location }) => {
+    if ((await queries.ensureQueryData(me)) === null) throw redirect({ to: '/signin', search: { to: location.href } })
+  },
+})
+
+/** Pages for administrators. */
+export const adminRoute = createRoute({
+  getParentRoute: () => memberRoute,
+  id: 'admin',
+  beforeLoad: async ({ context: { queries } }) => {
+    const user = await queries.ensureQueryData(me)
+    if (!user?.sysadmin_flag && !user?.admin_role_in_auth) throw redirect({ to: '/projects' })
+  },
+})

@@ -1,0 +1,52 @@
+import { createRoute, createRouter, redirect } from '@tanstack/react-router'
+import { me } from '~/api/session'
+import { projectRoute } from '~/pages/project/route'
+import { projectsRoute } from '~/pages/projects/route'
+import { artifactsRoute, repositoriesTab } from '~/pages/repositories/route'
+import { signInRoute } from '~/pages/signin/route'
+import { summaryTab } from '~/pages/summary/route'
+import { PageSkeleton } from '~/parts/PageSkeleton'
+import { queries } from './queries'
+import { adminRoute, memberRoute, rootRoute, shellRoute } from './roots'
+
+/** The front door: to those who are known their projects, to others the sign. */
+const home = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/',
+  beforeLoad: async () => {
+    throw redirect({ to: (await queries.ensureQueryData(me)) ? '/projects' : '/signin' })
+  },
+})
+
+// The table of pages: a line for each.
+const tree = rootRoute.addChildren([
+  home,
+  signInRoute,
+  shellRoute.addChildren([
+    projectsRoute,
+    projectRoute.addChildren([
+      summaryTab,
+      repositoriesTab,
+    ]),
+    artifactsRoute,
+    memberRoute.addChildren([
+      adminRoute.addChildren([
+      ]),
+    ]),
+  ]),
+])
+
+export const router = createRouter({
+  routeTree: tree,
+  context: { queries },
+  defaultPendingComponent: PageSkeleton,
+  defaultPendingMs: 150,
+  defaultPreload: 'intent',
+  scrollRestoration: true,
+})
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}

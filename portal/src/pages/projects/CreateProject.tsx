@@ -1,0 +1,57 @@
+import { Radio, Stack, TextInput } from '@mantine/core'
+import { useForm } from '@mantine/form'
+import { useQueryClient } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { useTranslation } from 'react-i18next'
+import { useMe } from '~/api/session'
+import { FormModal } from '~/parts/FormModal'
+import { parseBytes } from '~/parts/numbers'
+import { validName } from './name'
+import { createProject, projectsKey } from './queries'
+
+interface Props {
+  opened: boolean
+  onClose: () => void
+}
+
+export function CreateProject({ opened, onClose }: Props) {
+  const { t } = useTranslation('projects')
+  const user = useMe()
+  const admin = user?.sysadmin_flag || user?.admin_role_in_auth
+  const queries = useQueryClient()
+  const navigate = useNavigate()
+  const form = useForm({
+    initialValues: { name: '', visibility: 'private', limit: '' },
+    validateInputOnBlur: true,
+    validate: {
+      name: (name) => (validName(name) ? null : t('create.nameRule')),
+      limit: (limit) => (limit === '' || parseBytes(limit) > 0 ? null : t('create.limitRule')),
+    },
+  })
+  const close = () => {
+    form.reset()
+    onClose()
+  }
+  const create = async () => {
+    const { name, visibility, limit } = form.values
+    await createProject({
+      project_name: name,
+      metadata: { public: String(visibility === 'public') },
+      ...(limit && { storage_limit: parseBytes(limit) }),
+    })
+    await queries.invalidateQueries({ queryKey: projectsKey })
+    await navigate({ to: '/projects/$project', params: { project: name } })
+  }
+  return (
+    <FormModal title={t('create.title')} opened={opened} onClose={close} verb={t('create.verb')} disabled={!form.isValid()} onSubmit={create}>
+      <TextInput data-autofocus label={t('name')} description={t('create.nameHint')} autoComplete="off" spellCheck={false} {...form.getInputProps('name')} />
+      <Radio.Group label={t('create.visibility')} {...form.getInputProps('visibility')}>
+        <Stack gap={8} mt={6}>
+          <Radio value="private" label={t('visibility.private')} description={t('create.private')} />
+          <Radio value="public" label={t('visibility.public')} description={t('create.public')} />
+        </Stack>
+      </Radio.Group>
+      {admin && <TextInput label={t('create.limit')} description={t('create.limitHint')} placeholder="20 GiB" {...form.getInputProps('limit')} />}
+    </FormModal>
+  )
+}

@@ -1,0 +1,36 @@
+import { ActionIcon, CopyButton, Text, Tooltip } from '@mantine/core'
+import { IconCheck, IconCopy } from '@tabler/icons-react'
+import { useTranslation } from 'react-i18next'
+import classes from './CopyCommand.module.css'
+
+interface CommandProps {
+  command: string
+  label?: string // what the command does
+}
+
+/** A command for a terminal, with a button that copies it. */
+export function CopyCommand({ command, label }: CommandProps) {
+  return (
+    <div>
+      {label && <Text size="sm" c="dimmed" mb={4}>{label}</Text>}
+      <div className={classes.command}><code tabIndex={0} aria-label={label ? `${label}: ${command}` : command} role="textbox" aria-readonly>{command}</code><Copy text={command} /></div>
+    </div>
+  )
+}
+
+/** A button that copies a text. */
+export function Copy({ text, label }: { text: string; label?: string }) {
+  const { t } = useTranslation('parts')
+  return (
+    <CopyButton value={text}>
+      {({ copied, copy }) => (
+        <Tooltip label={copied ? t('copied') : (label ?? t('copy'))}>
+          <ActionIcon size="md" aria-label={label ?? t('copy')} onClick={copy} color={copied ? 'teal' : 'gray'}>
+            {copied ? <IconCheck size={16} /> : <IconCopy size={16} />}
+            <span role="status" className={classes.said}>{copied ? t('copied') : ''}</span>
+          </ActionIcon>
+        </Tooltip>
+      )}
+    </CopyButton>
+  )
+}
