@@ -1,8 +1,8 @@
 import { MantineProvider } from '@mantine/core'
-import { Notifications } from '@mantine/notifications'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { ConfirmProvider } from '~/parts/Confirm'
+import { Toasts } from '~/parts/Toasts'
 import { styleNonce } from './nonce'
 import { queries } from './queries'
 import { router } from './router'
@@ -15,7 +15,7 @@ export function App() {
         <ConfirmProvider>
           <RouterProvider router={router} />
         </ConfirmProvider>
-        <Notifications position="bottom-right" />
+        <Toasts />
       </QueryClientProvider>
     </MantineProvider>
   )

@@ -41,6 +41,7 @@ export function SearchBox() {
       <Combobox.Target>
         <TextInput
           type="search"
+          variant="filled"
           aria-label={t('search.label')}
           placeholder={t('search.label')}
           leftSection={<IconSearch size={16} />}

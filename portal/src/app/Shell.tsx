@@ -1,8 +1,8 @@
-import { ActionIcon, Alert, Drawer } from '@mantine/core'
+import { ActionIcon, Alert } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconMenu2 } from '@tabler/icons-react'
 import { Link, Outlet, useLocation, useRouterState } from '@tanstack/react-router'
-import { Suspense, useEffect, useRef } from 'react'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useMe, useSystemInfo } from '~/api/session'
 import { ButtonLink } from '~/parts/links'
@@ -14,6 +14,8 @@ import { Navigation } from './Navigation'
 import { SearchBox } from './SearchBox'
 import classes from './Shell.module.css'
 
+const NavigationDrawer = lazy(() => import('./NavigationDrawer'))
+
 /** What stands around every page but the one to sign in. */
 export function Shell() {
   const { t } = useTranslation()
@@ -21,13 +23,18 @@ export function Shell() {
   const [opened, drawer] = useDisclosure()
   const path = useLocation({ select: (l) => l.pathname })
   const main = useFocusOfPages(path)
+  const [wanted, setWanted] = useState(false)
+  const open = () => {
+    setWanted(true)
+    drawer.open()
+  }
   useEffect(drawer.close, [path])
 
   return (
     <div className={classes.shell}>
       <a className={classes.skip} href="#main">{t('skip')}</a>
       <header className={classes.header}>
-        <ActionIcon hiddenFrom="md" aria-label={t('menu')} aria-expanded={opened} onClick={drawer.open}><IconMenu2 size={20} /></ActionIcon>
+        <ActionIcon hiddenFrom="md" aria-label={t('menu')} aria-expanded={opened} onClick={open}><IconMenu2 size={20} /></ActionIcon>
         <Link to="/" className={classes.brand}><Brand />Berth</Link>
         <div className={classes.search}><SearchBox /></div>
         <div className={classes.tools}>
@@ -37,9 +44,7 @@ export function Shell() {
         </div>
       </header>
       <nav className={classes.nav} aria-label={t('navigation.label')}><Navigation /></nav>
-      <Drawer opened={opened} onClose={drawer.close} size={260} title="Berth" closeButtonProps={{ 'aria-label': t('close') }}>
-        <nav aria-label={t('navigation.label')}><Navigation /></nav>
-      </Drawer>
+      <Suspense>{wanted && <NavigationDrawer opened={opened} onClose={drawer.close} />}</Suspense>
       <main className={classes.main} id="main" tabIndex={-1} ref={main} style={{ outline: 'none' }}>
         <Notices />
         <div className={classes.page}>

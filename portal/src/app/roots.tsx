@@ -1,8 +1,7 @@
-import { createRootRouteWithContext, createRoute, Outlet, redirect } from '@tanstack/react-router'
+import { createRootRouteWithContext, createRoute, lazyRouteComponent, Outlet, redirect } from '@tanstack/react-router'
 import type { QueryClient } from '@tanstack/react-query'
 import { me, systemInfo } from '~/api/session'
 import { NotFound, PageError } from './PageError'
-import { Shell } from './Shell'
 
 /** Everything: pages without navigation, like the one to sign in, hang here. */
 export const rootRoute = createRootRouteWithContext<{ queries: QueryClient }>()({
@@ -18,7 +17,7 @@ export const rootRoute = createRootRouteWithContext<{ queries: QueryClient }>()(
 export const shellRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: 'shell',
-  component: Shell,
+  component: lazyRouteComponent(() => import('./Shell'), 'Shell'),
   errorComponent: PageError,
   notFoundComponent: NotFound,
 })

@@ -44,10 +44,24 @@ export const theme = createTheme({
   },
 })
 
+const used = ['tide', 'gray', 'teal', 'red', 'orange', 'yellow', 'blue', 'green']
+
+/** What badges and marks look like: a tint of their colour, with a text of it. */
+const tints = (ground: string, tint: number, share: number, text: number) =>
+  Object.fromEntries(
+    used.flatMap((color) => [
+      [`--mantine-color-${color}-light`, `color-mix(in srgb, var(--mantine-color-${color}-${tint}) ${share}%, ${ground})`],
+      [`--mantine-color-${color}-light-hover`, `color-mix(in srgb, var(--mantine-color-${color}-${tint}) ${share + 8}%, ${ground})`],
+      [`--mantine-color-${color}-light-color`, `var(--mantine-color-${color}-${text})`],
+    ]),
+  )
+
 /** Names for what stylesheets use, in light and in dark. Texts have 4.5:1 or more. */
 export const variables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
+    ...tints('#ffffff', 5, 14, 9),
+    '--mantine-color-gray-light-color': gray[7],
     '--mantine-color-text': gray[9],
     '--mantine-color-dimmed': '#56646e',
     '--mantine-color-placeholder': '#66747e',
@@ -63,6 +77,8 @@ export const variables: CSSVariablesResolver = () => ({
     '--berth-accent-soft': tide[0],
   },
   dark: {
+    ...tints(dark[7], 4, 20, 1),
+    '--mantine-color-gray-light-color': dark[1],
     '--mantine-color-text': dark[0],
     '--mantine-color-body': dark[7],
     '--mantine-color-dimmed': '#9fadb6',

@@ -19,14 +19,14 @@ export function CopyCommand({ command, label }: CommandProps) {
 }
 
 /** A button that copies a text. */
-export function Copy({ text, label }: { text: string; label?: string }) {
+export function Copy({ text, label, size = 'md' }: { text: string; label?: string; size?: 'sm' | 'md' }) {
   const { t } = useTranslation('parts')
   return (
     <CopyButton value={text}>
       {({ copied, copy }) => (
         <Tooltip label={copied ? t('copied') : (label ?? t('copy'))}>
-          <ActionIcon size="md" aria-label={label ?? t('copy')} onClick={copy} color={copied ? 'teal' : 'gray'}>
-            {copied ? <IconCheck size={16} /> : <IconCopy size={16} />}
+          <ActionIcon size={size} aria-label={label ?? t('copy')} onClick={copy} color={copied ? 'teal' : 'gray'}>
+            {copied ? <IconCheck size={size === 'sm' ? 14 : 16} /> : <IconCopy size={size === 'sm' ? 14 : 16} />}
             <span role="status" className={classes.said}>{copied ? t('copied') : ''}</span>
           </ActionIcon>
         </Tooltip>

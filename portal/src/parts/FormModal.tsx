@@ -5,7 +5,6 @@ import { words } from './tell'
 
 interface Props {
   title: string
-  opened: boolean
   onClose: () => void
   verb: string // what the button says: "Create"
   disabled?: boolean // while what is filled in cannot be sent
@@ -14,29 +13,24 @@ interface Props {
   size?: string | number
 }
 
-/** A dialog with fields that are sent together. */
-export function FormModal({ title, opened, onClose, verb, disabled, onSubmit, children, size }: Props) {
+/** A dialog with fields that are sent together. It is there for as long as it is open. */
+export function FormModal({ title, onClose, verb, disabled, onSubmit, children, size }: Props) {
   const { t } = useTranslation('parts')
   const [error, setError] = useState<unknown>()
   const [busy, setBusy] = useState(false)
-  const close = () => {
-    setError(undefined)
-    onClose()
-  }
   const send = async () => {
     setBusy(true)
     setError(undefined)
     try {
       await onSubmit()
-      close()
+      onClose()
     } catch (failure) {
       setError(failure)
-    } finally {
       setBusy(false)
     }
   }
   return (
-    <Modal opened={opened} onClose={busy ? () => undefined : close} title={title} size={size} closeButtonProps={{ 'aria-label': t('confirm.cancel') }}>
+    <Modal opened onClose={busy ? () => undefined : onClose} title={title} size={size} closeButtonProps={{ 'aria-label': t('confirm.cancel') }}>
       <form
         noValidate
         onSubmit={(e) => {
@@ -48,7 +42,7 @@ export function FormModal({ title, opened, onClose, verb, disabled, onSubmit, ch
           {children}
           {error !== undefined && <Alert role="alert" color="red">{words(error)}</Alert>}
           <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={close} disabled={busy}>{t('confirm.cancel')}</Button>
+            <Button variant="default" onClick={onClose} disabled={busy}>{t('confirm.cancel')}</Button>
             <Button type="submit" loading={busy} disabled={disabled}>{verb}</Button>
           </Group>
         </Stack>

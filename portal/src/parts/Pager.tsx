@@ -16,8 +16,12 @@ export function Pager({ total, list }: { total: number; list: List }) {
       <Group gap="xs">
         <NativeSelect size="xs" aria-label={t('pager.size')} value={list.size} data={sizes.map((n) => ({ value: String(n), label: t('pager.each', { count: n }) }))}
           onChange={(e) => list.set({ size: Number(e.currentTarget.value) })} />
-        <ActionIcon size="md" variant="default" aria-label={t('pager.previous')} disabled={list.page <= 1} onClick={() => list.set({ page: Math.min(list.page - 1, last) })}><IconChevronLeft size={16} /></ActionIcon>
-        <ActionIcon size="md" variant="default" aria-label={t('pager.next')} disabled={list.page >= last} onClick={() => list.set({ page: list.page + 1 })}><IconChevronRight size={16} /></ActionIcon>
+        {last > 1 && (
+          <>
+            <ActionIcon size="md" variant="default" aria-label={t('pager.previous')} disabled={list.page <= 1} onClick={() => list.set({ page: Math.min(list.page - 1, last) })}><IconChevronLeft size={16} /></ActionIcon>
+            <ActionIcon size="md" variant="default" aria-label={t('pager.next')} disabled={list.page >= last} onClick={() => list.set({ page: list.page + 1 })}><IconChevronRight size={16} /></ActionIcon>
+          </>
+        )}
       </Group>
     </Group>
   )

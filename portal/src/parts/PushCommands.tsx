@@ -11,7 +11,7 @@ export function PushCommands({ project }: { project: string }) {
   const user = useMe()
   const image = `${host}/${project}/alpine:latest`
   return (
-    <Stack gap="sm">
+    <Stack gap="sm" ta="left">
       <CopyCommand label={t('push.login')} command={`docker login ${host}${user ? ` -u ${user.username}` : ''}`} />
       <CopyCommand label={t('push.tag')} command={`docker tag alpine:latest ${image}`} />
       <CopyCommand label={t('push.push')} command={`docker push ${image}`} />

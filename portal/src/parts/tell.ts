@@ -1,4 +1,3 @@
-import { notifications } from '@mantine/notifications'
 import i18next from 'i18next'
 import { ApiError } from '~/api/client'
 
@@ -8,15 +7,40 @@ export function words(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** Says in a corner that something was done. */
-export function tellDone(message: string): void {
-  notifications.show({ message, color: 'teal', autoClose: 4000, withBorder: true, closeButtonProps: { 'aria-label': i18next.t('close') } })
+/** What is said in a corner. */
+export interface Toast {
+  id: number
+  message: string
+  failed: boolean // it stays until it is closed
 }
 
-/** Says in a corner what went wrong; it stays until it is closed. */
+let said: Toast[] = []
+let last = 0
+const listeners = new Set<() => void>()
+
+/** What is being said, for Toasts. */
+export const toasts = {
+  all: () => said,
+  subscribe(listener: () => void) {
+    listeners.add(listener)
+    return () => void listeners.delete(listener)
+  },
+  close: (id: number) => change(said.filter((toast) => toast.id !== id)),
+}
+
+function change(next: Toast[]): void {
+  said = next
+  for (const listener of listeners) listener()
+}
+
+/** Says that something was done. */
+export function tellDone(message: string): void {
+  const id = ++last
+  change([...said, { id, message, failed: false }])
+  setTimeout(() => toasts.close(id), 5000)
+}
+
+/** Says what went wrong. */
 export function tellFailure(error: unknown): void {
-  notifications.show({
-    message: words(error), title: i18next.t('failed'), color: 'red', autoClose: false, withBorder: true, role: 'alert',
-    closeButtonProps: { 'aria-label': i18next.t('close') },
-  })
+  change([...said, { id: ++last, message: words(error), failed: true }])
 }

@@ -9,12 +9,8 @@ import { parseBytes } from '~/parts/numbers'
 import { validName } from './name'
 import { createProject, projectsKey } from './queries'
 
-interface Props {
-  opened: boolean
-  onClose: () => void
-}
-
-export function CreateProject({ opened, onClose }: Props) {
+/** The dialog that creates a project, and goes there. */
+export default function CreateProject({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation('projects')
   const user = useMe()
   const admin = user?.sysadmin_flag || user?.admin_role_in_auth
@@ -28,10 +24,6 @@ export function CreateProject({ opened, onClose }: Props) {
       limit: (limit) => (limit === '' || parseBytes(limit) > 0 ? null : t('create.limitRule')),
     },
   })
-  const close = () => {
-    form.reset()
-    onClose()
-  }
   const create = async () => {
     const { name, visibility, limit } = form.values
     await createProject({
@@ -43,7 +35,7 @@ export function CreateProject({ opened, onClose }: Props) {
     await navigate({ to: '/projects/$project', params: { project: name } })
   }
   return (
-    <FormModal title={t('create.title')} opened={opened} onClose={close} verb={t('create.verb')} disabled={!form.isValid()} onSubmit={create}>
+    <FormModal title={t('create.title')} onClose={onClose} verb={t('create.verb')} disabled={!form.isValid()} onSubmit={create}>
       <TextInput data-autofocus label={t('name')} description={t('create.nameHint')} autoComplete="off" spellCheck={false} {...form.getInputProps('name')} />
       <Radio.Group label={t('create.visibility')} {...form.getInputProps('visibility')}>
         <Stack gap={8} mt={6}>

@@ -2,6 +2,7 @@ import { ActionIcon, Badge, Button, Menu, SegmentedControl, Text } from '@mantin
 import { useDisclosure } from '@mantine/hooks'
 import { IconDots, IconLock, IconPlus, IconStack2, IconTrash, IconWorld } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useMe, useSystemInfo } from '~/api/session'
 import { Count } from '~/parts/Bytes'
@@ -13,8 +14,9 @@ import { PageHeader } from '~/parts/PageHeader'
 import { SearchField } from '~/parts/SearchField'
 import { TimeAgo } from '~/parts/TimeAgo'
 import { useList } from '~/parts/useList'
-import { CreateProject } from './CreateProject'
 import { deleteProject, isPublic, type Project, projectsKey, projectsList } from './queries'
+
+const CreateProject = lazy(() => import('./CreateProject'))
 
 export default function ProjectsPage() {
   const { t } = useTranslation('projects')
@@ -39,14 +41,14 @@ export default function ProjectsPage() {
           <>
             <SearchField list={list} label={t('search')} />
             <SegmentedControl
-              size="xs" aria-label={t('visibility.label')} value={list.filter('public')} onChange={(value) => list.set({ public: value })}
+              size="sm" aria-label={t('visibility.label')} value={list.filter('public')} onChange={(value) => list.set({ public: value })}
               data={[{ value: '', label: t('visibility.all') }, { value: 'true', label: t('visibility.public') }, { value: 'false', label: t('visibility.private') }]}
             />
           </>
         }
         empty={<EmptyState icon={IconStack2} title={t('empty.title')} action={create}>{t(mayCreate ? 'empty.create' : 'empty.none')}</EmptyState>}
       />
-      <CreateProject opened={creating} onClose={dialog.close} />
+      <Suspense>{creating && <CreateProject onClose={dialog.close} />}</Suspense>
     </>
   )
 }

@@ -49,7 +49,7 @@ export default function ArtifactsPage() {
             <>
               <SearchField list={list} label={t('searchTags')} />
               <SegmentedControl
-                size="xs" aria-label={t('tags.label')} value={list.filter('tags')} onChange={(tags) => list.set({ tags, q: '' })}
+                size="sm" aria-label={t('tags.label')} value={list.filter('tags')} onChange={(tags) => list.set({ tags, q: '' })}
                 data={[{ value: '', label: t('tags.all') }, { value: 'some', label: t('tags.some') }, { value: 'none', label: t('tags.none') }]}
               />
             </>
@@ -89,7 +89,7 @@ function Name({ artifact }: { artifact: Artifact }) {
         {tags.slice(0, shownTags).map((tag) => <Badge key={tag.id} color="tide" size="md" className="berth-badge">{tag.name}</Badge>)}
         {tags.length > shownTags && <Text component="span" size="sm" c="dimmed">{t('moreTags', { count: tags.length - shownTags })}</Text>}
       </Group>
-      <Group gap={2} wrap="nowrap"><Text component="span" className="mono" c="dimmed" title={artifact.digest}>{shortDigest(artifact.digest)}</Text><Copy text={artifact.digest} label={t('copyDigest')} /></Group>
+      <Group gap={2} wrap="nowrap"><Text component="span" className="mono" c="dimmed" title={artifact.digest}>{shortDigest(artifact.digest)}</Text><Copy text={artifact.digest} label={t('copyDigest')} size="sm" /></Group>
     </Stack>
   )
 }
