@@ -13,14 +13,45 @@ POSTGRES := postgresql:postgres
 LDAP     := slapd:slapd
 ENGINES  := docker.io:dockerd docker.io:docker docker-registry:docker-registry podman:podman skopeo:skopeo buildah:buildah
 
-.PHONY: help build run test check e2e soak bench fuzz vuln clean
+# What the portal is built of. Without npm the program is built without it.
+NPM    := $(shell command -v npm)
+PORTAL := $(shell find portal -path portal/node_modules -prune -o -path portal/dist -prune -o -path portal/.cache -prune -o -path portal/e2e -prune -o -type f ! -name schema.d.ts -print)
+
+.PHONY: help build run portal browser screenshots test check e2e soak bench fuzz vuln clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-build: ## build bin/berth
+build: $(if $(NPM),portal/dist/index.html) ## build bin/berth, with the portal where npm is there
+	$(if $(NPM),,@echo "npm is missing: building without the portal" >&2)
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.number=$(VERSION) -X main.commit=$(COMMIT)' -o bin/berth ./cmd/berth
+
+portal: portal/dist/index.html ## build the portal into portal/dist, and run its unit tests
+	cd portal && npm test
+
+portal/node_modules/.package-lock.json: portal/package-lock.json
+	tools/debian nodejs:node npm:npm
+	cd portal && npm ci --no-audit --no-fund
+
+# The types of the API are made of its document, and both only change together.
+portal/src/api/schema.d.ts: $(shell find internal/serve/api -name '*.go' ! -name '*_test.go') portal/tools/types.mjs portal/node_modules/.package-lock.json
+	mkdir -p .cache
+	go run ./cmd/berth openapi > .cache/openapi.json
+	cd portal && node tools/types.mjs ../.cache/openapi.json
+
+portal/dist/index.html: $(PORTAL) portal/src/api/schema.d.ts
+	cd portal && npm run build
+
+browser: $(TOOLS)/crane ## the portal in Chromium, against the real binary
+	tools/debian nodejs:node npm:npm chromium:chromium
+	$(MAKE) build
+	cd portal && npm run browser
+
+screenshots: $(TOOLS)/crane ## each page of the portal into portal/.cache/screenshots
+	tools/debian nodejs:node npm:npm chromium:chromium
+	$(MAKE) build
+	cd portal && npm run screenshots
 
 run: build ## build and start a server: make run ARGS="--listen 127.0.0.1:9000"
 	bin/berth serve $(ARGS)
@@ -37,6 +68,8 @@ check: $(TOOLS)/golangci-lint ## formatting, vet, lint, and all Go tests under t
 	go vet -tags e2e ./...
 	cd test/goclient && go vet -tags e2e ./...
 	$(TOOLS)/golangci-lint run
+	tools/debian nodejs:node npm:npm
+	$(MAKE) portal
 	tools/debian gcc:gcc libc6-dev:gcc $(LDAP)
 	CGO_ENABLED=1 go test -race -gcflags='modernc.org/sqlite/lib=-race=false' -timeout 25m ./...
 
@@ -65,7 +98,8 @@ vuln: $(TOOLS)/govulncheck ## known vulnerabilities in what we depend on; needs 
 	$(TOOLS)/govulncheck ./...
 
 clean: ## remove what was built; data stays
-	rm -rf bin .cache
+	rm -rf bin .cache portal/.cache portal/node_modules portal/src/api/schema.d.ts
+	find portal/dist -mindepth 1 ! -name .gitkeep -delete
 
 # The linter and benchstat have their versions in tools/go.mod, Helm and its
 # plugin in tools/helm/go.mod, notation in tools/notation/go.mod, other clients in

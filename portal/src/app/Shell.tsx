@@ -28,7 +28,8 @@ export function Shell() {
     setWanted(true)
     drawer.open()
   }
-  useEffect(drawer.close, [path])
+  const { close } = drawer
+  useEffect(() => close(), [path, close])
 
   return (
     <div className={classes.shell}>

@@ -13,7 +13,10 @@ export function CopyCommand({ command, label }: CommandProps) {
   return (
     <div>
       {label && <Text size="sm" c="dimmed" mb={4}>{label}</Text>}
-      <div className={classes.command}><code tabIndex={0} aria-label={label ? `${label}: ${command}` : command} role="textbox" aria-readonly>{command}</code><Copy text={command} /></div>
+      <div className={classes.command}>
+        <div className={classes.text} role="group" aria-label={label ?? command} tabIndex={0}><code>{command}</code></div>
+        <Copy text={command} />
+      </div>
     </div>
   )
 }

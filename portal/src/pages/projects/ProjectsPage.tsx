@@ -22,6 +22,7 @@ export default function ProjectsPage() {
   const { t } = useTranslation('projects')
   const list = useList('name')
   const query = useQuery(projectsList(list))
+  const columns = useColumns()
   const [creating, dialog] = useDisclosure()
   const user = useMe()
   const onlyAdmins = useSystemInfo().project_creation_restriction === 'adminonly'
@@ -33,7 +34,7 @@ export default function ProjectsPage() {
       <PageHeader title={t('title')} description={t('description')} actions={create} />
       <DataTable
         label={t('title')}
-        columns={useColumns()}
+        columns={columns}
         query={query}
         list={list}
         rowKey={(p) => p.name}

@@ -27,6 +27,7 @@ export default function ArtifactsPage() {
   const about = useQuery(repositoryNamed(project, repository))
   const list = useList('-push_time')
   const query = useQuery(artifactsList(project, repository, list))
+  const columns = useColumns(project, repository)
   const above = [
     <TextLink key="projects" to="/projects">{t('projects')}</TextLink>,
     <TextLink key="project" to="/projects/$project/repositories" params={{ project }}>{project}</TextLink>,
@@ -41,7 +42,7 @@ export default function ArtifactsPage() {
       {about.isError ? <ErrorState error={about.error} onRetry={() => void about.refetch()} /> : (
         <DataTable
           label={t('artifactsOf', { name: repository })}
-          columns={useColumns(project, repository)}
+          columns={columns}
           query={query}
           list={list}
           rowKey={(a) => a.digest}
