@@ -15,7 +15,8 @@ test('pages have a strict policy, and files are kept for ever', async ({ page })
   expect(new Set(files)).toEqual(new Set(['public, max-age=31536000, immutable']))
 })
 
-test('a script that got into the page does not run', async ({ page }) => {
+test('a script that got into the page does not run', async ({ context }) => {
+  const page = await context.newPage() // of whose console nobody minds
   await page.goto('/signin')
   const said = page.waitForEvent('console', (m) => m.text().includes('Content Security Policy'))
   await page.evaluate(() => {

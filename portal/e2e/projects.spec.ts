@@ -26,7 +26,7 @@ test('a name that is taken is told in the server’s words', async ({ page, sign
   await page.goto('/projects')
   await page.getByRole('button', { name: 'New project' }).click()
   await page.getByRole('dialog').getByLabel('Name').fill('library')
-  await page.getByRole('button', { name: 'Create' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Create' }).click()
   await expect(page.getByRole('alert')).toContainText('exists')
 })
 

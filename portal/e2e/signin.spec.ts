@@ -23,13 +23,14 @@ test('one signs in, stays so, and signs out', async ({ page }) => {
   await expect(page.getByRole('link', { name: 'Sign in' })).toBeVisible()
 })
 
-test('a wrong password is said, and the name stays', async ({ page }) => {
+test('a wrong password is said, and the name stays', async ({ page, berth, unique }) => {
+  const { name } = await berth.createUser(unique('forgetful')) // whom the server now makes wait
   await page.goto('/signin')
-  await page.getByLabel('User name').fill('admin')
+  await page.getByLabel('User name').fill(name)
   await page.getByLabel('Password', { exact: true }).fill('wrong')
   await page.getByRole('button', { name: 'Sign in' }).click()
   await expect(page.getByRole('alert')).toHaveText('The name or the password is not right.')
-  await expect(page.getByLabel('User name')).toHaveValue('admin')
+  await expect(page.getByLabel('User name')).toHaveValue(name)
 })
 
 test('after signing in one is where one wanted to be, and never elsewhere', async ({ page, signIn, berth }) => {

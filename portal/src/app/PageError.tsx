@@ -21,7 +21,7 @@ export function PageError({ error, reset }: ErrorComponentProps) {
 export function NotFound() {
   const { t } = useTranslation()
   return (
-    <EmptyState icon={IconAnchorOff} title={t('notFound.title')} action={<ButtonLink to="/">{t('notFound.home')}</ButtonLink>}>
+    <EmptyState whole icon={IconAnchorOff} title={t('notFound.title')} action={<ButtonLink to="/">{t('notFound.home')}</ButtonLink>}>
       {t('notFound.text')}
     </EmptyState>
   )

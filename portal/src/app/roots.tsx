@@ -1,13 +1,12 @@
 import { createRootRouteWithContext, createRoute, lazyRouteComponent, Outlet, redirect } from '@tanstack/react-router'
 import type { QueryClient } from '@tanstack/react-query'
 import { me, systemInfo } from '~/api/session'
-import { NotFound, PageError } from './PageError'
+import { PageError } from './PageError'
 
 /** Everything: pages without navigation, like the one to sign in, hang here. */
 export const rootRoute = createRootRouteWithContext<{ queries: QueryClient }>()({
   component: Outlet,
   errorComponent: PageError,
-  notFoundComponent: NotFound,
   beforeLoad: async ({ context: { queries } }) => {
     await Promise.all([queries.ensureQueryData(me), queries.ensureQueryData(systemInfo)])
   },
@@ -19,7 +18,6 @@ export const shellRoute = createRoute({
   id: 'shell',
   component: lazyRouteComponent(() => import('./Shell'), 'Shell'),
   errorComponent: PageError,
-  notFoundComponent: NotFound,
 })
 
 /** Pages for those who have signed in; others do that first. */

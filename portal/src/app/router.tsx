@@ -6,6 +6,7 @@ import { artifactsRoute, repositoriesTab } from '~/pages/repositories/route'
 import { signInRoute } from '~/pages/signin/route'
 import { summaryTab } from '~/pages/summary/route'
 import { PageSkeleton } from '~/parts/PageSkeleton'
+import { NotFound } from './PageError'
 import { queries } from './queries'
 import { adminRoute, memberRoute, rootRoute, shellRoute } from './roots'
 
@@ -17,6 +18,9 @@ const home = createRoute({
     throw redirect({ to: (await queries.ensureQueryData(me)) ? '/projects' : '/signin' })
   },
 })
+
+/** What no other line has. */
+const rest = createRoute({ getParentRoute: () => shellRoute, path: '$', component: NotFound })
 
 // The table of pages: a line for each.
 const tree = rootRoute.addChildren([
@@ -33,6 +37,7 @@ const tree = rootRoute.addChildren([
       adminRoute.addChildren([
       ]),
     ]),
+    rest,
   ]),
 ])
 

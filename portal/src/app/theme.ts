@@ -15,7 +15,7 @@ const dark: MantineColorsTuple = [
 export const theme = createTheme({
   colors: { tide, gray, dark },
   primaryColor: 'tide',
-  primaryShade: { light: 7, dark: 5 },
+  primaryShade: { light: 7, dark: 6 },
   autoContrast: true,
   luminanceThreshold: 0.35,
   fontFamily: "'Inter Variable', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'WenQuanYi Micro Hei', system-ui, sans-serif",

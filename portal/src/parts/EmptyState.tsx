@@ -7,14 +7,15 @@ interface Props {
   title: string
   children?: ReactNode // what to do next
   action?: ReactNode
+  whole?: boolean // where there is nothing else on the page
 }
 
 /** In place of a list without entries: says what it would show, and what to do next. */
-export function EmptyState({ icon: Glyph, title, children, action }: Props) {
+export function EmptyState({ icon: Glyph, title, children, action, whole = false }: Props) {
   return (
     <Stack align="center" gap="xs" py={44} px="md" ta="center">
       <ThemeIcon size={52} radius="xl" variant="light" mb={4}><Glyph size={26} stroke={1.5} /></ThemeIcon>
-      <Title order={2}>{title}</Title>
+      <Title order={whole ? 1 : 2}>{title}</Title>
       {children && <Text component="div" c="dimmed" maw={520} w="100%">{children}</Text>}
       {action && <div style={{ marginTop: 10 }}>{action}</div>}
     </Stack>
