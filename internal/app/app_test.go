@@ -128,7 +128,7 @@ func TestEachDoorAnswers(t *testing.T) {
 	s := apptest.Start(t)
 	for path, want := range map[string]int{
 		"/v2/": 401, "/v2": 401, "/api/version": 200, "/api/v2.0/ping": 200, "/api/v2.0/health": 200, "/api/v2.0/openapi.json": 200, "/api/v2.0/docs": 200,
-		"/service/token": 400, "/metrics": 200, "/": 404, "/c/log_out": 200, "/c/login": 405, "/c/": 404, "/c": 404, "/c/oidc/login": 404, "/metrics/": 404, "/apiary": 404, "/v2.0/ping": 404, "/debug/pprof/": 404,
+		"/service/token": 400, "/metrics": 200, "/": 200, "/projects": 404, "/v1/_ping": 404, "/service/notifications": 404, "/c/log_out": 200, "/c/login": 405, "/c/": 404, "/c": 404, "/c/oidc/login": 404, "/metrics/": 404, "/apiary": 404, "/v2.0/ping": 404, "/debug/pprof/": 404,
 	} {
 		if resp := s.Do(http.MethodGet, path, "", "", nil); resp.StatusCode != want {
 			t.Errorf("%s: %s, want %d", path, resp.Status, want)

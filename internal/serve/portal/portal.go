@@ -103,13 +103,7 @@ func (p *Portal) index(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(len(page)))
-	if p.page == nil {
-		w.WriteHeader(http.StatusNotFound)
-	}
-	if r.Method == http.MethodGet {
-		_, _ = w.Write(page) // a client that is gone cannot be told
-	}
+	send(w, r, page)
 }
 
 // file answers with a file in the smallest form that the client takes.
