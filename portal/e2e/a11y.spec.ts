@@ -5,7 +5,7 @@ import { furnish, pages } from './pages'
 // Every page, in each language, in light and dark: no violation of WCAG 2.2 AA.
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
-test.describe.configure({ mode: 'default', timeout: 90_000 })
+test.describe.configure({ mode: 'default' })
 test.beforeAll(({ berth }) => furnish(berth))
 
 for (const shown of pages) {

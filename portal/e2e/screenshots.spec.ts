@@ -3,7 +3,7 @@ import { furnish, pages } from './pages'
 
 // "make screenshots": every page on a desktop and on a phone, in light and dark,
 // and once in Chinese, into .cache/screenshots.
-test.describe.configure({ mode: 'default', timeout: 120_000 })
+test.describe.configure({ mode: 'default' })
 test.beforeAll(({ berth }) => furnish(berth))
 
 const looks = [
