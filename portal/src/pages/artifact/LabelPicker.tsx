@@ -12,10 +12,11 @@ interface Props {
   without?: { id: number }[] // labels that are not offered
   onPick: (label: Label) => void
   verb: string // what the button says
+  size?: 'compact-xs' | 'sm'
 }
 
 /** A button that offers the labels of the project and those of all projects. */
-export function LabelPicker({ projectId, without = [], onPick, verb }: Props) {
+export function LabelPicker({ projectId, without = [], onPick, verb, size = 'compact-xs' }: Props) {
   const { t } = useTranslation('artifact')
   const [search, setSearch] = useState('')
   const box = useCombobox({
@@ -37,7 +38,7 @@ export function LabelPicker({ projectId, without = [], onPick, verb }: Props) {
   return (
     <Combobox store={box} onOptionSubmit={pick} width={280} position="bottom-start" withinPortal>
       <Combobox.Target withAriaAttributes={false}>
-        <Button size="compact-xs" variant="default" leftSection={<IconTag size={13} />} aria-haspopup="listbox" aria-expanded={box.dropdownOpened} onClick={() => box.toggleDropdown()}>{verb}</Button>
+        <Button size={size} variant="default" leftSection={<IconTag size={13} />} aria-haspopup="listbox" aria-expanded={box.dropdownOpened} onClick={() => box.toggleDropdown()}>{verb}</Button>
       </Combobox.Target>
       <Combobox.Dropdown>
         <Combobox.Search aria-label={t('labels.search')} placeholder={t('labels.search')} value={search} onChange={(e) => setSearch(e.currentTarget.value)} />
