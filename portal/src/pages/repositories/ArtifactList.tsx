@@ -28,13 +28,14 @@ export function ArtifactList({ project, repository, may }: Props) {
   const { t } = useTranslation('repositories')
   const list = useList('-push_time')
   const query = useQuery(artifactsList(project.name, repository, list))
+  const columns = useColumns(project.name, repository)
   const [keys, setKeys] = useState(new Set<string>())
   const selected = (query.data?.items ?? []).filter((a) => keys.has(a.digest))
   const narrowed = list.filter('tags') !== '' || list.filter('label') !== ''
   return (
     <DataTable
       label={t('artifactsOf', { name: repository })}
-      columns={useColumns(project.name, repository)}
+      columns={columns}
       query={query}
       list={list}
       rowKey={(a) => a.digest}

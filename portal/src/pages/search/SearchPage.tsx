@@ -2,7 +2,7 @@ import { Badge, Stack, Text, TextInput } from '@mantine/core'
 import { IconLock, IconSearch, IconSearchOff, IconWorld } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { useEffect, useState } from 'react'
+import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { api, data } from '~/api/client'
 import { Count } from '~/parts/Bytes'
@@ -20,9 +20,6 @@ import classes from './search.module.css'
 export default function SearchPage() {
   const { t } = useTranslation('search')
   const { q = '' } = searchRoute.useSearch()
-  const [text, setText] = useState(q)
-  const navigate = useNavigate()
-  useEffect(() => setText(q), [q])
   const query = useQuery({
     queryKey: ['search', q],
     queryFn: () => data(api.GET('/search', { params: { query: { q } } })),
@@ -34,15 +31,7 @@ export default function SearchPage() {
     <>
       <PageHeader title={t('title')} description={t('description')} />
       <Stack gap="md">
-        <form
-          role="search"
-          onSubmit={(e) => {
-            e.preventDefault()
-            void navigate({ to: '/search', search: { q: text.trim() } })
-          }}
-        >
-          <TextInput type="search" maw={480} leftSection={<IconSearch size={16} />} aria-label={t('label')} placeholder={t('label')} value={text} onChange={(e) => setText(e.currentTarget.value)} />
-        </form>
+        <SearchForm key={q} q={q} />
         {query.isError && <ErrorState error={query.error} onRetry={() => void query.refetch()} />}
         {q !== '' && query.isPending && <PageSkeleton />}
         {found && found.project.length + found.repository.length === 0 && <Panel><EmptyState icon={IconSearchOff} title={t('nothing', { text: q })}>{t('nothingHint')}</EmptyState></Panel>}
@@ -74,6 +63,24 @@ export default function SearchPage() {
         )}
       </Stack>
     </>
+  )
+}
+
+/** What is looked for; another q is another form. */
+function SearchForm({ q }: { q: string }) {
+  const { t } = useTranslation('search')
+  const [text, setText] = useState(q)
+  const navigate = useNavigate()
+  return (
+    <form
+      role="search"
+      onSubmit={(e) => {
+        e.preventDefault()
+        void navigate({ to: '/search', search: { q: text.trim() } })
+      }}
+    >
+      <TextInput type="search" maw={480} leftSection={<IconSearch size={16} />} aria-label={t('label')} placeholder={t('label')} value={text} onChange={(e) => setText(e.currentTarget.value)} />
+    </form>
   )
 }
 
