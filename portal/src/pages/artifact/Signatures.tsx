@@ -27,7 +27,7 @@ export function Signatures() {
       ? { color: 'teal', icon: <IconShieldCheck size={20} />, title: t('signatures.verified'), text: '' }
       : verdict.trusting
         ? { color: 'red', icon: <IconShieldX size={20} />, title: t('signatures.unverified'), text: t('signatures.unverifiedHint') }
-        : { color: 'yellow', icon: <IconShieldQuestion size={20} />, title: t('signatures.untrusting'), text: t('signatures.untrustingHint') }
+        : { color: 'gray', icon: <IconShieldQuestion size={20} />, title: t('signatures.untrusting'), text: t('signatures.untrustingHint') }
   return (
     <Panel title={t('signatures.title')}>
       <Stack gap="md">

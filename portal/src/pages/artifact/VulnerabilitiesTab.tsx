@@ -99,7 +99,7 @@ function Marks({ finding, allowed }: { finding: Finding; allowed: boolean }) {
     <>
       {allowed && <Badge color="gray" title={t('findings.allowedHint')}>{t('findings.allowed')}</Badge>}
       {finding.status === 'not_affected' && <Badge color="teal">{t('findings.notAffected')}</Badge>}
-      {finding.status === 'under_investigation' && <Badge color="yellow">{t('findings.investigated')}</Badge>}
+      {finding.status === 'under_investigation' && <Badge color="gray">{t('findings.investigated')}</Badge>}
       {finding.exploited && <Badge color="red">{t('findings.exploited')}</Badge>}
     </>
   )
