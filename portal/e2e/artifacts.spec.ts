@@ -29,7 +29,7 @@ test('an image is pushed, seen, labelled, scanned, copied and deleted', async ({
   await expect(findings).not.toContainText('CVE-2026-0003')
   await findings.getByRole('button', { name: 'CVE-2026-0001' }).click()
   await expect(page.getByRole('dialog')).toContainText('A forged certificate')
-  await expect(page.getByRole('dialog').getByRole('link')).toHaveAttribute('rel', 'noopener noreferrer nofollow')
+  await expect(page.getByRole('dialog').getByRole('link', { name: 'https://example.org/advisories/CVE-2026-0001' })).toHaveAttribute('rel', 'noopener noreferrer nofollow')
   await page.keyboard.press('Escape')
   await page.getByRole('button', { name: 'Log' }).click()
   await expect(page.getByRole('dialog').getByRole('region', { name: 'Log' })).not.toBeEmpty()
@@ -79,7 +79,7 @@ test('an image shows its configuration, its layers, and how it was built', async
   await expect(layers.nth(2)).toContainText('COPY gauge /srv/gauge')
   await page.getByRole('link', { name: 'Build history' }).click()
   await expect(page.getByRole('listitem').filter({ hasText: 'RUN apk add' })).toBeVisible()
-  await page.getByText('Show steps without a layer').click()
+  await page.getByRole('switch', { name: 'Show steps without a layer' }).uncheck()
   await expect(page.getByText('ENV PORT=8080')).toBeHidden()
 })
 
@@ -159,7 +159,7 @@ test('a guest sees what was found, and no button to change anything', async ({ p
   for (const name of ['Scan again', 'Add label']) await expect(page.getByRole('button', { name })).toHaveCount(0)
   await page.getByRole('link', { name: 'Tags' }).click()
   await expect(page.getByRole('table', { name: 'Tags' })).toContainText('1.0')
-  await expect(page.getByRole('button', { name: /tag/i })).toHaveCount(0)
+  for (const name of ['Add tag', 'Delete the tag 1.0']) await expect(page.getByRole('button', { name })).toHaveCount(0)
 })
 
 test('a stranger looks at an artifact of a public project', async ({ page, berth, unique }) => {
