@@ -43,12 +43,12 @@ portal/src/api/schema.d.ts: $(shell find internal/serve/api -name '*.go' ! -name
 portal/dist/index.html: $(PORTAL) portal/src/api/schema.d.ts
 	cd portal && npm run build
 
-browser: $(TOOLS)/crane ## the portal in Chromium, against the real binary
+browser: $(TOOLS)/crane $(TOOLS)/helm $(TOOLS)/cosign ## the portal in Chromium, against the real binary
 	tools/debian nodejs:node npm:npm chromium:chromium
 	$(MAKE) build
 	cd portal && npm run browser
 
-screenshots: $(TOOLS)/crane ## each page of the portal into portal/.cache/screenshots
+screenshots: $(TOOLS)/crane $(TOOLS)/helm $(TOOLS)/cosign ## each page of the portal into portal/.cache/screenshots
 	tools/debian nodejs:node npm:npm chromium:chromium
 	$(MAKE) build
 	cd portal && npm run screenshots

@@ -48,6 +48,9 @@ const (
 	sbomType     = "application/vnd.goharbor.harbor.sbom.v1"
 )
 
+// annotationTitle names the file that a layer is.
+const annotationTitle = "org.opencontainers.image.title"
+
 // Media types of what is returned.
 const (
 	jsonContent     = "application/json; charset=utf-8"
@@ -190,6 +193,14 @@ func Of(d artifact.Detail) []string {
 // additions returns what an artifact of this type has, whether or not its
 // content does.
 func (m manifest) additions() []addition {
+	if m.kind == "" {
+		return nil
+	}
+	return append(m.documents(), addition{"layers", layers})
+}
+
+// documents returns those that are read out of the content.
+func (m manifest) documents() []addition {
 	switch m.kind {
 	case ociConfig, dockerConfig, wasmConfig:
 		return []addition{{"build_history", history}}
@@ -203,6 +214,23 @@ func (m manifest) additions() []addition {
 		return []addition{{"sbom", inventory}}
 	}
 	return nil
+}
+
+// A layer is what a manifest says of one.
+type layer struct {
+	MediaType string     `json:"media_type"`
+	Digest    oci.Digest `json:"digest"`
+	Size      int64      `json:"size"`
+	Title     string     `json:"title,omitempty"` // what a file in it is called
+}
+
+// layers tells of the layers in the manifest's order. They are not opened.
+func layers(m manifest, _ opener) (Content, error) {
+	shown := make([]layer, len(m.Layers))
+	for i, l := range m.Layers {
+		shown[i] = layer{l.MediaType, l.Digest, l.Size, l.Annotations[annotationTitle]}
+	}
+	return inJSON(shown)
 }
 
 // A step is one of an image's history, as the image specification has it.

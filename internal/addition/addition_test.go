@@ -206,6 +206,17 @@ func TestInventories(t *testing.T) {
 	put(t, "", config).want(t, "sbom", "", "", ErrMissing)
 }
 
+func TestLayersAreThoseOfTheManifest(t *testing.T) {
+	title := map[string]string{annotationTitle: "notes.txt"}
+	s := put(t, "application/x", part{mediaType: "application/vnd.oci.empty.v1+json", data: "{}"}, part{mediaType: "text/plain", data: "abc", annotations: title}, part{mediaType: "a/b", data: ""})
+	d := func(data string) string { return string(oci.Sum(oci.SHA256, []byte(data))) }
+	want := `[{"media_type":"text/plain","digest":"` + d("abc") + `","size":3,"title":"notes.txt"},{"media_type":"a/b","digest":"` + d("") + `","size":0}]`
+	s.want(t, "layers", jsonContent, want, nil)
+	clear(s.blobs) // which nobody reads for this
+	s.want(t, "LAYERS", jsonContent, want, nil)
+	put(t, "", part{mediaType: ociConfig, data: "{}"}).want(t, "layers", jsonContent, "[]", nil)
+}
+
 func TestWhatATypeDoesNotHaveIsRefusedByName(t *testing.T) {
 	_, err := put(t, "", part{mediaType: helm.ConfigType}).get("build_history")
 	if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "it has values.yaml, readme.md, dependencies") {
@@ -214,4 +225,5 @@ func TestWhatATypeDoesNotHaveIsRefusedByName(t *testing.T) {
 	put(t, "", part{mediaType: "application/vnd.example.config.v1+json"}).want(t, "files", "", "", ErrUnsupported)
 	index := &shelf{body: []byte(`{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[]}`)}
 	index.want(t, "build_history", "", "", ErrUnsupported)
+	index.want(t, "layers", "", "", ErrUnsupported)
 }

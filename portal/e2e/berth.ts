@@ -3,10 +3,11 @@ import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { writeFeed } from './feed'
 
 const root = resolve(import.meta.dirname, '../..')
 const binary = process.env['BERTH_TEST_BIN'] ?? join(root, 'bin/berth')
-const crane = join(root, '.cache/tools/crane')
+const tools = join(root, '.cache/tools')
 
 export const admin = { name: 'admin', password: 'Berth-under-test-1' }
 
@@ -32,9 +33,10 @@ export class Berth {
   static async start(): Promise<Berth> {
     const folder = mkdtempSync(join(tmpdir(), 'berth-portal-'))
     const host = `127.0.0.1:${await freePort()}`
+    writeFeed(join(folder, 'advisories')) // which is read when it is asked for
     const log = openSync(join(folder, 'log'), 'a')
     const server = spawn(binary, ['serve', '--data', join(folder, 'data'), '--listen', host], {
-      env: { PATH: process.env['PATH'], BERTH_ADMIN_PASSWORD: admin.password, BERTH_ADVISORIES_SOURCE: 'off' },
+      env: { PATH: process.env['PATH'], BERTH_ADMIN_PASSWORD: admin.password, BERTH_ADVISORIES_SOURCE: join(folder, 'advisories'), BERTH_ADVISORIES_ECOSYSTEMS: 'Alpine' },
       stdio: ['ignore', log, log],
     })
     const berth = new Berth(host, folder, server)
@@ -100,13 +102,29 @@ export class Berth {
     this.crane('append', '-f', join(work, 'layer.tar'), '-t', `${this.host}/${image}`)
   }
 
+  /** What a client wrote into a file. */
+  file(name: string): string {
+    return readFileSync(join(this.folder, name), 'utf8')
+  }
+
   /** Runs crane, signed in as the administrator. */
   crane(...args: string[]): string {
+    return this.run('crane', ...args)
+  }
+
+  /** Runs Helm, signed in as the administrator. */
+  helm(...args: string[]): string {
+    return this.run('helm', ...args)
+  }
+
+  /** Runs a client of the registry, signed in as the administrator. */
+  run(client: string, ...args: string[]): string {
     const config = join(this.folder, 'docker')
     mkdirSync(config, { recursive: true })
     const auth = Buffer.from(`${admin.name}:${admin.password}`).toString('base64')
     writeFileSync(join(config, 'config.json'), JSON.stringify({ auths: { [this.host]: { auth } } }))
-    return execFileSync(crane, args, { env: { PATH: process.env['PATH'], DOCKER_CONFIG: config }, encoding: 'utf8', stdio: 'pipe' })
+    const env = { PATH: process.env['PATH'], HOME: this.folder, DOCKER_CONFIG: config, HELM_REGISTRY_CONFIG: join(config, 'config.json'), COSIGN_PASSWORD: '' }
+    return execFileSync(join(tools, client), args, { env, cwd: this.folder, encoding: 'utf8', stdio: 'pipe' })
   }
 }
 

@@ -22,7 +22,7 @@ type additions struct{ additions *addition.Service }
 
 type getAddition struct {
 	InArtifact
-	Addition string `path:"addition" maxLength:"64" doc:"build_history, values.yaml, readme.md, dependencies, provenance, sbom, license or files, in any case; which of them there are depends on the type of the artifact"`
+	Addition string `path:"addition" maxLength:"64" doc:"build_history, values.yaml, readme.md, dependencies, provenance, sbom, license, files or layers, in any case; which of them there are depends on the type of the artifact"`
 }
 
 // shown is content that somebody else wrote.

@@ -53,19 +53,19 @@ func TestAnArtifactLinksExactlyTheAdditionsThatItAnswers(t *testing.T) {
 		manifest  map[string]any
 		links     string
 	}{
-		"image":        {oci.MediaTypeImageManifest, configured(image, ""), "build_history"},
+		"image":        {oci.MediaTypeImageManifest, configured(image, ""), "build_history layers"},
 		"index":        {oci.MediaTypeImageIndex, map[string]any{"manifests": []any{}}, ""},
 		"typed-index":  {oci.MediaTypeImageIndex, map[string]any{"manifests": []any{}, "artifactType": image}, ""},
 		"bundle":       {oci.MediaTypeImageIndex, map[string]any{"manifests": []any{}, "annotations": map[string]string{"org.opencontainers.artifactType": image}}, ""},
 		"list":         {oci.MediaTypeDockerList, map[string]any{"manifests": []any{}}, ""},
-		"chart":        {oci.MediaTypeImageManifest, configured("application/vnd.cncf.helm.config.v1+json", ""), "dependencies provenance readme.md values.yaml"},
-		"model":        {oci.MediaTypeImageManifest, configured(empty, "application/vnd.cncf.model.manifest.v1+json"), "files license readme.md"},
-		"inventory":    {oci.MediaTypeImageManifest, configured(empty, "application/vnd.goharbor.harbor.sbom.v1"), "sbom"},
-		"unknown":      {oci.MediaTypeImageManifest, configured(empty, "application/x"), ""},
-		"unknown-type": {oci.MediaTypeImageManifest, configured(image, "application/x"), ""},
-		"known-type":   {oci.MediaTypeImageManifest, configured(empty, "application/vnd.cncf.helm.config.v1+json"), "dependencies provenance readme.md values.yaml"},
-		"own":          {oci.MediaTypeImageManifest, configured("application/vnd.acme.image.config.v1+json", ""), ""},
-		"opaque":       {"application/vnd.acme.thing.v1+json", configured(image, ""), "build_history"},
+		"chart":        {oci.MediaTypeImageManifest, configured("application/vnd.cncf.helm.config.v1+json", ""), "dependencies layers provenance readme.md values.yaml"},
+		"model":        {oci.MediaTypeImageManifest, configured(empty, "application/vnd.cncf.model.manifest.v1+json"), "files layers license readme.md"},
+		"inventory":    {oci.MediaTypeImageManifest, configured(empty, "application/vnd.goharbor.harbor.sbom.v1"), "layers sbom"},
+		"unknown":      {oci.MediaTypeImageManifest, configured(empty, "application/x"), "layers"},
+		"unknown-type": {oci.MediaTypeImageManifest, configured(image, "application/x"), "layers"},
+		"known-type":   {oci.MediaTypeImageManifest, configured(empty, "application/vnd.cncf.helm.config.v1+json"), "dependencies layers provenance readme.md values.yaml"},
+		"own":          {oci.MediaTypeImageManifest, configured("application/vnd.acme.image.config.v1+json", ""), "layers"},
+		"opaque":       {"application/vnd.acme.thing.v1+json", configured(image, ""), "build_history layers"},
 	} {
 		w.push(oci.Reference{Tag: name}, push.mediaType, push.manifest)
 		path := "/projects/alpha/repositories/app/artifacts/" + name
@@ -75,7 +75,7 @@ func TestAnArtifactLinksExactlyTheAdditionsThatItAnswers(t *testing.T) {
 		if got := strings.Join(slices.Sorted(maps.Keys(links)), " "); got != push.links {
 			t.Errorf("%s links %q, want %q", name, got, push.links)
 		}
-		for _, a := range []string{"build_history", "values.yaml", "readme.md", "dependencies", "provenance", "license", "files", "sbom"} {
+		for _, a := range []string{"build_history", "values.yaml", "readme.md", "dependencies", "provenance", "license", "files", "sbom", "layers"} {
 			_, linked := links[a]
 			refused := strings.Contains(w.do("root", "GET "+path+"/additions/"+a).Body.String(), "the artifact has no such addition")
 			if linked == refused {

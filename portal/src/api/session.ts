@@ -70,4 +70,4 @@ export function useRights(projectId: number | undefined): May {
   return (resource, action) => has.has(`${resource}:${action}`)
 }
 
-const visible = new Set(['repository:list', 'artifact:list', 'artifact:read', 'artifact-addition:read', 'tag:list'])
+const visible = new Set(['repository:list', 'artifact:list', 'artifact:read', 'artifact-addition:read', 'tag:list', 'accessory:list', 'label:list', 'scan:read'])

@@ -36,6 +36,13 @@ export function SearchBox() {
       : navigate({ to: '/projects/$project', params: { project } }))
   }
 
+  const all = () => {
+    if (!text.trim()) return
+    box.closeDropdown()
+    void navigate({ to: '/search', search: { q: text.trim() } })
+    setText('')
+  }
+
   return (
     <Combobox store={box} onOptionSubmit={go} withinPortal>
       <Combobox.Target>
@@ -52,6 +59,8 @@ export function SearchBox() {
             box.openDropdown()
             box.updateSelectedOptionIndex()
           }}
+          // An option that is marked is gone to; else all that is found is shown.
+          onKeyDown={(e) => e.key === 'Enter' && box.getSelectedOptionIndex() < 0 && all()}
           onFocus={() => box.openDropdown()}
           onBlur={() => box.closeDropdown()}
         />

@@ -1,8 +1,10 @@
 import { createRoute, createRouter, redirect } from '@tanstack/react-router'
 import { me } from '~/api/session'
+import { artifactRoute, artifactTabs } from '~/pages/artifact/route'
 import { projectRoute } from '~/pages/project/route'
 import { projectsRoute } from '~/pages/projects/route'
 import { artifactsRoute, repositoriesTab } from '~/pages/repositories/route'
+import { searchRoute } from '~/pages/search/route'
 import { signInRoute } from '~/pages/signin/route'
 import { summaryTab } from '~/pages/summary/route'
 import { PageSkeleton } from '~/parts/PageSkeleton'
@@ -33,6 +35,8 @@ const tree = rootRoute.addChildren([
       repositoriesTab,
     ]),
     artifactsRoute,
+    artifactRoute.addChildren([...artifactTabs]),
+    searchRoute,
     memberRoute.addChildren([
       adminRoute.addChildren([
       ]),

@@ -1,110 +1,82 @@
-import { Badge, Group, SegmentedControl, Stack, Text } from '@mantine/core'
-import { IconTag } from '@tabler/icons-react'
-import { useQuery } from '@tanstack/react-query'
+import { ActionIcon, Button, Group, Menu, Text } from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import { IconDots, IconPencil, IconTrash } from '@tabler/icons-react'
+import { useQuery, useSuspenseQuery } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
-import { useSystemInfo } from '~/api/session'
-import { Bytes, Count } from '~/parts/Bytes'
-import { Copy } from '~/parts/CopyCommand'
-import { type Column, DataTable } from '~/parts/DataTable'
-import { EmptyState } from '~/parts/EmptyState'
+import { useRights } from '~/api/session'
+import { projectNamed } from '~/pages/projects/queries'
+import { Count } from '~/parts/Bytes'
 import { ErrorState } from '~/parts/ErrorState'
-import { registryHost } from '~/parts/host'
 import { TextLink } from '~/parts/links'
-import { shortDigest } from '~/parts/names'
+import { Markdown } from '~/parts/Markdown'
 import { PageHeader } from '~/parts/PageHeader'
-import { PushCommands } from '~/parts/PushCommands'
-import { SearchField } from '~/parts/SearchField'
-import { SeverityBar } from '~/parts/SeverityBar'
+import { Panel } from '~/parts/Panel'
 import { TimeAgo } from '~/parts/TimeAgo'
-import { useList } from '~/parts/useList'
-import { PullMenu } from './PullMenu'
-import { type Artifact, artifactsList, repositoryNamed } from './queries'
+import { ArtifactList } from './ArtifactList'
+import { plainDescription, type Repository, repositoryNamed } from './queries'
 import { artifactsRoute } from './route'
+import { useDeleteRepository } from './useDeleteRepository'
 
+const EditDescription = lazy(() => import('./EditDescription'))
+
+/** A repository: what it is, and its artifacts. */
 export default function ArtifactsPage() {
   const { t } = useTranslation('repositories')
-  const { project, repository } = artifactsRoute.useParams()
-  const about = useQuery(repositoryNamed(project, repository))
-  const list = useList('-push_time')
-  const query = useQuery(artifactsList(project, repository, list))
-  const columns = useColumns(project, repository)
-  const above = [
-    <TextLink key="projects" to="/projects">{t('projects')}</TextLink>,
-    <TextLink key="project" to="/projects/$project/repositories" params={{ project }}>{project}</TextLink>,
-  ]
+  const { project: name, repository } = artifactsRoute.useParams()
+  const { data: project } = useSuspenseQuery(projectNamed(name))
+  const may = useRights(project.project_id)
+  // Who is no member of a public project sees its artifacts, but not this.
+  const about = useQuery({ ...repositoryNamed(name, repository), enabled: may('repository', 'read') })
+  const [editing, dialog] = useDisclosure()
+  const description = plainDescription(about.data?.description ?? '')
   return (
     <>
       <PageHeader
         title={repository}
-        above={above}
-        description={about.data && <Text component="span" inherit><Count value={about.data.artifact_count} /> {t('unit.artifacts', { count: about.data.artifact_count })} · <Count value={about.data.pull_count} /> {t('unit.pulls', { count: about.data.pull_count })}</Text>}
+        above={[
+          <TextLink key="projects" to="/projects">{t('projects')}</TextLink>,
+          <TextLink key="project" to="/projects/$project/repositories" params={{ project: name }}>{name}</TextLink>,
+        ]}
+        description={about.data && <Numbers repository={about.data} />}
+        actions={about.data && (may('repository', 'update') || may('repository', 'delete')) && (
+          <Group gap="xs">
+            {may('repository', 'update') && <Button variant="default" leftSection={<IconPencil size={15} />} onClick={dialog.open}>{t(description ? 'description.edit' : 'description.add')}</Button>}
+            {may('repository', 'delete') && <MoreActions project={name} repository={about.data} />}
+          </Group>
+        )}
       />
       {about.isError ? <ErrorState error={about.error} onRetry={() => void about.refetch()} /> : (
-        <DataTable
-          label={t('artifactsOf', { name: repository })}
-          columns={columns}
-          query={query}
-          list={list}
-          rowKey={(a) => a.digest}
-          toolbar={
-            <>
-              <SearchField list={list} label={t('searchTags')} />
-              <SegmentedControl
-                size="sm" aria-label={t('tags.label')} value={list.filter('tags')} onChange={(tags) => list.set({ tags, q: '' })}
-                data={[{ value: '', label: t('tags.all') }, { value: 'some', label: t('tags.some') }, { value: 'none', label: t('tags.none') }]}
-              />
-            </>
-          }
-          empty={<EmptyState icon={IconTag} title={t('empty.artifacts')}>{t('empty.push')}<div style={{ marginTop: 18 }}><PushCommands project={project} /></div></EmptyState>}
-        />
+        <>
+          {description && <div style={{ marginBottom: 16 }}><Panel title={t('description.title')}><Markdown text={description} /></Panel></div>}
+          <ArtifactList project={project} repository={repository} may={may} />
+        </>
       )}
+      <Suspense>{editing && <EditDescription project={name} repository={repository} description={description} onClose={dialog.close} />}</Suspense>
     </>
   )
 }
 
-function useColumns(project: string, repository: string): Column<Artifact>[] {
+function Numbers({ repository: r }: { repository: Repository }) {
   const { t } = useTranslation('repositories')
-  const host = registryHost(useSystemInfo().registry_url)
-  return [
-    { name: 'artifact', title: t('artifact'), cell: (a) => <Name artifact={a} /> },
-    { name: 'type', title: t('type'), sort: 'type', cell: (a) => <Badge color="gray">{a.type}</Badge> },
-    { name: 'platforms', title: t('platforms'), cell: (a) => <Platforms artifact={a} /> },
-    { name: 'size', title: t('size'), sort: 'size', align: 'right', cell: (a) => <Bytes value={a.size} /> },
-    { name: 'vulnerabilities', title: t('vulnerabilities'), cell: (a) => <Vulnerabilities artifact={a} /> },
-    { name: 'pushed', title: t('pushed'), sort: 'push_time', cell: (a) => <TimeAgo value={a.push_time} /> },
-    { name: 'pulled', title: t('pulled'), sort: 'pull_time', cell: (a) => <TimeAgo value={a.pull_time} /> },
-    { name: 'actions', title: '', width: 52, align: 'right', cell: (a) => <PullMenu type={a.type} repository={`${host}/${project}/${repository}`} reference={a.tags?.[0]?.name ?? a.digest} /> },
-  ]
-}
-
-const shownTags = 4
-
-/** An artifact by its tags and its digest. */
-function Name({ artifact }: { artifact: Artifact }) {
-  const { t } = useTranslation('repositories')
-  const tags = artifact.tags ?? []
   return (
-    <Stack gap={2}>
-      <Group gap={6}>
-        {tags.length === 0 && <Text component="span" c="dimmed" inherit>{t('untagged')}</Text>}
-        {tags.slice(0, shownTags).map((tag) => <Badge key={tag.id} color="tide" size="md" className="berth-badge">{tag.name}</Badge>)}
-        {tags.length > shownTags && <Text component="span" size="sm" c="dimmed">{t('moreTags', { count: tags.length - shownTags })}</Text>}
-      </Group>
-      <Group gap={2} wrap="nowrap"><Text component="span" className="mono" c="dimmed" title={artifact.digest}>{shortDigest(artifact.digest)}</Text><Copy text={artifact.digest} label={t('copyDigest')} size="sm" /></Group>
-    </Stack>
+    <Text component="span" inherit>
+      <Count value={r.artifact_count} /> {t('unit.artifacts', { count: r.artifact_count })} · <Count value={r.pull_count} /> {t('unit.pulls', { count: r.pull_count })} · {t('created')} <TimeAgo value={r.creation_time} />
+    </Text>
   )
 }
 
-/** What an image runs on: an index says so of its parts, a single image of itself. */
-function Platforms({ artifact }: { artifact: Artifact }) {
-  const of = (artifact.references ?? []).map((r) => r.platform).filter((p) => p !== undefined && p.os !== 'unknown')
-  const names = of.map((p) => [p?.os, p?.architecture, p?.variant].filter(Boolean).join('/'))
-  const { os, architecture } = artifact.extra_attrs
-  if (names.length === 0 && typeof os === 'string' && os) names.push(typeof architecture === 'string' && architecture ? `${os}/${architecture}` : os)
-  return names.length > 0 ? names.join(', ') : <Text component="span" c="dimmed" inherit>–</Text>
-}
-
-function Vulnerabilities({ artifact }: { artifact: Artifact }) {
-  const summary = Object.values(artifact.scan_overview ?? {})[0]?.summary
-  return summary ? <SeverityBar counts={summary.summary} /> : <Text component="span" c="dimmed" inherit>–</Text>
+function MoreActions({ project, repository }: { project: string; repository: Repository }) {
+  const { t } = useTranslation('repositories')
+  const navigate = useNavigate()
+  const remove = useDeleteRepository(project)
+  return (
+    <Menu>
+      <Menu.Target><ActionIcon variant="default" aria-label={t('actionsOf', { name: repository.name })}><IconDots size={17} /></ActionIcon></Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={() => remove(repository, () => navigate({ to: '/projects/$project/repositories', params: { project } }))}>{t('delete.verb')}…</Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  )
 }

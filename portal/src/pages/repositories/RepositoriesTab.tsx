@@ -1,12 +1,11 @@
 import { ActionIcon, Tooltip } from '@mantine/core'
 import { IconPackage, IconTrash } from '@tabler/icons-react'
-import { useQuery, useQueryClient, useSuspenseQuery } from '@tanstack/react-query'
+import { useQuery, useSuspenseQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { useRights } from '~/api/session'
 import { projectRoute } from '~/pages/project/route'
-import { projectNamed, projectsKey } from '~/pages/projects/queries'
+import { projectNamed } from '~/pages/projects/queries'
 import { Count } from '~/parts/Bytes'
-import { useConfirm } from '~/parts/Confirm'
 import { type Column, DataTable } from '~/parts/DataTable'
 import { EmptyState } from '~/parts/EmptyState'
 import { TextLink } from '~/parts/links'
@@ -15,7 +14,8 @@ import { PushCommands } from '~/parts/PushCommands'
 import { SearchField } from '~/parts/SearchField'
 import { TimeAgo } from '~/parts/TimeAgo'
 import { useList } from '~/parts/useList'
-import { deleteRepository, type Repository, repositoriesKey, repositoriesList } from './queries'
+import { type Repository, repositoriesList } from './queries'
+import { useDeleteRepository } from './useDeleteRepository'
 
 export default function RepositoriesTab() {
   const { t } = useTranslation('repositories')
@@ -24,7 +24,7 @@ export default function RepositoriesTab() {
   const may = useRights(project.project_id)
   const list = useList('-update_time')
   const query = useQuery(repositoriesList(name, list))
-  const remove = useDelete(name)
+  const remove = useDeleteRepository(name)
   const columns: Column<Repository>[] = [
     {
       name: 'name', title: t('name'), sort: 'name',
@@ -59,22 +59,4 @@ export default function RepositoriesTab() {
       }
     />
   )
-}
-
-function useDelete(project: string) {
-  const { t } = useTranslation('repositories')
-  const confirm = useConfirm()
-  const queries = useQueryClient()
-  return (repository: Repository) =>
-    confirm({
-      title: t('delete.title', { name: repository.name }),
-      loses: t('delete.loses', { count: repository.artifact_count }),
-      type: withoutProject(repository.name),
-      verb: t('delete.verb'),
-      action: async () => {
-        await deleteRepository(project, withoutProject(repository.name))
-        await Promise.all([repositoriesKey, projectsKey].map((queryKey) => queries.invalidateQueries({ queryKey })))
-      },
-      done: t('delete.done', { name: repository.name }),
-    })
 }

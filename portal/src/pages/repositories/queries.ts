@@ -32,13 +32,13 @@ export function repositoryNamed(project: string, repository: string) {
 /** A page of a repository's artifacts, with their tags. */
 export function artifactsList(project: string, repository: string, list: List) {
   const tags = list.filter('tags')
-  const q = where(contains('tags', list.q), list.q ? undefined : is('tags', tags === 'none' ? 'nil' : tags === 'some' ? '*' : ''))
+  const q = where(contains('tags', list.q), list.q ? undefined : is('tags', tags === 'none' ? 'nil' : tags === 'some' ? '*' : ''), is('labels', list.filter('label') && `(${list.filter('label')})`))
   return queryOptions({
     queryKey: [...repositoriesKey, project, 'artifacts', repository, list.params, q],
     queryFn: () =>
       page(
         api.GET('/projects/{project_name}/repositories/{repository_name}/artifacts', {
-          params: { path: at(project, repository), query: { ...list.params, q, with_tag: true, with_label: true, with_scan_overview: true } },
+          params: { path: at(project, repository), query: { ...list.params, q, with_tag: true, with_label: true, with_scan_overview: true, with_accessory: true } },
         }),
       ),
     placeholderData: (before) => before,
@@ -47,4 +47,14 @@ export function artifactsList(project: string, repository: string, list: List) {
 
 export function deleteRepository(project: string, repository: string) {
   return data(api.DELETE('/projects/{project_name}/repositories/{repository_name}', { params: { path: at(project, repository) } }))
+}
+
+/** The text that a description is. The API has it with HTML escaped, for clients that show it as HTML. */
+export function plainDescription(escaped: string): string {
+  const letters: Record<string, string> = { lt: '<', gt: '>', amp: '&', '#34': '"', '#39': "'" }
+  return escaped.replace(/&(lt|gt|amp|#34|#39);/g, (whole, name: string) => letters[name] ?? whole)
+}
+
+export function describeRepository(project: string, repository: string, description: string) {
+  return data(api.PUT('/projects/{project_name}/repositories/{repository_name}', { params: { path: at(project, repository) }, body: { description } }))
 }

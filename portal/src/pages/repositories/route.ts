@@ -14,6 +14,6 @@ export const repositoriesTab = createRoute({
 export const artifactsRoute = createRoute({
   getParentRoute: () => shellRoute,
   path: 'projects/$project/repositories/$repository',
-  validateSearch: listSearch('tags'),
+  validateSearch: listSearch('tags', 'label'),
   component: lazyRouteComponent(() => import('./ArtifactsPage')),
 })
