@@ -2,6 +2,7 @@
 // One line for each feature; en and zh have the same keys (lang.test.ts).
 import 'i18next'
 import type common from './en/common.json'
+import type cron from './en/cron.json'
 import type parts from './en/parts.json'
 import type project from './en/project.json'
 import type projects from './en/projects.json'
@@ -13,6 +14,7 @@ declare module 'i18next' {
     defaultNS: 'common'
     resources: {
       common: typeof common
+      cron: typeof cron
       parts: typeof parts
       project: typeof project
       projects: typeof projects
