@@ -3,10 +3,12 @@
 import 'i18next'
 import type common from './en/common.json'
 import type cron from './en/cron.json'
+import type labels from './en/labels.json'
 import type parts from './en/parts.json'
 import type project from './en/project.json'
 import type projects from './en/projects.json'
 import type repositories from './en/repositories.json'
+import type robots from './en/robots.json'
 import type signin from './en/signin.json'
 
 declare module 'i18next' {
@@ -15,10 +17,12 @@ declare module 'i18next' {
     resources: {
       common: typeof common
       cron: typeof cron
+      labels: typeof labels
       parts: typeof parts
       project: typeof project
       projects: typeof projects
       repositories: typeof repositories
+      robots: typeof robots
       signin: typeof signin
     }
   }
