@@ -1,10 +1,18 @@
 import { createRoute, createRouter, redirect } from '@tanstack/react-router'
 import { me } from '~/api/session'
+import { aboutRoute } from '~/pages/about/route'
+import { groupsRoute } from '~/pages/groups/route'
+import { profileRoute } from '~/pages/profile/route'
 import { projectRoute } from '~/pages/project/route'
 import { projectsRoute } from '~/pages/projects/route'
+import { registriesRoute } from '~/pages/registries/route'
+import { executionRoute, replicationsRoute, ruleRoute } from '~/pages/replications/route'
 import { artifactsRoute, repositoriesTab } from '~/pages/repositories/route'
 import { signInRoute } from '~/pages/signin/route'
 import { summaryTab } from '~/pages/summary/route'
+import { systemLabelsRoute } from '~/pages/systemLabels/route'
+import { systemRobotsRoute } from '~/pages/systemRobots/route'
+import { usersRoute } from '~/pages/users/route'
 import { PageSkeleton } from '~/parts/PageSkeleton'
 import { NotFound } from './PageError'
 import { queries } from './queries'
@@ -33,8 +41,18 @@ const tree = rootRoute.addChildren([
       repositoriesTab,
     ]),
     artifactsRoute,
+    aboutRoute,
     memberRoute.addChildren([
+      profileRoute,
       adminRoute.addChildren([
+        usersRoute,
+        groupsRoute,
+        systemRobotsRoute,
+        registriesRoute,
+        replicationsRoute,
+        ruleRoute,
+        executionRoute,
+        systemLabelsRoute,
       ]),
     ]),
     rest,

@@ -1,29 +1,37 @@
 // Names every file of texts, so that a key that does not exist does not compile.
 // One line for each feature; en and zh have the same keys (lang.test.ts).
 import 'i18next'
+import type about from './en/about.json'
 import type common from './en/common.json'
 import type cron from './en/cron.json'
+import type groups from './en/groups.json'
 import type labels from './en/labels.json'
 import type parts from './en/parts.json'
+import type profile from './en/profile.json'
 import type project from './en/project.json'
 import type projects from './en/projects.json'
 import type repositories from './en/repositories.json'
 import type robots from './en/robots.json'
 import type signin from './en/signin.json'
+import type users from './en/users.json'
 
 declare module 'i18next' {
   interface CustomTypeOptions {
     defaultNS: 'common'
     resources: {
+      about: typeof about
       common: typeof common
       cron: typeof cron
+      groups: typeof groups
       labels: typeof labels
       parts: typeof parts
+      profile: typeof profile
       project: typeof project
       projects: typeof projects
       repositories: typeof repositories
       robots: typeof robots
       signin: typeof signin
+      users: typeof users
     }
   }
 }
