@@ -1,8 +1,10 @@
 import { useTranslation } from 'react-i18next'
 
 const resources = [
-  'accessory', 'artifact', 'artifact-addition', 'artifact-label', 'export-cve', 'immutable-tag', 'label', 'log', 'member', 'metadata',
-  'notification-policy', 'preheat-policy', 'project', 'quota', 'repository', 'robot', 'sbom', 'scan', 'scanner', 'tag', 'tag-retention',
+  'accessory', 'artifact', 'artifact-addition', 'artifact-label', 'audit-log', 'catalog', 'export-cve', 'garbage-collection', 'immutable-tag',
+  'jobservice-monitor', 'label', 'ldap-user', 'log', 'member', 'metadata', 'notification-policy', 'preheat-instance', 'preheat-policy', 'project',
+  'purge-audit', 'quota', 'registry', 'replication', 'replication-adapter', 'replication-policy', 'repository', 'robot', 'sbom', 'scan', 'scan-all',
+  'scanner', 'security-hub', 'system-volumes', 'tag', 'tag-retention', 'user', 'user-group',
 ] as const
 
 const actions = ['create', 'delete', 'list', 'pull', 'push', 'read', 'stop', 'update'] as const
