@@ -10,9 +10,11 @@ import type parts from './en/parts.json'
 import type profile from './en/profile.json'
 import type project from './en/project.json'
 import type projects from './en/projects.json'
+import type registries from './en/registries.json'
 import type repositories from './en/repositories.json'
 import type robots from './en/robots.json'
 import type signin from './en/signin.json'
+import type system from './en/system.json'
 import type users from './en/users.json'
 
 declare module 'i18next' {
@@ -28,9 +30,11 @@ declare module 'i18next' {
       profile: typeof profile
       project: typeof project
       projects: typeof projects
+      registries: typeof registries
       repositories: typeof repositories
       robots: typeof robots
       signin: typeof signin
+      system: typeof system
       users: typeof users
     }
   }
