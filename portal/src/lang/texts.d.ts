@@ -11,6 +11,7 @@ import type profile from './en/profile.json'
 import type project from './en/project.json'
 import type projects from './en/projects.json'
 import type registries from './en/registries.json'
+import type replications from './en/replications.json'
 import type repositories from './en/repositories.json'
 import type robots from './en/robots.json'
 import type signin from './en/signin.json'
@@ -31,6 +32,7 @@ declare module 'i18next' {
       project: typeof project
       projects: typeof projects
       registries: typeof registries
+      replications: typeof replications
       repositories: typeof repositories
       robots: typeof robots
       signin: typeof signin
