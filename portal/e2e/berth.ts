@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -102,9 +102,13 @@ export class Berth {
 
   /** Runs crane, signed in as the administrator. */
   crane(...args: string[]): string {
-    const config = join(this.folder, 'docker')
-    mkdirSync(config, { recursive: true })
-    const auth = Buffer.from(`${admin.name}:${admin.password}`).toString('base64')
+    return this.craneAs(admin, ...args)
+  }
+
+  /** … or as somebody else. It throws what crane says where it fails. */
+  craneAs(caller: Caller, ...args: string[]): string {
+    const config = mkdtempSync(join(this.folder, 'docker-'))
+    const auth = Buffer.from(`${caller.name}:${caller.password}`).toString('base64')
     writeFileSync(join(config, 'config.json'), JSON.stringify({ auths: { [this.host]: { auth } } }))
     return execFileSync(crane, args, { env: { PATH: process.env['PATH'], DOCKER_CONFIG: config }, encoding: 'utf8', stdio: 'pipe' })
   }

@@ -1,4 +1,5 @@
 import type { Berth } from './berth'
+import { furnishAdministration } from './furnish-administration'
 
 /** A page as it is looked at by axe and photographed: a line for each. */
 export interface Shown {
@@ -15,6 +16,16 @@ export const pages: Shown[] = [
   { name: 'project-repositories', path: '/projects/harbour-tools/repositories', wait: 'crane/operator' },
   { name: 'project-empty', path: '/projects/empty-quay/repositories', wait: 'docker push' },
   { name: 'artifacts', path: '/projects/harbour-tools/repositories/crane%2Foperator', wait: '1.4.2' },
+  { name: 'users', path: '/users', wait: 'ada@example.com' },
+  { name: 'groups', path: '/groups', wait: 'dock-workers' },
+  { name: 'robots', path: '/robots', wait: 'pipeline' },
+  { name: 'registries', path: '/registries', wait: 'antwerp' },
+  { name: 'replications', path: '/replications', wait: 'nightly' },
+  { name: 'replication-rule', path: '/replications/1', wait: 'library/**' },
+  { name: 'replication-execution', path: '/replications/1/executions/1', wait: 'harbour-tools/ropes' },
+  { name: 'labels', path: '/labels', wait: 'approved' },
+  { name: 'profile', path: '/profile', wait: 'admin' },
+  { name: 'about', path: '/about', wait: 'Harbor' },
   { name: 'not-found', path: '/nowhere' },
 ]
 
@@ -28,4 +39,5 @@ export async function furnish(berth: Berth): Promise<void> {
   berth.crane('tag', `${berth.host}/harbour-tools/crane/operator:1.4.2`, 'latest')
   for (const name of ['tide-table', 'lighthouse', 'pilot/radio', 'ropes']) berth.push(`harbour-tools/${name}:v1`)
   berth.push('public-images/alpine:3.22')
+  await furnishAdministration(berth)
 }
