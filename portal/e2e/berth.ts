@@ -34,7 +34,7 @@ export class Berth {
     const host = `127.0.0.1:${await freePort()}`
     const log = openSync(join(folder, 'log'), 'a')
     const server = spawn(binary, ['serve', '--data', join(folder, 'data'), '--listen', host], {
-      env: { PATH: process.env['PATH'], BERTH_ADMIN_PASSWORD: admin.password, BERTH_ADVISORIES_SOURCE: 'off' },
+      env: { PATH: process.env['PATH'], BERTH_ADMIN_PASSWORD: admin.password, BERTH_ADVISORIES_SOURCE: 'off', BERTH_OUTBOUND_ALLOW: '127.0.0.1' },
       stdio: ['ignore', log, log],
     })
     const berth = new Berth(host, folder, server)
@@ -93,11 +93,11 @@ export class Berth {
   }
 
   /** Pushes a small image of its own content with crane: push('library/alpine:3'). */
-  push(image: string, content = image): void {
+  push(image: string, content = image, caller: Caller = admin): void {
     const work = mkdtempSync(join(this.folder, 'push-'))
     writeFileSync(join(work, 'content'), content)
     execFileSync('tar', ['-C', work, '-cf', join(work, 'layer.tar'), 'content'])
-    this.crane('append', '-f', join(work, 'layer.tar'), '-t', `${this.host}/${image}`)
+    this.craneAs(caller, 'append', '-f', join(work, 'layer.tar'), '-t', `${this.host}/${image}`)
   }
 
   /** Runs crane, signed in as the administrator. */
@@ -105,7 +105,7 @@ export class Berth {
     return this.craneAs(admin, ...args)
   }
 
-  /** … or as somebody else. It throws what crane says where it fails. */
+  /** Runs crane, signed in as somebody: a user or a robot account. */
   craneAs(caller: Caller, ...args: string[]): string {
     const config = mkdtempSync(join(this.folder, 'docker-'))
     const auth = Buffer.from(`${caller.name}:${caller.password}`).toString('base64')
