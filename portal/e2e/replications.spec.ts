@@ -61,7 +61,7 @@ test('images are copied to another registry by a rule', async ({ page, signIn, b
     await page.getByRole('menuitem', { name: 'Delete' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
     await expect(page.getByRole('dialog').getByRole('alert')).toContainText('in use')
-    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).last().click()
 
     await page.goto('/replications')
     await page.getByRole('button', { name: `Actions for ${rule}` }).click()

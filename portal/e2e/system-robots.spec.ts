@@ -13,7 +13,7 @@ test('a robot account of all projects pushes, until it is disabled', async ({ pa
   await dialog.getByRole('button', { name: 'All projects' }).click()
   await dialog.getByRole('button', { name: 'To pull and push' }).click()
   await dialog.getByRole('button', { name: 'System' }).click()
-  await dialog.getByLabel('User: List').check()
+  await dialog.getByLabel('User: List', { exact: true }).check()
   await dialog.getByRole('button', { name: 'Create' }).click()
   const secret = page.getByRole('dialog', { name: 'Secret of' })
   const login = await secret.getByRole('textbox', { name: /^Name:/ }).textContent()

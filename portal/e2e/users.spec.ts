@@ -34,8 +34,14 @@ test('a user is created, signs in and changes the password', async ({ page, sign
   await change.click()
   await expect(page.getByRole('alert')).toContainText('password')
   await page.getByLabel('Password so far', { exact: true }).fill('Portal-First-1')
-  await change.click()
-  await expect(page.getByText('Your password is changed.')).toBeVisible()
+  // After a wrong password the next is not looked at for a second.
+  await expect(async () => {
+    await change.click()
+    await expect(page.getByText('Your password is changed.')).toBeVisible({ timeout: 1000 })
+  }).toPass()
+  await page.getByLabel('Comment').fill('still here')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await expect(page.getByText('Your profile is saved.')).toBeVisible()
   await signIn({ name, password: 'Portal-Second-2' })
 })
 

@@ -1,7 +1,8 @@
-import { Alert, Button, Group, PasswordInput, Stack } from '@mantine/core'
+import { Alert, Button, Group, PasswordInput, Stack, Text } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { atDoor } from '~/api/client'
 import type { User } from '~/api/session'
 import { agreed, NewPassword } from '~/pages/users/NewPassword'
 import { setPassword } from '~/pages/users/queries'
@@ -15,7 +16,11 @@ export function ChangePassword({ user }: { user: User }) {
   const { t: tu } = useTranslation('users')
   const [typed, setTyped] = useState(empty)
   const change = useMutation({
-    mutationFn: () => setPassword(user, typed.password, typed.old),
+    mutationFn: async () => {
+      await setPassword(user, typed.password, typed.old)
+      // The server has ended all sessions, this one too.
+      await atDoor('/c/login', { principal: user.username, password: typed.password })
+    },
     onSuccess: () => {
       setTyped(empty)
       tellDone(t('password.done'))
@@ -37,6 +42,7 @@ export function ChangePassword({ user }: { user: User }) {
         />
         <NewPassword value={typed.password} onChange={(password) => setTyped((now) => ({ ...now, password }))} again={typed.again} onAgain={(again) => setTyped((now) => ({ ...now, again }))} />
         {change.isError && <Alert role="alert" color="red">{words(change.error)}</Alert>}
+        <Text size="sm" c="dimmed">{t('password.means')}</Text>
         <Group justify="flex-end"><Button type="submit" loading={change.isPending} disabled={!typed.old || !agreed(typed.password, typed.again)}>{t('password.verb')}</Button></Group>
       </Stack>
     </form>
