@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -36,7 +36,10 @@ export class Berth {
     writeFeed(join(folder, 'advisories')) // which is read when it is asked for
     const log = openSync(join(folder, 'log'), 'a')
     const server = spawn(binary, ['serve', '--data', join(folder, 'data'), '--listen', host], {
-      env: { PATH: process.env['PATH'], BERTH_ADMIN_PASSWORD: admin.password, BERTH_ADVISORIES_SOURCE: join(folder, 'advisories'), BERTH_ADVISORIES_ECOSYSTEMS: 'Alpine' },
+      env: {
+        PATH: process.env['PATH'], BERTH_ADMIN_PASSWORD: admin.password, BERTH_OUTBOUND_ALLOW: '127.0.0.1',
+        BERTH_ADVISORIES_SOURCE: join(folder, 'advisories'), BERTH_ADVISORIES_ECOSYSTEMS: 'Alpine',
+      },
       stdio: ['ignore', log, log],
     })
     const berth = new Berth(host, folder, server)
@@ -95,11 +98,11 @@ export class Berth {
   }
 
   /** Pushes a small image of its own content with crane: push('library/alpine:3'). */
-  push(image: string, content = image): void {
+  push(image: string, content = image, caller: Caller = admin): void {
     const work = mkdtempSync(join(this.folder, 'push-'))
     writeFileSync(join(work, 'content'), content)
     execFileSync('tar', ['-C', work, '-cf', join(work, 'layer.tar'), 'content'])
-    this.crane('append', '-f', join(work, 'layer.tar'), '-t', `${this.host}/${image}`)
+    this.craneAs(caller, 'append', '-f', join(work, 'layer.tar'), '-t', `${this.host}/${image}`)
   }
 
   /** What a client wrote into a file. */
@@ -109,19 +112,27 @@ export class Berth {
 
   /** Runs crane, signed in as the administrator. */
   crane(...args: string[]): string {
-    return this.run('crane', ...args)
+    return this.runAs(admin, 'crane', ...args)
+  }
+
+  /** Runs crane, signed in as somebody: a user or a robot account. */
+  craneAs(caller: Caller, ...args: string[]): string {
+    return this.runAs(caller, 'crane', ...args)
   }
 
   /** Runs Helm, signed in as the administrator. */
   helm(...args: string[]): string {
-    return this.run('helm', ...args)
+    return this.runAs(admin, 'helm', ...args)
   }
 
   /** Runs a client of the registry, signed in as the administrator. */
   run(client: string, ...args: string[]): string {
-    const config = join(this.folder, 'docker')
-    mkdirSync(config, { recursive: true })
-    const auth = Buffer.from(`${admin.name}:${admin.password}`).toString('base64')
+    return this.runAs(admin, client, ...args)
+  }
+
+  private runAs(caller: Caller, client: string, ...args: string[]): string {
+    const config = mkdtempSync(join(this.folder, 'docker-'))
+    const auth = Buffer.from(`${caller.name}:${caller.password}`).toString('base64')
     writeFileSync(join(config, 'config.json'), JSON.stringify({ auths: { [this.host]: { auth } } }))
     const env = { PATH: process.env['PATH'], HOME: this.folder, DOCKER_CONFIG: config, HELM_REGISTRY_CONFIG: join(config, 'config.json'), COSIGN_PASSWORD: '' }
     return execFileSync(join(tools, client), args, { env, cwd: this.folder, encoding: 'utf8', stdio: 'pipe' })

@@ -1,5 +1,6 @@
 import type { Berth } from './berth'
 import { artifactPages, furnishArtifacts } from './furnish-artifacts'
+import { furnishAdministration } from './furnish-administration'
 
 /** A page as it is looked at by axe and photographed: a line for each. */
 export interface Shown {
@@ -17,6 +18,16 @@ export const pages: Shown[] = [
   { name: 'project-empty', path: '/projects/empty-quay/repositories', wait: 'docker push' },
   { name: 'artifacts', path: '/projects/harbour-tools/repositories/crane%2Foperator', wait: '1.4.2' },
   ...artifactPages,
+  { name: 'users', path: '/users', wait: 'ada@example.com' },
+  { name: 'groups', path: '/groups', wait: 'dock-workers' },
+  { name: 'robots', path: '/robots', wait: 'pipeline' },
+  { name: 'registries', path: '/registries', wait: 'antwerp' },
+  { name: 'replications', path: '/replications', wait: 'nightly' },
+  { name: 'replication-rule', path: '/replications/1', wait: 'library/**' },
+  { name: 'replication-execution', path: '/replications/1/executions/1', wait: 'harbour-tools/ropes' },
+  { name: 'labels', path: '/labels', wait: 'approved' },
+  { name: 'profile', path: '/profile', wait: 'admin' },
+  { name: 'about', path: '/about', wait: 'Harbor' },
   { name: 'not-found', path: '/nowhere' },
 ]
 
@@ -31,4 +42,5 @@ export async function furnish(berth: Berth): Promise<void> {
   for (const name of ['tide-table', 'lighthouse', 'pilot/radio', 'ropes']) berth.push(`harbour-tools/${name}:v1`)
   berth.push('public-images/alpine:3.22')
   await furnishArtifacts(berth)
+  await furnishAdministration(berth)
 }

@@ -1,6 +1,6 @@
 import { ActionIcon, Avatar, Menu, UnstyledButton, useMantineColorScheme } from '@mantine/core'
-import { IconCheck, IconDeviceDesktop, IconLanguage, IconLogout, IconMoon, IconSun } from '@tabler/icons-react'
-import { useNavigate } from '@tanstack/react-router'
+import { IconCheck, IconDeviceDesktop, IconInfoCircle, IconLanguage, IconLogout, IconMoon, IconSun, IconUserCircle } from '@tabler/icons-react'
+import { Link, useNavigate } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { type User, useDoor } from '~/api/session'
 import { tellFailure } from '~/parts/tell'
@@ -62,6 +62,8 @@ export function ProfileMenu({ user }: { user: User }) {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label fz="sm">{t('signedInAs', { name: user.username })}</Menu.Label>
+        <Menu.Item component={Link} to="/profile" leftSection={<IconUserCircle size={16} />}>{t('ownProfile')}</Menu.Item>
+        <Menu.Item component={Link} to="/about" leftSection={<IconInfoCircle size={16} />}>{t('about')}</Menu.Item>
         <Menu.Divider />
         <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void leave()}>{t('signOut')}</Menu.Item>
       </Menu.Dropdown>

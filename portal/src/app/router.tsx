@@ -1,12 +1,20 @@
 import { createRoute, createRouter, redirect } from '@tanstack/react-router'
 import { me } from '~/api/session'
 import { artifactRoute, artifactTabs } from '~/pages/artifact/route'
+import { aboutRoute } from '~/pages/about/route'
+import { groupsRoute } from '~/pages/groups/route'
+import { profileRoute } from '~/pages/profile/route'
 import { projectRoute } from '~/pages/project/route'
 import { projectsRoute } from '~/pages/projects/route'
+import { registriesRoute } from '~/pages/registries/route'
+import { executionRoute, replicationsRoute, ruleRoute } from '~/pages/replications/route'
 import { artifactsRoute, repositoriesTab } from '~/pages/repositories/route'
 import { searchRoute } from '~/pages/search/route'
 import { signInRoute } from '~/pages/signin/route'
 import { summaryTab } from '~/pages/summary/route'
+import { systemLabelsRoute } from '~/pages/systemLabels/route'
+import { systemRobotsRoute } from '~/pages/systemRobots/route'
+import { usersRoute } from '~/pages/users/route'
 import { PageSkeleton } from '~/parts/PageSkeleton'
 import { NotFound } from './PageError'
 import { queries } from './queries'
@@ -37,8 +45,18 @@ const tree = rootRoute.addChildren([
     artifactsRoute,
     artifactRoute.addChildren([...artifactTabs]),
     searchRoute,
+    aboutRoute,
     memberRoute.addChildren([
+      profileRoute,
       adminRoute.addChildren([
+        usersRoute,
+        groupsRoute,
+        systemRobotsRoute,
+        registriesRoute,
+        replicationsRoute,
+        ruleRoute,
+        executionRoute,
+        systemLabelsRoute,
       ]),
     ]),
     rest,

@@ -5,7 +5,7 @@ import classes from './Facts.module.css'
 export function Facts({ facts }: { facts: [name: string, value: ReactNode][] }) {
   return (
     <dl className={classes.facts}>
-      {facts.filter(([, value]) => value !== undefined && value !== null && value !== '').map(([name, value]) => (
+      {facts.filter(([, value]) => value !== undefined && value !== null && value !== false && value !== '').map(([name, value]) => (
         <div key={name} className={classes.fact}><dt>{name}</dt><dd>{value}</dd></div>
       ))}
     </dl>

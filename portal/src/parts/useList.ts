@@ -11,9 +11,15 @@ export interface ListSearch {
 export const sizes = [15, 30, 50, 100]
 const kept = 'berth.pageSize'
 
-function keptSize(): number {
+/** How many entries a page has where the address does not say. */
+export function keptSize(): number {
   const size = Number(localStorage.getItem(kept))
   return sizes.includes(size) ? size : 15
+}
+
+/** … from now on, in this browser. */
+export function keepSize(size: number): void {
+  localStorage.setItem(kept, String(size))
 }
 
 /**
@@ -63,7 +69,7 @@ export function useList(sort = ''): List {
     q: String(search['q'] ?? ''),
     filter: (name) => String(search[name] ?? ''),
     set(change) {
-      if (typeof change['size'] === 'number') localStorage.setItem(kept, String(change['size']))
+      if (typeof change['size'] === 'number') keepSize(change['size'])
       const next = Object.entries({ ...search, page: undefined, ...change }).filter(([, v]) => v !== undefined && v !== '')
       const turns = 'page' in change // which one may want to go back from
       void navigate({ to: '.', search: Object.fromEntries(next), replace: !turns })
