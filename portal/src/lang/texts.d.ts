@@ -10,6 +10,7 @@ import type project from './en/project.json'
 import type projects from './en/projects.json'
 import type quotas from './en/quotas.json'
 import type repositories from './en/repositories.json'
+import type security from './en/security.json'
 import type settings from './en/settings.json'
 import type signin from './en/signin.json'
 import type work from './en/work.json'
@@ -27,6 +28,7 @@ declare module 'i18next' {
       projects: typeof projects
       quotas: typeof quotas
       repositories: typeof repositories
+      security: typeof security
       settings: typeof settings
       signin: typeof signin
       work: typeof work

@@ -32,7 +32,7 @@ export function SettingsGroup({ title, about, fields, form, children, actions }:
         noValidate aria-label={title}
         onSubmit={(e) => {
           e.preventDefault()
-          void form.save()
+          if (form.ready) void form.save()
         }}
       >
         <Stack gap="md">
@@ -46,7 +46,7 @@ export function SettingsGroup({ title, about, fields, form, children, actions }:
           {children}
           {message && !at && <Alert role="alert" color="red">{message}</Alert>}
           <Group gap="xs">
-            <Button type="submit" loading={form.busy} disabled={!form.dirty}>{t('save')}</Button>
+            <Button type="submit" loading={form.busy} disabled={!form.ready}>{t('save')}</Button>
             {form.dirty && <Button variant="default" disabled={form.busy} onClick={form.reset}>{t('discard')}</Button>}
             {actions}
           </Group>

@@ -10,7 +10,8 @@ import { changeSettings, type Key, settings, type Value, valueOf } from './queri
 export interface Form {
   value: (key: Key) => Value | undefined // as it is filled in, or else as it is
   set: (key: Key, value: Value) => void
-  dirty: boolean // there is something to save
+  dirty: boolean // something was changed
+  ready: boolean // and can be sent
   save: () => Promise<void>
   reset: () => void
   busy: boolean
@@ -49,6 +50,8 @@ export function useForm(): Form {
   return {
     value: (key) => draft[key] ?? valueOf(all, key),
     set: (key, value) => setDraft((before) => ({ ...before, [key]: value })),
-    dirty: Object.keys(change).length > 0, save, reset, busy, error, saved,
+    dirty: Object.keys(change).length > 0,
+    ready: Object.keys(change).length > 0 && !Object.values(change).some(Number.isNaN),
+    save, reset, busy, error, saved,
   }
 }
