@@ -5,6 +5,7 @@ import type audit from './en/audit.json'
 import type cleanup from './en/cleanup.json'
 import type common from './en/common.json'
 import type cron from './en/cron.json'
+import type interrogation from './en/interrogation.json'
 import type parts from './en/parts.json'
 import type project from './en/project.json'
 import type projects from './en/projects.json'
@@ -23,6 +24,7 @@ declare module 'i18next' {
       cleanup: typeof cleanup
       common: typeof common
       cron: typeof cron
+      interrogation: typeof interrogation
       parts: typeof parts
       project: typeof project
       projects: typeof projects

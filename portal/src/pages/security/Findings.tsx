@@ -8,19 +8,20 @@ import { ButtonLink, TextLink } from '~/parts/links'
 import { shortDigest } from '~/parts/names'
 import { SeverityMark } from '~/parts/SeverityBar'
 import { useList } from '~/parts/useList'
+import { projectNamed } from '~/pages/projects/queries'
 import { ArtifactLink } from './ArtifactLink'
 import { FindingFilters } from './FindingFilters'
-import { counted, type Finding, filterNames, findings, projectsNamed } from './queries'
+import { counted, type Finding, filterNames, findings } from './queries'
 
 /** All that was found, with the API's filters. */
 export function Findings() {
   const { t } = useTranslation('security')
   const list = useList()
   const project = list.filter('project')
-  const named = useQuery({ ...projectsNamed(project), enabled: project !== '' })
+  const named = useQuery({ ...projectNamed(project), enabled: project !== '' })
   // A name that no project has finds nothing, as -1 does.
-  const id = project === '' ? undefined : (named.data?.find((p) => p.name === project)?.project_id ?? -1)
-  const query = useQuery({ ...findings(list, id), enabled: project === '' || named.data !== undefined })
+  const id = project === '' ? undefined : (named.data?.project_id ?? -1)
+  const query = useQuery({ ...findings(list, id), enabled: project === '' || !named.isPending })
   const filtered = filterNames.some((name) => list.filter(name) !== '')
   return (
     <>
