@@ -1,9 +1,9 @@
-import { type Icon, IconApi, IconStack2 } from '@tabler/icons-react'
+import { type Icon, IconApi, IconDashboard, IconDatabase, IconHistory, IconListDetails, IconRadar2, IconRecycle, IconSettings, IconShieldExclamation, IconStack2 } from '@tabler/icons-react'
 import type { LinkProps } from '@tanstack/react-router'
 
 /** An entry of the navigation. Its label is the key navigation.NAME of common.json. */
 export interface Entry {
-  name: 'projects'
+  name: 'projects' | 'overview' | 'security' | 'interrogation' | 'quotas' | 'cleanup' | 'jobs' | 'audit' | 'settings'
   to: LinkProps['to']
   icon: Icon
 }
@@ -17,7 +17,16 @@ export const everybody: Entry[] = [
 export const members: Entry[] = []
 
 /** What administrators have besides. */
-export const administrators: Entry[] = []
+export const administrators: Entry[] = [
+  { name: 'overview', to: '/overview', icon: IconDashboard },
+  { name: 'security', to: '/security', icon: IconShieldExclamation },
+  { name: 'interrogation', to: '/interrogation', icon: IconRadar2 },
+  { name: 'quotas', to: '/quotas', icon: IconDatabase },
+  { name: 'cleanup', to: '/clean-up', icon: IconRecycle },
+  { name: 'jobs', to: '/job-service', icon: IconListDetails },
+  { name: 'audit', to: '/audit-log', icon: IconHistory },
+  { name: 'settings', to: '/settings', icon: IconSettings },
+]
 
 /** Pages that the server makes. */
 export const elsewhere = [{ name: 'api', href: '/api/v2.0/docs', icon: IconApi }] as const

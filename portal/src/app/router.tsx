@@ -1,8 +1,16 @@
 import { createRoute, createRouter, redirect } from '@tanstack/react-router'
 import { me } from '~/api/session'
+import { auditRoute } from '~/pages/audit/route'
+import { cleanupRoute, garbageTab, rotationTab } from '~/pages/cleanup/route'
+import { advisoriesTab, allowlistTab, interrogationRoute, scanAllTab, scannersTab } from '~/pages/interrogation/route'
+import { jobServiceRoute, queuesTab, schedulesTab, workersTab } from '~/pages/jobservice/route'
+import { overviewRoute } from '~/pages/overview/route'
 import { projectRoute } from '~/pages/project/route'
 import { projectsRoute } from '~/pages/projects/route'
+import { quotasRoute } from '~/pages/quotas/route'
 import { artifactsRoute, repositoriesTab } from '~/pages/repositories/route'
+import { exportsRoute, securityRoute } from '~/pages/security/route'
+import { auditTab, authenticationTab, settingsRoute, systemTab } from '~/pages/settings/route'
 import { signInRoute } from '~/pages/signin/route'
 import { summaryTab } from '~/pages/summary/route'
 import { PageSkeleton } from '~/parts/PageSkeleton'
@@ -35,6 +43,15 @@ const tree = rootRoute.addChildren([
     artifactsRoute,
     memberRoute.addChildren([
       adminRoute.addChildren([
+        overviewRoute,
+        securityRoute,
+        exportsRoute,
+        interrogationRoute.addChildren([scannersTab, scanAllTab, advisoriesTab, allowlistTab]),
+        quotasRoute,
+        cleanupRoute.addChildren([garbageTab, rotationTab]),
+        jobServiceRoute.addChildren([queuesTab, schedulesTab, workersTab]),
+        auditRoute,
+        settingsRoute.addChildren([authenticationTab, systemTab, auditTab]),
       ]),
     ]),
     rest,

@@ -6,6 +6,8 @@ import type cleanup from './en/cleanup.json'
 import type common from './en/common.json'
 import type cron from './en/cron.json'
 import type interrogation from './en/interrogation.json'
+import type jobservice from './en/jobservice.json'
+import type overview from './en/overview.json'
 import type parts from './en/parts.json'
 import type project from './en/project.json'
 import type projects from './en/projects.json'
@@ -25,6 +27,8 @@ declare module 'i18next' {
       common: typeof common
       cron: typeof cron
       interrogation: typeof interrogation
+      jobservice: typeof jobservice
+      overview: typeof overview
       parts: typeof parts
       project: typeof project
       projects: typeof projects

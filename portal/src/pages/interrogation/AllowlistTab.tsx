@@ -29,7 +29,7 @@ function Form({ ids, expires }: { ids: string[]; expires: number | null }) {
   const [busy, setBusy] = useState(false)
   const now = cveIds(text)
   const until = ends ? endOfDay(day) : null
-  const same = now.join() === ids.join() && (until === expires || (until !== null && dayOf(until) === dayOf(expires)))
+  const same = now.join() === ids.join() && (until === expires || (typeof until === 'number' && dayOf(until) === dayOf(expires)))
   const save = async () => {
     if (until === undefined) return
     setBusy(true)

@@ -1,6 +1,5 @@
 import { ActionIcon, Badge, Button, Group, Menu, Stack, Text } from '@mantine/core'
-import { IconDots, IconPencil, IconPlus, IconRadar2, IconStar, IconTrash } from '@tabler/icons-react'
-import { IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react'
+import { IconDots, IconPencil, IconPlayerPause, IconPlayerPlay, IconPlus, IconRadar2, IconStar, IconTrash } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { lazy, Suspense, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -15,7 +14,7 @@ import { deleteScanner, makeDefault, saveScanner, type Scanner, scannersKey, sca
 const ScannerDialog = lazy(() => import('./ScannerDialog'))
 
 /** Which scanner the server has itself: it has no address to change. */
-const builtIn = (s: Scanner) => s.adapter === s.name && s.vendor.startsWith('Berth')
+const builtIn = (s: Scanner) => s.uuid === '5a1c3f0e-7b7d-4f5e-9a86-2f6c1d0b9e42'
 
 export default function ScannersTab() {
   const { t } = useTranslation('interrogation')
