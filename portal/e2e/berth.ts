@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname, '../..')
 const binary = process.env['BERTH_TEST_BIN'] ?? join(root, 'bin/berth')
@@ -28,13 +28,13 @@ export class Berth {
     return `http://${this.host}`
   }
 
-  /** Starts a server on an empty folder, and returns when it answers. */
-  static async start(): Promise<Berth> {
+  /** Starts a server on an empty folder, and returns when it answers. With env it may be told more than usual. */
+  static async start(env: Record<string, string> = {}): Promise<Berth> {
     const folder = mkdtempSync(join(tmpdir(), 'berth-portal-'))
     const host = `127.0.0.1:${await freePort()}`
     const log = openSync(join(folder, 'log'), 'a')
     const server = spawn(binary, ['serve', '--data', join(folder, 'data'), '--listen', host], {
-      env: { PATH: process.env['PATH'], BERTH_ADMIN_PASSWORD: admin.password, BERTH_ADVISORIES_SOURCE: 'off' },
+      env: { PATH: process.env['PATH'], BERTH_ADMIN_PASSWORD: admin.password, BERTH_ADVISORIES_SOURCE: 'off', ...env },
       stdio: ['ignore', log, log],
     })
     const berth = new Berth(host, folder, server)
@@ -94,9 +94,17 @@ export class Berth {
 
   /** Pushes a small image of its own content with crane: push('library/alpine:3'). */
   push(image: string, content = image): void {
+    this.pushFiles(image, { content })
+  }
+
+  /** Pushes an image with files in it. */
+  pushFiles(image: string, files: Record<string, string>): void {
     const work = mkdtempSync(join(this.folder, 'push-'))
-    writeFileSync(join(work, 'content'), content)
-    execFileSync('tar', ['-C', work, '-cf', join(work, 'layer.tar'), 'content'])
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(work, 'root', name)), { recursive: true })
+      writeFileSync(join(work, 'root', name), content)
+    }
+    execFileSync('tar', ['-C', join(work, 'root'), '-cf', join(work, 'layer.tar'), '.'])
     this.crane('append', '-f', join(work, 'layer.tar'), '-t', `${this.host}/${image}`)
   }
 

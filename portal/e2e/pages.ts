@@ -1,4 +1,5 @@
 import type { Berth } from './berth'
+import { furnishOperations } from './furnish-operations'
 
 /** A page as it is looked at by axe and photographed: a line for each. */
 export interface Shown {
@@ -15,6 +16,23 @@ export const pages: Shown[] = [
   { name: 'project-repositories', path: '/projects/harbour-tools/repositories', wait: 'crane/operator' },
   { name: 'project-empty', path: '/projects/empty-quay/repositories', wait: 'docker push' },
   { name: 'artifacts', path: '/projects/harbour-tools/repositories/crane%2Foperator', wait: '1.4.2' },
+  { name: 'overview', path: '/overview', wait: 'night-shift' },
+  { name: 'security', path: '/security' },
+  { name: 'exports', path: '/security/exports' },
+  { name: 'scanners', path: '/interrogation', wait: 'Berth' },
+  { name: 'scan-all', path: '/interrogation/scan-all' },
+  { name: 'advisories', path: '/interrogation/advisories' },
+  { name: 'allowlist', path: '/interrogation/allowlist', wait: 'CVE-2026-0001' },
+  { name: 'quotas', path: '/quotas', wait: 'night-shift' },
+  { name: 'garbage', path: '/clean-up', wait: '0 0 0 * * *' },
+  { name: 'log-rotation', path: '/clean-up/log-rotation' },
+  { name: 'queues', path: '/job-service', wait: 'SBOM' },
+  { name: 'schedules', path: '/job-service/schedules', wait: '0 0 0 * * *' },
+  { name: 'workers', path: '/job-service/workers' },
+  { name: 'audit-log', path: '/audit-log', wait: 'harbour-tools' },
+  { name: 'settings', path: '/settings', wait: 'LDAP' },
+  { name: 'settings-system', path: '/settings/system' },
+  { name: 'settings-audit', path: '/settings/audit-log', wait: 'pull_artifact' },
   { name: 'not-found', path: '/nowhere' },
 ]
 
@@ -28,4 +46,5 @@ export async function furnish(berth: Berth): Promise<void> {
   berth.crane('tag', `${berth.host}/harbour-tools/crane/operator:1.4.2`, 'latest')
   for (const name of ['tide-table', 'lighthouse', 'pilot/radio', 'ropes']) berth.push(`harbour-tools/${name}:v1`)
   berth.push('public-images/alpine:3.22')
+  await furnishOperations(berth)
 }

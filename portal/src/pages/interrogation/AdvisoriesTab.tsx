@@ -27,7 +27,7 @@ export default function AdvisoriesTab() {
   if (query.isError) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />
   const off = query.data?.source === ''
   const result = (job: SystemJob) => {
-    const changed = told(job.job_parameters).number('changed')
+    const changed = told(job.job_parameters).number('changed_records')
     return changed === undefined ? '–' : t('advisories.records', { count: changed })
   }
   return (
@@ -45,7 +45,7 @@ export default function AdvisoriesTab() {
         </Panel>
         <SchedulePanel work={advisoryUpdates} title={t('advisories.schedule')} />
       </SimpleGrid>
-      <Running work={advisoryUpdates} label={() => t('advisories.running')} then={() => void queries.invalidateQueries({ queryKey: advisories.queryKey })} />
+      <Running work={advisoryUpdates} label={(job) => t('advisories.running', { source: told(job.job_parameters).text('source') })} then={() => void queries.invalidateQueries({ queryKey: advisories.queryKey })} />
       <Panel title={t('advisories.sources')} flush>
         {query.data && query.data.sources.length === 0 ? <EmptyState icon={IconNews} title={t('advisories.noSource')} /> : <Sources sources={query.data?.sources ?? []} />}
       </Panel>
