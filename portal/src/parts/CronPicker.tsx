@@ -35,7 +35,7 @@ export function CronPicker({ label, value, onChange, types = repeated, disabled,
           value={value.cron} onChange={(e) => onChange({ type: 'Custom', cron: e.currentTarget.value })}
         />
       )}
-      <NextRuns runs={fault ? [] : runs} />
+      <NextRuns runs={fault ? [] : runs} live />
     </Stack>
   )
 }
@@ -45,12 +45,12 @@ export function NextRun({ cron }: { cron: string | undefined }) {
   return <NextRuns runs={nextRuns(cron ?? '', new Date(), 1)} />
 }
 
-function NextRuns({ runs: [next, then] }: { runs: Date[] }) {
+function NextRuns({ runs: [next, then], live }: { runs: Date[]; live?: boolean }) {
   const { t, i18n } = useTranslation('cron')
   const say = (at: Date) => at.toLocaleString(i18n.language, { weekday: 'long', day: 'numeric', month: 'long', hour: '2-digit', minute: '2-digit', timeZoneName: 'short' })
   if (!next) return null
   return (
-    <Text size="sm" c="dimmed" role="status">
+    <Text size="sm" c="dimmed" role={live ? 'status' : undefined}>
       {t('next', { ago: ago(next, new Date(), i18n.language), at: say(next) })}
       {then && ` ${t('then', { at: say(then) })}`}
     </Text>
