@@ -26,7 +26,7 @@ test('the audit log is read and filtered', async ({ berth, page, signIn, unique 
 test('a queue is paused and resumed', async ({ berth, page, signIn }) => {
   await signIn()
   await page.goto('/job-service')
-  const row = page.getByRole('row', { name: /^Replication/ })
+  const row = page.locator('tbody tr').filter({ hasText: 'Replication' })
   await row.getByRole('button', { name: 'Pause Replication' }).click()
   await expect(row).toContainText('Paused')
   expect(await berth.api('GET', '/jobservice/queues')).toContainEqual(expect.objectContaining({ job_type: 'REPLICATION', paused: true }))

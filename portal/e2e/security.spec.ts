@@ -8,7 +8,7 @@ const test = base.extend<object, { berth: Berth }>({
   berth: [
     async ({}, use) => {
       const folder = advisoryFolder()
-      const berth = await Berth.start({ BERTH_ADVISORIES_SOURCE: folder, BERTH_ADVISORIES_ECOSYSTEMS: '[Alpine]' })
+      const berth = await Berth.start({ BERTH_ADVISORIES_SOURCE: folder, BERTH_ADVISORIES_ECOSYSTEMS: 'Alpine' })
       await use(berth)
       await berth.stop()
       rmSync(folder, { recursive: true })
@@ -26,7 +26,7 @@ test('advisories are brought up to date, all is scanned, and what was found is e
   await page.goto('/interrogation/advisories')
   await expect(page.getByText('There are no advisories yet')).toBeVisible()
   await page.getByRole('button', { name: 'Update now' }).click()
-  const source = page.getByRole('table', { name: 'Sources' }).getByRole('row', { name: /Alpine/ })
+  const source = page.getByRole('table', { name: 'Sources' }).locator('tr').filter({ hasText: 'Alpine' })
   await expect(source).toContainText('Good')
   const update = page.getByRole('table', { name: 'Updates' }).locator('tbody tr').first()
   await expect(update).toContainText('2 records')
@@ -40,7 +40,7 @@ test('advisories are brought up to date, all is scanned, and what was found is e
   await page.getByRole('link', { name: 'To the findings' }).click()
 
   const findings = page.getByRole('table', { name: 'Findings' })
-  await expect(findings.getByRole('row', { name: /CVE-2026-0001/ })).toContainText('openssl')
+  await expect(findings.locator('tr').filter({ hasText: 'CVE-2026-0001' })).toContainText('openssl')
   await expect(page.getByRole('table', { name: 'Most dangerous artifacts' })).toContainText(`${project}/app`)
   await page.getByRole('textbox', { name: 'Package' }).fill('zlib')
   await expect(findings.locator('tbody tr')).toHaveCount(1)
@@ -82,7 +82,7 @@ test('what is allowed is kept, until a day', async ({ berth, page, signIn }) => 
 test('a scanner that does not answer is not taken, in the words of the server', async ({ page, signIn }) => {
   await signIn()
   await page.goto('/interrogation')
-  await expect(page.getByRole('row', { name: /built in/ })).toContainText('Healthy')
+  await expect(page.locator('tbody tr').filter({ hasText: 'built in' })).toContainText('Healthy')
   await page.getByRole('button', { name: 'New scanner' }).click()
   const dialog = page.getByRole('dialog')
   await dialog.getByRole('textbox', { name: 'Name' }).fill('nobody')
