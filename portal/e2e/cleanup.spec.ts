@@ -49,7 +49,7 @@ test('old entries of the audit log go by a schedule, and are counted by a dry ru
   await page.getByRole('button', { name: 'Change…' }).click()
   await page.getByRole('dialog').getByRole('combobox').selectOption('Daily')
   await page.getByRole('button', { name: 'Set', exact: true }).click()
-  await expect(page.getByText('Every day')).toBeVisible()
+  await expect(page.locator('dd', { hasText: 'Every day' })).toBeVisible()
   await expect(page.getByText(/older than 7 days/)).toBeVisible()
   expect(await berth.api('GET', '/system/purgeaudit/schedule')).toMatchObject({ schedule: { type: 'Daily', cron: '0 0 0 * * *' } })
   await berth.api('PUT', '/system/purgeaudit/schedule', { schedule: { type: 'None' } })

@@ -14,7 +14,7 @@ test('the audit log is read and filtered', async ({ berth, page, signIn, unique 
   await expect(rows).toHaveCount(1)
   await expect(rows.first()).toContainText('Create')
   await page.getByLabel('To', { exact: true }).fill('2020-01-01')
-  await expect(page.getByText('Nothing meets the filter')).toBeVisible()
+  await expect(page.getByText('Nothing here meets the filter.')).toBeVisible()
   await page.goto('/audit-log')
   await page.getByRole('textbox', { name: 'User' }).fill(user.name)
   await expect(page.getByText('Nothing meets the filters')).toBeVisible()
