@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { writeFeed } from './feed'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -29,8 +29,8 @@ export class Berth {
     return `http://${this.host}`
   }
 
-  /** Starts a server on an empty folder, and returns when it answers. */
-  static async start(): Promise<Berth> {
+  /** Starts a server on an empty folder, and returns when it answers. With env it may be told more than usual. */
+  static async start(env: Record<string, string> = {}): Promise<Berth> {
     const folder = mkdtempSync(join(tmpdir(), 'berth-portal-'))
     const host = `127.0.0.1:${await freePort()}`
     writeFeed(join(folder, 'advisories')) // which is read when it is asked for
@@ -38,7 +38,7 @@ export class Berth {
     const server = spawn(binary, ['serve', '--data', join(folder, 'data'), '--listen', host], {
       env: {
         PATH: process.env['PATH'], BERTH_ADMIN_PASSWORD: admin.password, BERTH_OUTBOUND_ALLOW: '127.0.0.1',
-        BERTH_ADVISORIES_SOURCE: join(folder, 'advisories'), BERTH_ADVISORIES_ECOSYSTEMS: 'Alpine',
+        BERTH_ADVISORIES_SOURCE: join(folder, 'advisories'), BERTH_ADVISORIES_ECOSYSTEMS: 'Alpine', ...env,
       },
       stdio: ['ignore', log, log],
     })
@@ -99,9 +99,17 @@ export class Berth {
 
   /** Pushes a small image of its own content with crane: push('library/alpine:3'). */
   push(image: string, content = image, caller: Caller = admin): void {
+    this.pushFiles(image, { content }, caller)
+  }
+
+  /** Pushes an image with files in it. */
+  pushFiles(image: string, files: Record<string, string>, caller: Caller = admin): void {
     const work = mkdtempSync(join(this.folder, 'push-'))
-    writeFileSync(join(work, 'content'), content)
-    execFileSync('tar', ['-C', work, '-cf', join(work, 'layer.tar'), 'content'])
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(work, 'root', name)), { recursive: true })
+      writeFileSync(join(work, 'root', name), content)
+    }
+    execFileSync('tar', ['-C', join(work, 'root'), '-cf', join(work, 'layer.tar'), '.'])
     this.craneAs(caller, 'append', '-f', join(work, 'layer.tar'), '-t', `${this.host}/${image}`)
   }
 

@@ -1,6 +1,7 @@
 import type { Berth } from './berth'
 import { artifactPages, furnishArtifacts } from './furnish-artifacts'
 import { furnishAdministration } from './furnish-administration'
+import { furnishOperations } from './furnish-operations'
 
 /** A page as it is looked at by axe and photographed: a line for each. */
 export interface Shown {
@@ -28,6 +29,23 @@ export const pages: Shown[] = [
   { name: 'labels', path: '/labels', wait: 'approved' },
   { name: 'profile', path: '/profile', wait: 'admin' },
   { name: 'about', path: '/about', wait: 'Harbor' },
+  { name: 'overview', path: '/overview', wait: 'night-shift' },
+  { name: 'security', path: '/security' },
+  { name: 'exports', path: '/security/exports' },
+  { name: 'scanners', path: '/interrogation', wait: 'Berth' },
+  { name: 'scan-all', path: '/interrogation/scan-all' },
+  { name: 'advisories', path: '/interrogation/advisories' },
+  { name: 'allowlist', path: '/interrogation/allowlist', wait: 'CVE-2026-0001' },
+  { name: 'quotas', path: '/quotas', wait: 'night-shift' },
+  { name: 'garbage', path: '/clean-up', wait: '0 0 0 * * *' },
+  { name: 'log-rotation', path: '/clean-up/log-rotation' },
+  { name: 'queues', path: '/job-service', wait: 'SBOM' },
+  { name: 'schedules', path: '/job-service/schedules', wait: '0 0 0 * * *' },
+  { name: 'workers', path: '/job-service/workers' },
+  { name: 'audit-log', path: '/audit-log', wait: 'harbour-tools' },
+  { name: 'settings', path: '/settings', wait: 'LDAP' },
+  { name: 'settings-system', path: '/settings/system' },
+  { name: 'settings-audit', path: '/settings/audit-log', wait: 'pull_artifact' },
   { name: 'not-found', path: '/nowhere' },
 ]
 
@@ -43,4 +61,5 @@ export async function furnish(berth: Berth): Promise<void> {
   berth.push('public-images/alpine:3.22')
   await furnishArtifacts(berth)
   await furnishAdministration(berth)
+  await furnishOperations(berth)
 }

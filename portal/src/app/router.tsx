@@ -10,6 +10,14 @@ import { registriesRoute } from '~/pages/registries/route'
 import { executionRoute, replicationsRoute, ruleRoute } from '~/pages/replications/route'
 import { artifactsRoute, repositoriesTab } from '~/pages/repositories/route'
 import { searchRoute } from '~/pages/search/route'
+import { auditRoute } from '~/pages/audit/route'
+import { cleanupRoute, garbageTab, rotationTab } from '~/pages/cleanup/route'
+import { advisoriesTab, allowlistTab, interrogationRoute, scanAllTab, scannersTab } from '~/pages/interrogation/route'
+import { jobServiceRoute, queuesTab, schedulesTab, workersTab } from '~/pages/jobservice/route'
+import { overviewRoute } from '~/pages/overview/route'
+import { quotasRoute } from '~/pages/quotas/route'
+import { exportsRoute, securityRoute } from '~/pages/security/route'
+import { auditTab, authenticationTab, settingsRoute, systemTab } from '~/pages/settings/route'
 import { signInRoute } from '~/pages/signin/route'
 import { summaryTab } from '~/pages/summary/route'
 import { systemLabelsRoute } from '~/pages/systemLabels/route'
@@ -57,6 +65,15 @@ const tree = rootRoute.addChildren([
         ruleRoute,
         executionRoute,
         systemLabelsRoute,
+        overviewRoute,
+        securityRoute,
+        exportsRoute,
+        interrogationRoute.addChildren([scannersTab, scanAllTab, advisoriesTab, allowlistTab]),
+        quotasRoute,
+        cleanupRoute.addChildren([garbageTab, rotationTab]),
+        jobServiceRoute.addChildren([queuesTab, schedulesTab, workersTab]),
+        auditRoute,
+        settingsRoute.addChildren([authenticationTab, systemTab, auditTab]),
       ]),
     ]),
     rest,

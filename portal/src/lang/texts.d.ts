@@ -7,6 +7,11 @@ import type common from './en/common.json'
 import type cron from './en/cron.json'
 import type groups from './en/groups.json'
 import type labels from './en/labels.json'
+import type audit from './en/audit.json'
+import type cleanup from './en/cleanup.json'
+import type interrogation from './en/interrogation.json'
+import type jobservice from './en/jobservice.json'
+import type overview from './en/overview.json'
 import type parts from './en/parts.json'
 import type profile from './en/profile.json'
 import type project from './en/project.json'
@@ -19,6 +24,10 @@ import type robots from './en/robots.json'
 import type signin from './en/signin.json'
 import type system from './en/system.json'
 import type users from './en/users.json'
+import type quotas from './en/quotas.json'
+import type security from './en/security.json'
+import type settings from './en/settings.json'
+import type work from './en/work.json'
 
 declare module 'i18next' {
   interface CustomTypeOptions {
@@ -30,6 +39,11 @@ declare module 'i18next' {
       cron: typeof cron
       groups: typeof groups
       labels: typeof labels
+      audit: typeof audit
+      cleanup: typeof cleanup
+      interrogation: typeof interrogation
+      jobservice: typeof jobservice
+      overview: typeof overview
       parts: typeof parts
       profile: typeof profile
       project: typeof project
@@ -42,6 +56,10 @@ declare module 'i18next' {
       signin: typeof signin
       system: typeof system
       users: typeof users
+      quotas: typeof quotas
+      security: typeof security
+      settings: typeof settings
+      work: typeof work
     }
   }
 }

@@ -1,0 +1,38 @@
+import { expect, test } from './fixtures'
+
+test('a quota that is set refuses a push, and its bar says so', async ({ berth, page, signIn, unique }) => {
+  const project = unique('quota')
+  await berth.createProject(project)
+  await signIn()
+  await page.goto('/quotas?size=100')
+  const row = page.locator('tbody tr').filter({ hasText: project })
+  await row.getByRole('button', { name: `Edit the quota of ${project}` }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('radio', { name: 'A limit' }).check()
+  await dialog.getByRole('textbox', { name: 'Storage' }).fill('nothing')
+  await expect(dialog.getByRole('button', { name: 'Set quota' })).toBeDisabled()
+  await dialog.getByRole('textbox', { name: 'Storage' }).fill('1200 B')
+  await dialog.getByRole('button', { name: 'Set quota' }).click()
+  await expect(row).toContainText('0 B of 1.2 KiB')
+
+  berth.push(`${project}/app:small`)
+  expect(() => berth.push(`${project}/app:large`, 'x'.repeat(5000) + Math.random())).toThrow(/quota/i)
+  await page.reload()
+  await expect(row.getByRole('progressbar', { name: 'Used of the limit' })).not.toHaveAttribute('aria-valuenow', '0')
+})
+
+test('new projects get the default quota', async ({ berth, page, signIn, unique }) => {
+  await signIn()
+  await page.goto('/quotas')
+  await page.getByRole('button', { name: 'Edit default quota' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('radio', { name: 'A limit' }).check()
+  await dialog.getByRole('textbox', { name: 'Storage' }).fill('3 GiB')
+  await dialog.getByRole('button', { name: 'Set quota' }).click()
+  await expect(page.getByText('New projects get: 3 GiB')).toBeVisible()
+  const project = unique('default')
+  await berth.createProject(project)
+  await page.goto('/quotas?size=100')
+  await expect(page.locator('tbody tr').filter({ hasText: project })).toContainText('of 3 GiB')
+  await berth.api('PUT', '/configurations', { storage_per_project: -1 })
+})
