@@ -50,7 +50,8 @@ const asked = reached(operations.map((o) => o.requestBody ?? null))
 const input = (name) => (answered.has(name) ? `${name}Input` : name)
 
 for (const name of asked) {
-  if (answered.has(name)) schemas[input(name)] = renamed(schemas[name], input)
+  // What is in requests alone keeps its name, and leads to the copies all the same.
+  schemas[input(name)] = renamed(schemas[name], input)
 }
 for (const o of operations) {
   if (o.requestBody) o.requestBody = renamed(o.requestBody, input)
