@@ -2,6 +2,7 @@
 // One line for each feature; en and zh have the same keys (lang.test.ts).
 import 'i18next'
 import type common from './en/common.json'
+import type cron from './en/cron.json'
 import type immutability from './en/immutability.json'
 import type labels from './en/labels.json'
 import type members from './en/members.json'
@@ -24,6 +25,7 @@ declare module 'i18next' {
     defaultNS: 'common'
     resources: {
       common: typeof common
+      cron: typeof cron
       immutability: typeof immutability
       labels: typeof labels
       members: typeof members
