@@ -1,10 +1,20 @@
 import { createRoute, createRouter, redirect } from '@tanstack/react-router'
 import { me } from '~/api/session'
+import { immutabilityTab } from '~/pages/immutability/route'
+import { labelsTab } from '~/pages/labels/route'
+import { membersTab } from '~/pages/members/route'
 import { projectRoute } from '~/pages/project/route'
+import { configurationTab } from '~/pages/projectConfig/route'
+import { logsTab } from '~/pages/projectLogs/route'
+import { scannerTab } from '~/pages/projectScanner/route'
 import { projectsRoute } from '~/pages/projects/route'
 import { artifactsRoute, repositoriesTab } from '~/pages/repositories/route'
+import { retentionRunRoute, retentionTab } from '~/pages/retention/route'
+import { robotsTab } from '~/pages/robots/route'
 import { signInRoute } from '~/pages/signin/route'
 import { summaryTab } from '~/pages/summary/route'
+import { trustTab } from '~/pages/trust/route'
+import { webhookRoute, webhooksTab } from '~/pages/webhooks/route'
 import { PageSkeleton } from '~/parts/PageSkeleton'
 import { NotFound } from './PageError'
 import { queries } from './queries'
@@ -31,6 +41,18 @@ const tree = rootRoute.addChildren([
     projectRoute.addChildren([
       summaryTab,
       repositoriesTab,
+      membersTab,
+      labelsTab,
+      scannerTab,
+      retentionTab,
+      retentionRunRoute,
+      immutabilityTab,
+      trustTab,
+      robotsTab,
+      webhooksTab,
+      webhookRoute,
+      logsTab,
+      configurationTab,
     ]),
     artifactsRoute,
     memberRoute.addChildren([

@@ -1,4 +1,4 @@
-import { Checkbox, Group, NativeSelect, TextInput } from '@mantine/core'
+import { Checkbox, Group, NativeSelect, Text, TextInput } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import type { Chosen } from './selectors'
 
@@ -25,6 +25,7 @@ export function SelectorFields({ chosen, onChange, withUntagged = false }: Props
     <>
       {line('repositories')}
       {line('tags')}
+      <Text size="xs" c="dimmed" mt={-8}>{t('select.hint')}</Text>
       {withUntagged && <Checkbox label={t('select.untagged')} checked={chosen.untagged} onChange={(e) => onChange({ ...chosen, untagged: e.currentTarget.checked })} />}
     </>
   )
