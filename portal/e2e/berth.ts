@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -34,7 +34,7 @@ export class Berth {
     const host = `127.0.0.1:${await freePort()}`
     const log = openSync(join(folder, 'log'), 'a')
     const server = spawn(binary, ['serve', '--data', join(folder, 'data'), '--listen', host], {
-      env: { PATH: process.env['PATH'], BERTH_ADMIN_PASSWORD: admin.password, BERTH_ADVISORIES_SOURCE: 'off' },
+      env: { PATH: process.env['PATH'], BERTH_ADMIN_PASSWORD: admin.password, BERTH_ADVISORIES_SOURCE: 'off', BERTH_OUTBOUND_ALLOW: '127.0.0.1' },
       stdio: ['ignore', log, log],
     })
     const berth = new Berth(host, folder, server)
@@ -93,18 +93,22 @@ export class Berth {
   }
 
   /** Pushes a small image of its own content with crane: push('library/alpine:3'). */
-  push(image: string, content = image): void {
+  push(image: string, content = image, caller: Caller = admin): void {
     const work = mkdtempSync(join(this.folder, 'push-'))
     writeFileSync(join(work, 'content'), content)
     execFileSync('tar', ['-C', work, '-cf', join(work, 'layer.tar'), 'content'])
-    this.crane('append', '-f', join(work, 'layer.tar'), '-t', `${this.host}/${image}`)
+    this.craneAs(caller, 'append', '-f', join(work, 'layer.tar'), '-t', `${this.host}/${image}`)
   }
 
   /** Runs crane, signed in as the administrator. */
   crane(...args: string[]): string {
-    const config = join(this.folder, 'docker')
-    mkdirSync(config, { recursive: true })
-    const auth = Buffer.from(`${admin.name}:${admin.password}`).toString('base64')
+    return this.craneAs(admin, ...args)
+  }
+
+  /** Runs crane, signed in as somebody: a user or a robot account. */
+  craneAs(caller: Caller, ...args: string[]): string {
+    const config = mkdtempSync(join(this.folder, 'docker-'))
+    const auth = Buffer.from(`${caller.name}:${caller.password}`).toString('base64')
     writeFileSync(join(config, 'config.json'), JSON.stringify({ auths: { [this.host]: { auth } } }))
     return execFileSync(crane, args, { env: { PATH: process.env['PATH'], DOCKER_CONFIG: config }, encoding: 'utf8', stdio: 'pipe' })
   }
