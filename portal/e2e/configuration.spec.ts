@@ -88,7 +88,7 @@ test('a project is created as a cache of a registry, and its bandwidth changed',
   await dialog.getByLabel('Name').fill(project)
   await dialog.getByLabel('Proxy cache').check()
   await expect(dialog.getByRole('button', { name: 'Create' })).toBeDisabled()
-  await dialog.getByLabel('Registry').selectOption({ label: `${registry} (${berth.url})` })
+  await dialog.getByRole('combobox', { name: 'Registry' }).selectOption({ label: `${registry} (${berth.url})` })
   await dialog.getByLabel('Bandwidth').fill('512')
   await dialog.getByRole('button', { name: 'Create' }).click()
   await page.getByRole('link', { name: 'Configuration' }).click()

@@ -18,7 +18,7 @@ test('a label is made, changed and deleted', async ({ page, signIn, berth, uniqu
   await page.getByRole('button', { name: 'New label' }).click()
   await dialog.getByLabel('Name').fill('production')
   await dialog.getByRole('button', { name: 'Create' }).click()
-  await expect(dialog.getByRole('alert')).toContainText('production')
+  await expect(dialog.getByRole('alert')).toContainText('a label of that name exists')
   await dialog.getByLabel('Name').fill('staging')
   await dialog.getByRole('button', { name: 'Create' }).click()
 

@@ -18,7 +18,7 @@ test('a robot account is made, pushes as a client, and is refused once it is dis
   await form.getByRole('button', { name: 'Create' }).click()
 
   const secret = page.getByRole('dialog', { name: /^Secret of/ })
-  const text = async (label: string) => (await secret.getByLabel(new RegExp(`^${label}: `)).textContent()) ?? ''
+  const text = async (label: string) => (await secret.getByRole('group', { name: label, exact: true }).textContent()) ?? ''
   const robot = { name: await text('Name'), password: await text('Secret') }
   expect(robot.name).toBe(`robot$${project}+ci`)
   await page.keyboard.press('Escape')
@@ -45,7 +45,7 @@ test('a new secret ends the old one', async ({ page, signIn, berth, unique }) =>
   await page.getByRole('button', { name: `Actions for ${made.name}` }).click()
   await page.getByRole('menuitem', { name: 'New secret…' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Draw a new secret' }).click()
-  const drawn = await page.getByLabel(/^Secret: /).textContent()
+  const drawn = await page.getByRole('group', { name: 'Secret', exact: true }).textContent()
   expect(drawn).not.toBe(made.secret)
   expect(() => berth.push(`${project}/app:1`, 'x', { name: made.name, password: made.secret })).toThrow(/UNAUTHORIZED|401/)
   berth.push(`${project}/app:1`, 'x', { name: made.name, password: drawn ?? '' })

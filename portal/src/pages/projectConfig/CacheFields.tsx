@@ -3,6 +3,7 @@ import type { UseFormReturnType } from '@mantine/form'
 import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { Facts } from '~/parts/Facts'
+import { field } from '~/parts/field'
 import { Panel } from '~/parts/Panel'
 import { summaryOf } from './queries'
 import type { Settings } from './settings'
@@ -16,8 +17,8 @@ export function CacheFields({ form, project }: { form: UseFormReturnType<Setting
       <Stack gap="sm">
         {data?.registry && <Facts facts={[[t('cache.of'), data.registry.name], [t('cache.address'), data.registry.url]]} />}
         <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
-          <TextInput label={t('cache.speed')} description={t('cache.speedHint')} inputMode="numeric" {...form.getInputProps('speed')} />
-          <TextInput label={t('cache.connections')} description={t('cache.connectionsHint')} inputMode="numeric" {...form.getInputProps('connections')} />
+          <TextInput label={t('cache.speed')} description={t('cache.speedHint')} inputMode="numeric" {...field(form, 'speed')} />
+          <TextInput label={t('cache.connections')} description={t('cache.connectionsHint')} inputMode="numeric" {...field(form, 'connections')} />
         </SimpleGrid>
         <Group gap="xs" align="flex-end" wrap="nowrap">
           <NativeSelect w={140} label={t('cache.filter')} data={[{ value: 'doublestar', label: t('cache.glob') }, { value: 'regex', label: t('cache.regex') }]} {...form.getInputProps('filterKind')} />

@@ -31,7 +31,6 @@ function Form({ project }: { project: Project }) {
   const [error, setError] = useState<unknown>()
   const form = useForm<Settings>({
     initialValues: settingsOf(project),
-    validateInputOnBlur: true,
     validate: { speed: (text) => (isLimit(text) ? null : t('cache.limitRule')), connections: (text) => (isLimit(text) ? null : t('cache.limitRule')) },
   })
   const save = async (values: Settings) => {

@@ -6,6 +6,7 @@ import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useMe } from '~/api/session'
 import { isLimit } from '~/pages/projectConfig/settings'
+import { field } from '~/parts/field'
 import { FormModal } from '~/parts/FormModal'
 import { parseBytes } from '~/parts/numbers'
 import { validName } from './name'
@@ -23,7 +24,6 @@ export default function CreateProject({ onClose }: { onClose: () => void }) {
   const navigate = useNavigate()
   const form = useForm<NewProject>({
     initialValues: { name: '', visibility: 'private', limit: '', cache: false, registry: '', speed: '' },
-    validateInputOnBlur: true,
     validate: {
       name: (name) => (validName(name) ? null : t('create.nameRule')),
       limit: (limit) => (limit === '' || parseBytes(limit) > 0 ? null : t('create.limitRule')),
@@ -39,14 +39,14 @@ export default function CreateProject({ onClose }: { onClose: () => void }) {
   }
   return (
     <FormModal title={t('create.title')} onClose={onClose} verb={t('create.verb')} disabled={!form.isValid()} onSubmit={create}>
-      <TextInput data-autofocus label={t('name')} description={t('create.nameHint')} autoComplete="off" spellCheck={false} {...form.getInputProps('name')} />
+      <TextInput data-autofocus label={t('name')} description={t('create.nameHint')} autoComplete="off" spellCheck={false} {...field(form, 'name')} />
       <Radio.Group label={t('create.visibility')} {...form.getInputProps('visibility')}>
         <Stack gap={8} mt={6}>
           <Radio value="private" label={t('visibility.private')} description={t('create.private')} />
           <Radio value="public" label={t('visibility.public')} description={t('create.public')} />
         </Stack>
       </Radio.Group>
-      {admin && <TextInput label={t('create.limit')} description={t('create.limitHint')} placeholder="20 GiB" {...form.getInputProps('limit')} />}
+      {admin && <TextInput label={t('create.limit')} description={t('create.limitHint')} placeholder="20 GiB" {...field(form, 'limit')} />}
       {admin && <Switch label={t('create.cache')} description={t('create.cacheHint')} {...form.getInputProps('cache', { type: 'checkbox' })} />}
       <Suspense>{admin && form.values.cache && <CacheOf form={form} />}</Suspense>
     </FormModal>

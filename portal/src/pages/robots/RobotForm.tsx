@@ -4,6 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ErrorState } from '~/parts/ErrorState'
+import { field } from '~/parts/field'
 import { FormModal } from '~/parts/FormModal'
 import { moment } from '~/parts/numbers'
 import { tellDone } from '~/parts/tell'
@@ -31,7 +32,6 @@ export default function RobotForm({ project, robot, onClose, onCreated }: Props)
   const days = robot?.duration ?? 30
   const form = useForm({
     initialValues: { name: robot?.name ?? '', description: robot?.description ?? '', ends: days > 0 ? 'days' : 'never', days: days > 0 ? days : 30 },
-    validateInputOnBlur: true,
     validate: {
       name: (name) => (robot || nameRule.test(name) ? null : t('form.nameRule')),
       days: (n, { ends }) => (ends === 'never' || (Number.isInteger(n) && n > 0) ? null : t('form.daysRule')),
@@ -52,13 +52,13 @@ export default function RobotForm({ project, robot, onClose, onCreated }: Props)
   const end = form.values.ends === 'days' ? endOf(moment(robot?.creation_time) ?? new Date(), form.values.days) : undefined
   return (
     <FormModal size={860} title={robot ? t('edit.title', { name: robot.name }) : t('create.title')} onClose={onClose} verb={t(robot ? 'edit.verb' : 'create.verb')} disabled={!form.isValid() || chosen.size === 0 || !catalogue.data} onSubmit={save}>
-      {!robot && <TextInput data-autofocus label={t('name')} description={t('form.nameHint', { project })} autoComplete="off" spellCheck={false} {...form.getInputProps('name')} />}
+      {!robot && <TextInput data-autofocus label={t('name')} description={t('form.nameHint', { project })} autoComplete="off" spellCheck={false} {...field(form, 'name')} />}
       <TextInput label={t('form.description')} autoComplete="off" {...form.getInputProps('description')} />
       <Radio.Group label={t('form.ends')} {...form.getInputProps('ends')}>
         <Stack gap={8} mt={6}>
           <Radio value="days" label={t('form.days')} />
           {form.values.ends === 'days' && (
-            <NumberInput ml={30} w={220} min={1} max={2147483646} allowDecimal={false} label={t(robot ? 'form.daysSince' : 'form.daysCount')} description={end && t('form.endsAt', { at: end.toLocaleDateString(i18n.language, { dateStyle: 'long' }) })} {...form.getInputProps('days')} />
+            <NumberInput ml={30} w={220} min={1} max={2147483646} allowDecimal={false} label={t(robot ? 'form.daysSince' : 'form.daysCount')} description={end && t('form.endsAt', { at: end.toLocaleDateString(i18n.language, { dateStyle: 'long' }) })} {...field(form, 'days')} />
           )}
           <Radio value="never" label={t('form.never')} description={t('form.neverHint')} />
         </Stack>

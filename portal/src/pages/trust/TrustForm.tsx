@@ -3,6 +3,7 @@ import { useForm } from '@mantine/form'
 import { IconPlus, IconTrash } from '@tabler/icons-react'
 import { useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
+import { field } from '~/parts/field'
 import { FormModal } from '~/parts/FormModal'
 import { tellDone } from '~/parts/tell'
 import { isPrivate, kindOf, trustKinds } from './kinds'
@@ -26,7 +27,6 @@ export default function TrustForm({ project, entry, readOnly, onClose }: Props) 
       name: entry?.name ?? '', description: entry?.description ?? '', kind: entry?.kind ?? 'key', content: entry?.content ?? '', timestamps: entry?.timestamps ?? '',
       identities: entry?.identities?.length ? entry.identities.map((id) => ({ ...nobody, ...id })) : [nobody],
     },
-    validateInputOnBlur: true,
     validate: {
       name: (name) => (name.trim() && name.length <= 64 ? null : t('form.nameRule')),
       content: (content) => (isPrivate(content) ? t('form.private') : content.trim() ? null : t('form.contentRule')),
@@ -48,14 +48,14 @@ export default function TrustForm({ project, entry, readOnly, onClose }: Props) 
     <FormModal size="lg" title={entry ? t('edit.title', { name: entry.name }) : t('create.open')} onClose={onClose} verb={t(readOnly ? 'show.close' : entry ? 'edit.verb' : 'create.verb')} disabled={!readOnly && !form.isValid()} onSubmit={save}>
       <Fieldset variant="unstyled" disabled={readOnly}>
         <Stack gap="md">
-          <TextInput data-autofocus label={t('name')} maxLength={64} autoComplete="off" {...form.getInputProps('name')} />
+          <TextInput data-autofocus label={t('name')} maxLength={64} autoComplete="off" {...field(form, 'name')} />
           <TextInput label={t('form.description')} autoComplete="off" {...form.getInputProps('description')} />
           {!entry && (
             <Radio.Group label={t('kind.label')} {...form.getInputProps('kind')}>
               <Stack gap={8} mt={6}>{trustKinds.map(({ name }) => <Radio key={name} value={name} label={t(`kind.${name}`)} description={t(`kindHint.${name}`)} />)}</Stack>
             </Radio.Group>
           )}
-          <TextOrFile label={t(`content.${has.name}`)} accept={has.file} {...form.getInputProps('content')} />
+          <TextOrFile label={t(`content.${has.name}`)} accept={has.file} {...field(form, 'content')} />
           {has.identities && (
             <Stack gap="xs">
               <Text size="sm" fw={560}>{t('identities')}</Text>
@@ -63,8 +63,8 @@ export default function TrustForm({ project, entry, readOnly, onClose }: Props) 
               {identities.map((_, i) => (
                 <Group key={i} gap="xs" align="flex-start" wrap="nowrap">
                   <Stack gap="xs" flex={1}>
-                    {has.issuer && <TextInput label={t('form.issuer')} placeholder="https://" spellCheck={false} autoComplete="off" {...form.getInputProps(`identities.${i}.issuer`)} />}
-                    <TextInput label={t('form.subject')} spellCheck={false} autoComplete="off" {...form.getInputProps(`identities.${i}.subject`)} />
+                    {has.issuer && <TextInput label={t('form.issuer')} placeholder="https://" spellCheck={false} autoComplete="off" {...field(form, `identities.${i}.issuer`)} />}
+                    <TextInput label={t('form.subject')} spellCheck={false} autoComplete="off" {...field(form, `identities.${i}.subject`)} />
                   </Stack>
                   {identities.length > 1 && <ActionIcon mt={24} aria-label={t('form.remove', { number: i + 1 })} onClick={() => form.removeListItem('identities', i)}><IconTrash size={16} /></ActionIcon>}
                 </Group>

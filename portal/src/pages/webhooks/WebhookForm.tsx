@@ -4,6 +4,7 @@ import { IconPlus } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { ErrorState } from '~/parts/ErrorState'
+import { field } from '~/parts/field'
 import { FormModal } from '~/parts/FormModal'
 import { tellDone } from '~/parts/tell'
 import { kinds, type Fields, type Policy, savePolicy, type Target, webhooksKey } from './queries'
@@ -24,7 +25,6 @@ export default function WebhookForm({ project, policy, onClose }: { project: str
     initialValues: policy
       ? { name: policy.name, description: policy.description, enabled: policy.enabled, event_types: policy.event_types, targets: policy.targets.map((target) => ({ ...fresh, ...target })) }
       : { name: '', description: '', enabled: true, event_types: [], targets: [fresh] },
-    validateInputOnBlur: true,
     validate: {
       name: (name) => (name.trim() ? null : t('form.nameRule')),
       event_types: (types) => (types.length > 0 ? null : t('form.eventsRule')),
@@ -40,7 +40,7 @@ export default function WebhookForm({ project, policy, onClose }: { project: str
   const { targets } = form.values
   return (
     <FormModal size="lg" title={policy ? t('edit.title', { name: policy.name }) : t('create.open')} onClose={onClose} verb={t(policy ? 'edit.verb' : 'create.verb')} disabled={!form.isValid()} onSubmit={save}>
-      <TextInput data-autofocus label={t('name')} autoComplete="off" {...form.getInputProps('name')} />
+      <TextInput data-autofocus label={t('name')} autoComplete="off" {...field(form, 'name')} />
       <TextInput label={t('form.description')} autoComplete="off" {...form.getInputProps('description')} />
       {known.isError && <ErrorState error={known.error} onRetry={() => void known.refetch()} />}
       <Checkbox.Group label={t('events')} description={t('form.eventsHint')} {...form.getInputProps('event_types')}>
