@@ -2,6 +2,7 @@ import type { Berth } from './berth'
 import { artifactPages, furnishArtifacts } from './furnish-artifacts'
 import { furnishAdministration } from './furnish-administration'
 import { furnishOperations } from './furnish-operations'
+import { furnishTabs } from './furnish-tabs'
 
 /** A page as it is looked at by axe and photographed: a line for each. */
 export interface Shown {
@@ -17,6 +18,18 @@ export const pages: Shown[] = [
   { name: 'project-summary', path: '/projects/harbour-tools', wait: 'docker push' },
   { name: 'project-repositories', path: '/projects/harbour-tools/repositories', wait: 'crane/operator' },
   { name: 'project-empty', path: '/projects/empty-quay/repositories', wait: 'docker push' },
+  { name: 'project-members', path: '/projects/harbour-tools/members', wait: 'anna' },
+  { name: 'project-labels', path: '/projects/harbour-tools/labels', wait: 'production' },
+  { name: 'project-scanner', path: '/projects/harbour-tools/scanner', wait: 'Berth' },
+  { name: 'project-retention', path: '/projects/harbour-tools/policy' },
+  { name: 'project-retention-run', path: '/projects/harbour-tools/policy/runs/1', wait: 'tide-table' },
+  { name: 'project-immutability', path: '/projects/harbour-tools/policy/immutability', wait: 'v*' },
+  { name: 'project-trust', path: '/projects/harbour-tools/policy/trust', wait: 'release-key' },
+  { name: 'project-robots', path: '/projects/harbour-tools/robots', wait: 'robot$harbour-tools+ci' },
+  { name: 'project-webhooks', path: '/projects/harbour-tools/webhooks', wait: 'build-notice' },
+  { name: 'project-webhook', path: '/projects/harbour-tools/webhooks/1', wait: 'http://127.0.0.1:9/hook' },
+  { name: 'project-logs', path: '/projects/harbour-tools/logs', wait: 'crane/operator' },
+  { name: 'project-configuration', path: '/projects/harbour-tools/configuration', wait: 'cosign' },
   { name: 'artifacts', path: '/projects/harbour-tools/repositories/crane%2Foperator', wait: '1.4.2' },
   ...artifactPages,
   { name: 'users', path: '/users', wait: 'ada@example.com' },
@@ -62,4 +75,5 @@ export async function furnish(berth: Berth): Promise<void> {
   await furnishArtifacts(berth)
   await furnishAdministration(berth)
   await furnishOperations(berth)
+  await furnishTabs(berth, 'harbour-tools')
 }

@@ -2,6 +2,7 @@ import { Group, Input, Stack, Text, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
+import { field } from '~/parts/field'
 import { FormModal } from '~/parts/FormModal'
 import { tellDone } from '~/parts/tell'
 import { isColor, palette } from './color'
@@ -15,7 +16,6 @@ export default function LabelForm({ scope, label, onClose }: { scope: Scope; lab
   const queries = useQueryClient()
   const form = useForm({
     initialValues: { name: label?.name ?? '', description: label?.description ?? '', color: label?.color ?? palette[0] ?? '' },
-    validateInputOnBlur: true,
     validate: {
       name: (name) => (name.trim() ? null : t('form.nameRule')),
       color: (color) => (isColor(color) ? null : t('form.colorRule')),
@@ -30,7 +30,7 @@ export default function LabelForm({ scope, label, onClose }: { scope: Scope; lab
   }
   return (
     <FormModal title={label ? t('edit.title', { name: label.name }) : t('create.open')} onClose={onClose} verb={t(label ? 'edit.verb' : 'create.verb')} disabled={!form.isValid()} onSubmit={save}>
-      <TextInput data-autofocus label={t('name')} maxLength={128} autoComplete="off" {...form.getInputProps('name')} />
+      <TextInput data-autofocus label={t('name')} maxLength={128} autoComplete="off" {...field(form, 'name')} />
       <TextInput label={t('description')} autoComplete="off" {...form.getInputProps('description')} />
       <Stack gap={8}>
         <Input.Label component="div" id="label-colors">{t('form.color')}</Input.Label>
@@ -39,7 +39,7 @@ export default function LabelForm({ scope, label, onClose }: { scope: Scope; lab
             <button key={c} type="button" role="radio" className={classes.swatch} style={{ background: c }} aria-checked={c === color.toLowerCase()} aria-label={c} onClick={() => form.setFieldValue('color', c)} />
           ))}
         </div>
-        <TextInput label={t('form.own')} w={150} spellCheck={false} autoComplete="off" {...form.getInputProps('color')} />
+        <TextInput label={t('form.own')} w={150} spellCheck={false} autoComplete="off" {...field(form, 'color')} />
       </Stack>
       <Group gap="xs"><Text size="sm" c="dimmed">{t('form.preview')}</Text><LabelChip name={name.trim() || t('name')} color={color} /></Group>
     </FormModal>

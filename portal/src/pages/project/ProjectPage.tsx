@@ -15,7 +15,7 @@ export default function ProjectPage() {
   const { project: name } = projectRoute.useParams()
   const { data: project } = useSuspenseQuery(projectNamed(name))
   const may = useRights(project.project_id)
-  const shown = tabs.filter((tab) => !('needs' in tab) || may(...tab.needs))
+  const shown = tabs.filter((tab) => !('needs' in tab) || may(tab.needs[0], tab.needs[1]))
   return (
     <>
       <PageHeader title={project.name} mark={<Visibility project={project} />} above={[<TextLink key="projects" to="/projects">{t('projects')}</TextLink>]} />
