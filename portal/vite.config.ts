@@ -18,6 +18,19 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: 'es2023',
     manifest: 'manifest.json',
+    // Few files: each that loads others on demand has all their names, which do not pack well.
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: 'routes', test: /src\/(pages\/.*\/route|app\/roots)\.tsx?$/ },
+            { name: 'icons', test: /node_modules\/@tabler\// },
+            { name: 'base', test: /node_modules\//, minShareCount: 30 },
+            { name: 'parts', test: /src\/(parts|api)\//, minShareCount: 8 },
+          ],
+        },
+      },
+    },
   },
   server: { proxy: Object.fromEntries(doors.map((door) => [door, { target: berth }])) },
   test: { include: ['src/**/*.test.{ts,tsx}'], environment: 'node' },
