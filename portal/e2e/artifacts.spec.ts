@@ -37,7 +37,7 @@ test('an image is pushed, seen, labelled, scanned, copied and deleted', async ({
 
   await page.getByRole('button', { name: 'Actions for the artifact' }).click()
   await page.getByRole('menuitem', { name: 'Copy…' }).click()
-  await page.getByLabel('To the project').fill(other)
+  await page.getByRole('combobox', { name: 'To the project' }).fill(other)
   await page.getByRole('option', { name: other }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Copy' }).click()
   await expect(page.getByRole('status').filter({ hasText: `${other}/a/gauge` })).toBeVisible()

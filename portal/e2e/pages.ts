@@ -40,7 +40,7 @@ export const pages: Shown[] = [
   { name: 'replication-rule', path: '/replications/1', wait: 'library/**' },
   { name: 'replication-execution', path: '/replications/1/executions/1', wait: 'harbour-tools/ropes' },
   { name: 'labels', path: '/labels', wait: 'approved' },
-  { name: 'profile', path: '/profile', wait: 'admin' },
+  { name: 'profile', path: '/profile' },
   { name: 'about', path: '/about', wait: 'Harbor' },
   { name: 'overview', path: '/overview', wait: 'night-shift' },
   { name: 'security', path: '/security' },

@@ -62,6 +62,10 @@ export const variables: CSSVariablesResolver = () => ({
   light: {
     ...tints('#ffffff', 5, 14, 9),
     '--mantine-color-gray-light-color': gray[7],
+    '--mantine-color-teal-light-color': '#066649',
+    '--mantine-color-green-light-color': '#236b32',
+    '--mantine-color-orange-light-color': '#a5380b',
+    '--mantine-color-yellow-light-color': '#8a4a00',
     '--mantine-color-text': gray[9],
     '--mantine-color-dimmed': '#56646e',
     '--mantine-color-placeholder': '#66747e',

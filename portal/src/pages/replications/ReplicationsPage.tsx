@@ -30,7 +30,7 @@ export default function ReplicationsPage() {
     },
     { name: 'enabled', title: t('state'), sort: 'enabled', cell: (r) => <RuleState rule={r} /> },
     { name: 'ends', title: t('ends'), cell: (r) => <Ends rule={r} /> },
-    { name: 'trigger', title: t('trigger.label'), sort: 'trigger', cell: (r) => <div><TriggerName trigger={r.trigger?.type ?? 'manual'} />{r.enabled && <NextRun cron={r.trigger?.trigger_settings?.cron} />}</div> },
+    { name: 'trigger', title: t('trigger.label'), sort: 'trigger', cell: (r) => <div style={{ maxWidth: 280 }}><TriggerName trigger={r.trigger?.type ?? 'manual'} />{r.enabled && <NextRun cron={r.trigger?.trigger_settings?.cron} />}</div> },
     { name: 'updated', title: t('updated'), sort: 'update_time', cell: (r) => <TimeAgo value={r.update_time} /> },
     { name: 'actions', title: '', width: 52, align: 'right', cell: (r) => <RuleActions rule={r} onEdit={() => setEdited(r)} /> },
   ]
