@@ -64,8 +64,8 @@ export async function furnishArtifacts(berth: Berth): Promise<void> {
   })
   const api = '/projects/shipyard/repositories/tide%252Fgauge'
   await berth.api('PUT', api, { description: 'Reads the **tide gauges** of the harbour, and tells who asks.\n\n- one reading a minute\n- [manual](https://example.org/gauge)' })
-  await berth.api('POST', '/labels', { name: 'approved', color: '#1d8a4d', scope: 'g', description: 'May be shipped' })
-  const [label] = (await berth.api('GET', '/labels?scope=g&name=approved')) as { id: number }[]
+  await berth.api('POST', '/labels', { name: 'seaworthy', color: '#1d8a4d', scope: 'g', description: 'May be shipped' })
+  const [label] = (await berth.api('GET', '/labels?scope=g&name=seaworthy')) as { id: number }[]
   const artifact = `${api}/artifacts/${digest}`
   await berth.api('POST', `${artifact}/labels`, { id: label?.id })
   await learnAdvisories(berth)
