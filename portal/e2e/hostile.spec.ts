@@ -7,7 +7,6 @@ const attacks = ['<img src=x onerror="window.__xss=1">', '<script>window.__xss=1
 const attack = attacks.join(' ')
 
 test('what is hostile in an image, a chart, a description or a name is shown, and nothing runs', async ({ page, berth, signIn, unique }) => {
-  test.setTimeout(120_000) // it goes over many pages
   const project = unique('hostile')
   await berth.createProject(project)
   const { project_id } = (await berth.api('GET', `/projects/${project}`)) as { project_id: number }

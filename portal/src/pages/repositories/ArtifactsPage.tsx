@@ -1,15 +1,17 @@
 import { ActionIcon, Button, Group, Menu, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { IconDots, IconPencil, IconTrash } from '@tabler/icons-react'
+import { IconDots, IconPackageOff, IconPencil, IconTrash } from '@tabler/icons-react'
 import { useQuery, useSuspenseQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
+import { ApiError } from '~/api/client'
 import { useRights } from '~/api/session'
 import { projectNamed } from '~/pages/projects/queries'
 import { Count } from '~/parts/Bytes'
+import { EmptyState } from '~/parts/EmptyState'
 import { ErrorState } from '~/parts/ErrorState'
-import { TextLink } from '~/parts/links'
+import { ButtonLink, TextLink } from '~/parts/links'
 import { Markdown } from '~/parts/Markdown'
 import { PageHeader } from '~/parts/PageHeader'
 import { Panel } from '~/parts/Panel'
@@ -30,7 +32,10 @@ export default function ArtifactsPage() {
   // Who is no member of a public project sees its artifacts, but not this.
   const about = useQuery({ ...repositoryNamed(name, repository), enabled: may('repository', 'read') })
   const [editing, dialog] = useDisclosure()
-  const description = plainDescription(about.data?.description ?? '')
+  // What was read before its last artifact went is no longer so.
+  const gone = about.error instanceof ApiError && about.error.status === 404
+  const known = gone ? undefined : about.data
+  const description = plainDescription(known?.description ?? '')
   return (
     <>
       <PageHeader
@@ -39,15 +44,19 @@ export default function ArtifactsPage() {
           <TextLink key="projects" to="/projects">{t('projects')}</TextLink>,
           <TextLink key="project" to="/projects/$project/repositories" params={{ project: name }}>{name}</TextLink>,
         ]}
-        description={about.data && <Numbers repository={about.data} />}
-        actions={about.data && (may('repository', 'update') || may('repository', 'delete')) && (
+        description={known && <Numbers repository={known} />}
+        actions={known && (may('repository', 'update') || may('repository', 'delete')) && (
           <Group gap="xs">
             {may('repository', 'update') && <Button variant="default" leftSection={<IconPencil size={15} />} onClick={dialog.open}>{t(description ? 'description.edit' : 'description.add')}</Button>}
-            {may('repository', 'delete') && <MoreActions project={name} repository={about.data} />}
+            {may('repository', 'delete') && <MoreActions project={name} repository={known} />}
           </Group>
         )}
       />
-      {about.isError ? <ErrorState error={about.error} onRetry={() => void about.refetch()} /> : (
+      {gone ? (
+        <Panel>
+          <EmptyState icon={IconPackageOff} title={t('gone.title')} action={<ButtonLink to="/projects/$project/repositories" params={{ project: name }}>{t('gone.back')}</ButtonLink>}>{t('gone.text')}</EmptyState>
+        </Panel>
+      ) : about.isError ? <ErrorState error={about.error} onRetry={() => void about.refetch()} /> : (
         <>
           {description && <div style={{ marginBottom: 16 }}><Panel title={t('description.title')}><Markdown text={description} /></Panel></div>}
           <ArtifactList project={project} repository={repository} may={may} />
