@@ -24,6 +24,7 @@ test('a retention rule is set, tried and run, and what it does not keep goes', a
   await expect(page.getByRole('log')).toContainText('RETAIN')
   await expect(page.getByRole('log')).toContainText('DEL')
   await page.keyboard.press('Escape')
+  await expect(page.getByRole('link', { name: 'app', exact: true })).toHaveAttribute('href', `/projects/${project}/repositories/app`)
 
   await page.getByRole('link', { name: 'Runs' }).click()
   await page.getByRole('button', { name: 'Run now' }).click()
