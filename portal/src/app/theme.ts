@@ -46,13 +46,16 @@ export const theme = createTheme({
 
 const used = ['tide', 'gray', 'teal', 'red', 'orange', 'yellow', 'blue', 'green']
 
+const pale = new Set(['orange', 'yellow', 'green'])
+
 /** What badges and marks look like: a tint of their colour, with a text of it. */
 const tints = (ground: string, tint: number, share: number, text: number) =>
   Object.fromEntries(
     used.flatMap((color) => [
       [`--mantine-color-${color}-light`, `color-mix(in srgb, var(--mantine-color-${color}-${tint}) ${share}%, ${ground})`],
       [`--mantine-color-${color}-light-hover`, `color-mix(in srgb, var(--mantine-color-${color}-${tint}) ${share + 8}%, ${ground})`],
-      [`--mantine-color-${color}-light-color`, `var(--mantine-color-${color}-${text})`],
+      // The darkest shades of warm colours and of green are too light for a text on a tint.
+      [`--mantine-color-${color}-light-color`, text === 9 && pale.has(color) ? `color-mix(in srgb, var(--mantine-color-${color}-9) 62%, black)` : `var(--mantine-color-${color}-${text})`],
     ]),
   )
 

@@ -66,6 +66,11 @@ function Largest() {
   )
 }
 
+/** A text whose digests are cut short. */
+function short(text: string): string {
+  return text.replace(/(sha\d{3}:[0-9a-f]{12})[0-9a-f]+/g, '$1…')
+}
+
 /** What was done last. */
 function Activity() {
   const { t } = useTranslation('overview')
@@ -76,7 +81,7 @@ function Activity() {
       {query.data?.items.length === 0 && <Text c="dimmed">{t('noActivity')}</Text>}
       <ul className={classes.entries}>
         {query.data?.items.map((e) => (
-          <li key={e.id}><span className={classes.name}><b>{e.username}</b> {e.operation_description || `${e.operation} ${e.resource}`}</span><Text component="span" size="sm" c="dimmed"><TimeAgo value={e.op_time} /></Text></li>
+          <li key={e.id}><span className={classes.name}><b>{e.username}</b> {short(e.operation_description || `${e.operation} ${e.resource}`)}</span><Text component="span" size="sm" c="dimmed"><TimeAgo value={e.op_time} /></Text></li>
         ))}
       </ul>
     </Panel>

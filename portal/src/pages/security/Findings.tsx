@@ -19,8 +19,8 @@ export function Findings() {
   const list = useList()
   const project = list.filter('project')
   const named = useQuery({ ...projectNamed(project), enabled: project !== '' })
-  // A name that no project has finds nothing, as -1 does.
-  const id = project === '' ? undefined : (named.data?.project_id ?? -1)
+  // A name that no project has finds nothing, as an id does that there is not.
+  const id = project === '' ? undefined : (named.data?.project_id ?? Number.MAX_SAFE_INTEGER)
   const query = useQuery({ ...findings(list, id), enabled: project === '' || !named.isPending })
   const filtered = filterNames.some((name) => list.filter(name) !== '')
   return (
