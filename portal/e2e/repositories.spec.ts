@@ -69,5 +69,5 @@ test('a repository is deleted with all that is in it, after its name was typed',
 test('a repository that is not there is told in the server’s words', async ({ page, signIn }) => {
   await signIn()
   await page.goto('/projects/library/repositories/none')
-  await expect(page.getByRole('alert')).toContainText('none')
+  await expect(page.getByRole('main')).toContainText('not known to this registry: library/none')
 })

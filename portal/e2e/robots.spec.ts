@@ -47,8 +47,8 @@ test('a new secret ends the old one', async ({ page, signIn, berth, unique }) =>
   await page.getByRole('dialog').getByRole('button', { name: 'Draw a new secret' }).click()
   const drawn = await page.getByRole('group', { name: 'Secret', exact: true }).textContent()
   expect(drawn).not.toBe(made.secret)
-  expect(() => berth.push(`${project}/app:1`, 'x', { name: made.name, password: made.secret })).toThrow(/UNAUTHORIZED|401/)
   berth.push(`${project}/app:1`, 'x', { name: made.name, password: drawn ?? '' })
+  expect(() => berth.push(`${project}/app:1`, 'x', { name: made.name, password: made.secret })).toThrow(/UNAUTHORIZED|401/)
 })
 
 test('permissions and the end are changed, and the account is deleted', async ({ page, signIn, berth, unique }) => {

@@ -15,6 +15,7 @@ import { ButtonLink, TextLink } from '~/parts/links'
 import { Markdown } from '~/parts/Markdown'
 import { PageHeader } from '~/parts/PageHeader'
 import { Panel } from '~/parts/Panel'
+import { words } from '~/parts/tell'
 import { TimeAgo } from '~/parts/TimeAgo'
 import { ArtifactList } from './ArtifactList'
 import { plainDescription, type Repository, repositoryNamed } from './queries'
@@ -54,7 +55,7 @@ export default function ArtifactsPage() {
       />
       {gone ? (
         <Panel>
-          <EmptyState icon={IconPackageOff} title={t('gone.title')} action={<ButtonLink to="/projects/$project/repositories" params={{ project: name }}>{t('gone.back')}</ButtonLink>}>{t('gone.text')}</EmptyState>
+          <EmptyState icon={IconPackageOff} title={t('gone.title')} action={<ButtonLink to="/projects/$project/repositories" params={{ project: name }}>{t('gone.back')}</ButtonLink>}><div>{words(about.error)}</div>{t('gone.text')}</EmptyState>
         </Panel>
       ) : about.isError ? <ErrorState error={about.error} onRetry={() => void about.refetch()} /> : (
         <>
