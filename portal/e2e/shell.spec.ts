@@ -43,7 +43,7 @@ test('on a phone the navigation is behind a button, and nothing is wider than th
   await page.goto('/projects/library')
   await expect(page.getByRole('link', { name: 'API' })).toBeHidden()
   await page.getByRole('button', { name: 'Menu' }).click()
-  await page.getByRole('link', { name: 'Projects' }).last().click()
+  await page.getByRole('dialog').getByRole('link', { name: 'Projects', exact: true }).click()
   await expect(heading(page, 'Projects')).toBeVisible()
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390)
 })

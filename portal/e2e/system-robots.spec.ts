@@ -16,8 +16,8 @@ test('a robot account of all projects pushes, until it is disabled', async ({ pa
   await dialog.getByLabel('User: List', { exact: true }).check()
   await dialog.getByRole('button', { name: 'Create' }).click()
   const secret = page.getByRole('dialog', { name: 'Secret of' })
-  const login = await secret.getByRole('textbox', { name: /^Name:/ }).textContent()
-  const password = await secret.getByRole('textbox', { name: /^Secret:/ }).textContent()
+  const login = await secret.getByRole('group', { name: 'Name', exact: true }).textContent()
+  const password = await secret.getByRole('group', { name: 'Secret', exact: true }).textContent()
   await secret.getByRole('button', { name: 'I have kept it' }).click()
   await expect(secret).toBeHidden()
   const robot = { name: login ?? '', password: password ?? '' }
