@@ -21,8 +21,11 @@ test('images are copied to another registry by a rule', async ({ page, signIn, b
     await expect(form.getByText('It cannot be used so')).toBeVisible()
     await form.getByLabel('Access secret', { exact: true }).fill(admin.password)
     await expect(form.getByText('It cannot be used so')).toBeHidden()
-    await form.getByRole('button', { name: 'Test connection' }).click()
-    await expect(form.getByText('It answers, and takes the credentials.')).toBeVisible()
+    // Whoever came with a wrong secret has to wait for a second.
+    await expect(async () => {
+      await form.getByRole('button', { name: 'Test connection' }).click()
+      await expect(form.getByText('It answers, and takes the credentials.')).toBeVisible({ timeout: 1500 })
+    }).toPass()
     await form.getByRole('button', { name: 'Add' }).click()
     await expect(page.getByRole('row', { name: registry })).toContainText('Healthy')
 
