@@ -17,7 +17,7 @@ for (const shown of pages) {
         await page.goto('/berth.svg')
         await page.evaluate((l) => localStorage.setItem('berth.language', l), language)
         await page.goto(shown.path)
-        await page.getByRole('heading').first().waitFor()
+        await page.getByRole('heading', { level: 1 }).first().waitFor()
         if (shown.wait) await page.getByText(shown.wait).first().waitFor()
         const { violations } = await new AxeBuilder({ page }).withTags(rules).analyze()
         expect(violations.map((v) => ({ rule: v.id, at: v.nodes.map((n) => n.html + n.failureSummary) })), `${language}, ${colorScheme}`).toEqual([])

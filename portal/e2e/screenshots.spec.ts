@@ -23,7 +23,7 @@ for (const shown of pages) {
       await page.goto('/berth.svg')
       await page.evaluate((l) => localStorage.setItem('berth.language', l), language)
       await page.goto(shown.path)
-      await page.getByRole('heading').first().waitFor()
+      await page.getByRole('heading', { level: 1 }).first().waitFor()
       if (shown.wait) await page.getByText(shown.wait).first().waitFor()
       await page.screenshot({ path: `.cache/screenshots/${shown.name}-${name}.png`, fullPage: true })
     }
