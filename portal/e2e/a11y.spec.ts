@@ -6,7 +6,10 @@ import { furnish, pages } from './pages'
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
 test.describe.configure({ mode: 'default' })
-test.beforeAll(({ berth }) => furnish(berth))
+let address: (path: string) => string
+test.beforeAll(async ({ berth }) => {
+  address = await furnish(berth)
+})
 
 for (const shown of pages) {
   test(`axe finds nothing on ${shown.name}`, async ({ page, signIn }) => {
@@ -16,7 +19,7 @@ for (const shown of pages) {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
         await page.goto('/berth.svg')
         await page.evaluate((l) => localStorage.setItem('berth.language', l), language)
-        await page.goto(shown.path)
+        await page.goto(address(shown.path))
         await page.getByRole('heading', { level: 1 }).first().waitFor()
         if (shown.wait) await page.getByText(shown.wait).first().waitFor()
         const { violations } = await new AxeBuilder({ page }).withTags(rules).analyze()

@@ -1,7 +1,7 @@
 import { admin, type Berth } from './berth'
 
-/** What there is to see on the pages of administrators. */
-export async function furnishAdministration(berth: Berth): Promise<void> {
+/** Makes what there is to see on the pages of administrators, and returns the id of a replication. */
+export async function furnishAdministration(berth: Berth): Promise<number> {
   for (const name of ['ada', 'grace', 'linus']) await berth.createUser(name)
   const users = (await berth.api('GET', '/users?username=ada')) as { user_id: number }[]
   await berth.api('PUT', `/users/${users[0]?.user_id}/sysadmin`, { sysadmin_flag: true })
@@ -23,4 +23,6 @@ export async function furnishAdministration(berth: Berth): Promise<void> {
   })
   await berth.api('POST', '/replication/policies', { ...rule, name: 'by-hand', enabled: false, trigger: { type: 'manual' }, filters: [] })
   await berth.api('POST', '/replication/executions', { policy_id: 1 })
+  const executions = (await berth.api('GET', '/replication/executions?policy_id=1')) as { id: number }[]
+  return executions[0]?.id ?? 0
 }

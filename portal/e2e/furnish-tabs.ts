@@ -14,8 +14,8 @@ export function keeping(template: string, count: number, tags = '**') {
   }
 }
 
-/** What the tabs of a project show. */
-export async function furnishTabs(berth: Berth, project: string): Promise<void> {
+/** Makes what the tabs of a project show, and returns the id of a run of retention. */
+export async function furnishTabs(berth: Berth, project: string): Promise<number> {
   const { project_id } = (await berth.api('GET', `/projects/${project}`)) as { project_id: number }
   for (const [name, role] of [['anna', 4], ['bao', 2], ['carlos', 3], ['dina', 5]] as const) {
     await berth.createUser(name)
@@ -36,5 +36,7 @@ export async function furnishTabs(berth: Berth, project: string): Promise<void> 
   await berth.api('POST', '/retentions', { algorithm: 'or', scope: { level: 'project', ref: project_id }, trigger: { kind: 'Schedule', settings: { cron: '0 0 4 * * *' } }, rules: [keeping('latestPushedK', 10), keeping('nDaysSinceLastPull', 30, 'v*')] })
   const { metadata } = (await berth.api('GET', `/projects/${project}`)) as { metadata: { retention_id: string } }
   await berth.api('POST', `/retentions/${metadata.retention_id}/executions`, { dry_run: true })
+  const runs = (await berth.api('GET', `/retentions/${metadata.retention_id}/executions`)) as { id: number }[]
   await berth.api('PUT', `/projects/${project}`, { metadata: { enable_content_trust_cosign: 'true', policy_audit_only: 'true', prevent_vul: 'true', severity: 'high' } })
+  return runs[0]?.id ?? 0
 }

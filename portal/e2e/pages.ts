@@ -7,7 +7,7 @@ import { furnishTabs } from './furnish-tabs'
 /** A page as it is looked at by axe and photographed: a line for each. */
 export interface Shown {
   name: string // of the picture
-  path: string
+  path: string // with {NAME} for what furnish made
   stranger?: boolean // without having signed in
   wait?: string // a text that the page has when it is all there; its name in the languages is the same
 }
@@ -22,7 +22,7 @@ export const pages: Shown[] = [
   { name: 'project-labels', path: '/projects/harbour-tools/labels', wait: 'production' },
   { name: 'project-scanner', path: '/projects/harbour-tools/scanner', wait: 'Berth' },
   { name: 'project-retention', path: '/projects/harbour-tools/policy', wait: 'v*' },
-  { name: 'project-retention-run', path: '/projects/harbour-tools/policy/runs/1', wait: 'tide-table' },
+  { name: 'project-retention-run', path: '/projects/harbour-tools/policy/runs/{retention}', wait: 'tide-table' },
   { name: 'project-immutability', path: '/projects/harbour-tools/policy/immutability', wait: 'v*' },
   { name: 'project-trust', path: '/projects/harbour-tools/policy/trust', wait: 'release-key' },
   { name: 'project-robots', path: '/projects/harbour-tools/robots', wait: 'robot$harbour-tools+ci' },
@@ -38,7 +38,7 @@ export const pages: Shown[] = [
   { name: 'registries', path: '/registries', wait: 'antwerp' },
   { name: 'replications', path: '/replications', wait: 'nightly' },
   { name: 'replication-rule', path: '/replications/1', wait: 'library/**' },
-  { name: 'replication-execution', path: '/replications/1/executions/1', wait: 'harbour-tools/ropes' },
+  { name: 'replication-execution', path: '/replications/1/executions/{replication}', wait: 'harbour-tools/ropes' },
   { name: 'labels', path: '/labels', wait: 'approved' },
   { name: 'profile', path: '/profile' },
   { name: 'about', path: '/about', wait: 'Harbor' },
@@ -62,8 +62,8 @@ export const pages: Shown[] = [
   { name: 'not-found', path: '/nowhere' },
 ]
 
-/** What there is to see on them. */
-export async function furnish(berth: Berth): Promise<void> {
+/** Makes what there is to see on them, and returns the address of a page by its path. */
+export async function furnish(berth: Berth): Promise<(path: string) => string> {
   await berth.createProject('harbour-tools')
   await berth.createProject('empty-quay')
   await berth.createProject('public-images', true)
@@ -73,7 +73,8 @@ export async function furnish(berth: Berth): Promise<void> {
   for (const name of ['tide-table', 'lighthouse', 'pilot/radio', 'ropes']) berth.push(`harbour-tools/${name}:v1`)
   berth.push('public-images/alpine:3.22')
   await furnishArtifacts(berth)
-  await furnishAdministration(berth)
+  const replication = await furnishAdministration(berth)
   await furnishOperations(berth)
-  await furnishTabs(berth, 'harbour-tools')
+  const retention = await furnishTabs(berth, 'harbour-tools')
+  return (path) => path.replace('{replication}', String(replication)).replace('{retention}', String(retention))
 }

@@ -4,7 +4,10 @@ import { furnish, pages } from './pages'
 // "make screenshots": every page on a desktop and on a phone, in light and dark,
 // and once in Chinese, into .cache/screenshots.
 test.describe.configure({ mode: 'default' })
-test.beforeAll(({ berth }) => furnish(berth))
+let address: (path: string) => string
+test.beforeAll(async ({ berth }) => {
+  address = await furnish(berth)
+})
 
 const looks = [
   { name: 'desktop-light', width: 1280, height: 800, colorScheme: 'light', language: 'en' },
@@ -22,7 +25,7 @@ for (const shown of pages) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
       await page.goto('/berth.svg')
       await page.evaluate((l) => localStorage.setItem('berth.language', l), language)
-      await page.goto(shown.path)
+      await page.goto(address(shown.path))
       await page.getByRole('heading', { level: 1 }).first().waitFor()
       if (shown.wait) await page.getByText(shown.wait).first().waitFor()
       await page.screenshot({ path: `.cache/screenshots/${shown.name}-${name}.png`, fullPage: true })
