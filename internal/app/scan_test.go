@@ -169,7 +169,13 @@ const appArtifacts = "/projects/library/repositories/app/artifacts/"
 // scan has an artifact examined, and waits.
 func (l lab) scan(ref, kind string) {
 	l.Helper()
-	asked(l.T, l.Server, 202, "POST", appArtifacts+ref+"/scan", `{"scan_type":"`+kind+`"}`)
+	eventually(l.T, "the end of what was begun before", func() bool {
+		resp := l.Do("POST", "/api/v2.0"+appArtifacts+ref+"/scan", apptest.Admin, l.Password, strings.NewReader(`{"scan_type":"`+kind+`"}`), "Content-Type", "application/json")
+		if resp.StatusCode != http.StatusAccepted && resp.StatusCode != http.StatusConflict {
+			l.Fatal(resp.Status)
+		}
+		return resp.StatusCode == http.StatusAccepted
+	})
 	eventually(l.T, "the end of the scan of "+ref, func() bool {
 		text, _ := asked(l.T, l.Server, 200, "GET", appArtifacts+ref+"?with_scan_overview=true&with_sbom_overview=true", "")
 		if strings.Contains(text, `"scan_status":"Error"`) {
