@@ -56,7 +56,7 @@ export const pages: Shown[] = [
   { name: 'schedules', path: '/job-service/schedules', wait: '0 0 0 * * *' },
   { name: 'workers', path: '/job-service/workers' },
   { name: 'audit-log', path: '/audit-log', wait: 'harbour-tools' },
-  { name: 'settings', path: '/settings', wait: 'LDAP' },
+  { name: 'settings', path: '/settings' },
   { name: 'settings-system', path: '/settings/system' },
   { name: 'settings-audit', path: '/settings/audit-log', wait: 'pull_artifact' },
   { name: 'not-found', path: '/nowhere' },

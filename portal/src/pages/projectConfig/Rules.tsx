@@ -27,7 +27,7 @@ export function PullRules({ form, cache }: Props) {
         {!cache && <Checkbox label={t('pull.notation')} {...box('notation')} />}
         {(cosign || notation) && (
           <Stack gap="xs" ml={30}>
-            <Text size="sm" c="dimmed">{t('pull.trust')} <TextLink inherit underline="always" to="/projects/$project/policy/trust" params={{ project: name }}>{t('pull.trustLink')}</TextLink></Text>
+            <Text size="sm" c="dimmed">{t('pull.trust')} <TextLink inherit td="underline" to="/projects/$project/policy/trust" params={{ project: name }}>{t('pull.trustLink')}</TextLink></Text>
             <Checkbox label={t('pull.anySigner')} description={t('pull.anySignerHint')} {...box('anySigner')} />
           </Stack>
         )}
