@@ -17,6 +17,7 @@ import (
 	"github.com/berth-registry/berth/internal/feed/feedtest"
 	"github.com/berth-registry/berth/internal/intake"
 	"github.com/berth-registry/berth/internal/job"
+	"github.com/berth-registry/berth/internal/job/jobtest"
 	"github.com/berth-registry/berth/internal/storage/advisorydb"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/queue"
@@ -83,32 +84,7 @@ func newLab(t testing.TB, from intake.Sources) (l *lab, work func()) {
 		},
 	})
 	t.Cleanup(l.Close)
-	return l, func() { l.work(jobs, q) }
-}
-
-// work does what waits, until the test ends.
-func (l *lab) work(jobs *job.Service, q *queue.Queue) {
-	if err := jobs.Start(l.Context()); err != nil {
-		l.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(l.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for ctx.Err() == nil {
-			if err := errors.Join(jobs.Tick(ctx), jobs.Watch(ctx)); err != nil && ctx.Err() == nil {
-				l.Error(err)
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	}()
-	l.Cleanup(func() {
-		cancel()
-		<-ended
-		if err := errors.Join(jobs.Close(context.WithoutCancel(ctx)), q.Close()); err != nil {
-			l.Error(err)
-		}
-	})
+	return l, func() { jobtest.Work(t, jobs, q) }
 }
 
 // executions says of all what caused them and how they are, the first first.

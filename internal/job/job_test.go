@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-registry/berth/internal/job"
+	"github.com/berth-registry/berth/internal/job/jobtest"
 	"github.com/berth-registry/berth/internal/query"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/queue"
@@ -70,28 +71,7 @@ func (h *house) at(w job.Work, now func() time.Time) node {
 		Store: h.store, Schedules: h.store, Logs: h.store, Queue: q, Works: map[job.Kind]job.Work{kind: w}, Log: log,
 		Node: fmt.Sprint("node", h.nodes.Add(1)), Host: "here", Now: now,
 	})
-	if err := s.Start(h.Context()); err != nil {
-		h.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(h.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for ctx.Err() == nil {
-			if err := errors.Join(s.Tick(ctx), s.Watch(ctx)); err != nil && ctx.Err() == nil {
-				h.Error(err)
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	}()
-	h.Cleanup(func() {
-		cancel()
-		<-ended
-		if err := errors.Join(s.Close(context.WithoutCancel(ctx)), q.Close()); err != nil {
-			h.Error(err)
-		}
-	})
-	return node{s, func() { cancel(); <-ended }}
+	return node{s, jobtest.Work(h, s, q)}
 }
 
 func (h *house) submit(n node, s job.Submission) int64 {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/finding"
 	"github.com/berth-registry/berth/internal/job"
+	"github.com/berth-registry/berth/internal/job/jobtest"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/registry"
@@ -97,33 +97,8 @@ func newLab(t *testing.T, d *db.DB, url string) *lab {
 		Store: l.rows, Schedules: l.rows, Logs: l.rows, Queue: q, Works: map[job.Kind]job.Work{job.ImageScan: work, job.SBOM: work, job.ScanAll: work}, Log: log, Node: "node", Host: "host",
 	})
 	l.Service = scan.New(scan.Config{Store: l.store, Artifacts: artifacts, Projects: projects, Content: l.content, Scanners: l.lister, Jobs: jobs})
-	l.work(jobs, q)
+	jobtest.Work(t, jobs, q)
 	return l
-}
-
-// work does what waits, until the test ends.
-func (l *lab) work(jobs *job.Service, q *queue.Queue) {
-	if err := jobs.Start(l.T.Context()); err != nil {
-		l.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(l.T.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for ctx.Err() == nil {
-			if err := errors.Join(jobs.Tick(ctx), jobs.Watch(ctx)); err != nil && ctx.Err() == nil {
-				l.Error(err)
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	}()
-	l.Cleanup(func() {
-		cancel()
-		<-ended
-		if err := errors.Join(jobs.Close(context.WithoutCancel(ctx)), q.Close()); err != nil {
-			l.Error(err)
-		}
-	})
 }
 
 // A lister is a scanner of images whose layers are lines of a package and a
