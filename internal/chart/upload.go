@@ -89,7 +89,7 @@ func (s *Service) pack(ctx context.Context, repo artifact.Repo, metadata helm.Me
 		return manifest{}, helm.ErrTooLarge.With("what it says of itself has more than %d bytes", artifact.MaxConfig)
 	}
 	m := manifest{SchemaVersion: 2, MediaType: oci.MediaTypeImageManifest, Annotations: annotations(metadata)}
-	if m.Config, err = s.put(ctx, repo, helm.ConfigType, text); err != nil {
+	if m.Config, err = s.registry.Put(ctx, repo, helm.ConfigType, text); err != nil {
 		return manifest{}, err
 	}
 	layers := []struct {
@@ -100,7 +100,7 @@ func (s *Service) pack(ctx context.Context, repo artifact.Repo, metadata helm.Me
 		if l.content == nil {
 			continue
 		}
-		d, err := s.put(ctx, repo, l.mediaType, l.content)
+		d, err := s.registry.Put(ctx, repo, l.mediaType, l.content)
 		if err != nil {
 			return manifest{}, err
 		}
@@ -123,13 +123,6 @@ func annotations(m helm.Metadata) map[string]string {
 	}
 	maps.DeleteFunc(said, func(_, value string) bool { return value == "" })
 	return said
-}
-
-// put stores content as a blob, and returns its descriptor of a media type.
-func (s *Service) put(ctx context.Context, repo artifact.Repo, mediaType string, content []byte) (oci.Descriptor, error) {
-	d := oci.Descriptor{MediaType: mediaType, Digest: oci.Sum(oci.SHA256, content), Size: int64(len(content))}
-	_, err := s.registry.PushBlob(ctx, repo, d.Digest, registry.Chunk{From: registry.Any, Size: d.Size, Body: bytes.NewReader(content)})
-	return d, err
 }
 
 // push gives a version's tag to a manifest, where it points at what it is to
@@ -176,7 +169,7 @@ func (s *Service) Sign(ctx context.Context, p Project, provenance []byte) error 
 	if err != nil {
 		return err
 	}
-	d, err := s.put(ctx, repo, helm.ProvenanceType, provenance)
+	d, err := s.registry.Put(ctx, repo, helm.ProvenanceType, provenance)
 	if err != nil {
 		return err
 	}

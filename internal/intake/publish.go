@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -72,21 +71,20 @@ func (s *Service) push(ctx context.Context, repo artifact.Repo, tag string, g ad
 	if err != nil {
 		return "", err
 	}
-	empty := []byte("{}")
-	config := oci.Descriptor{MediaType: oci.MediaTypeEmpty, Digest: oci.Sum(oci.SHA256, empty), Size: int64(len(empty))}
+	content := s.Registry.Content
+	config, err := content.Put(ctx, repo, oci.MediaTypeEmpty, []byte("{}"))
+	if err != nil {
+		return "", err
+	}
+	if _, err := content.PushBlob(ctx, repo, layer.Digest, registry.Chunk{Body: f, Size: layer.Size}); err != nil {
+		return "", err
+	}
 	body, err := json.Marshal(map[string]any{
 		"schemaVersion": 2, "mediaType": oci.MediaTypeImageManifest, "artifactType": advisory.ArtifactType,
 		"config": config, "layers": []oci.Descriptor{layer},
 		"annotations": map[string]string{"org.opencontainers.image.created": stamp(g), "org.opencontainers.image.title": "Advisories of vulnerabilities"},
 	})
 	if err != nil {
-		return "", err
-	}
-	content := s.Registry.Content
-	if _, err := content.PushBlob(ctx, repo, config.Digest, registry.Chunk{Body: bytes.NewReader(empty), Size: config.Size}); err != nil {
-		return "", err
-	}
-	if _, err := content.PushBlob(ctx, repo, layer.Digest, registry.Chunk{Body: f, Size: layer.Size}); err != nil {
 		return "", err
 	}
 	done, err := content.PushManifest(ctx, repo, registry.PushRequest{Ref: oci.Reference{Tag: tag}, MediaType: oci.MediaTypeImageManifest, Body: body})

@@ -31,7 +31,7 @@ func Runnable(mediaType string, body []byte) bool {
 	if err != nil {
 		return true
 	}
-	if config.MediaType == "application/vnd.oci.empty.v1+json" && config.Digest == emptyConfig {
+	if config.MediaType == MediaTypeEmpty && config.Digest == emptyConfig {
 		return false
 	}
 	for _, l := range layers {

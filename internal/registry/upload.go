@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"encoding"
 	"errors"
@@ -155,6 +156,13 @@ func (s *Service) PushBlob(ctx context.Context, repo artifact.Repo, d oci.Digest
 		return Blob{}, fmt.Errorf("begin upload: %w", err)
 	}
 	return s.receive(ctx, u, &input{Writer: w, hash: u.Algorithm.New()}, d, c)
+}
+
+// Put stores content as a blob, and returns its descriptor of a media type.
+func (s *Service) Put(ctx context.Context, repo artifact.Repo, mediaType string, content []byte) (oci.Descriptor, error) {
+	d := oci.Descriptor{MediaType: mediaType, Digest: oci.Sum(oci.SHA256, content), Size: int64(len(content))}
+	_, err := s.PushBlob(ctx, repo, d.Digest, Chunk{From: Any, Size: d.Size, Body: bytes.NewReader(content)})
+	return d, err
 }
 
 // receive takes all of a blob into an upload that nobody else knows.

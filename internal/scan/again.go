@@ -6,9 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/fault"
-	"golang.org/x/sync/errgroup"
 )
 
 // confirmWithin bounds the time in which it is noted what was looked at, also where

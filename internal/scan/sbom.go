@@ -1,14 +1,12 @@
 package scan
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/registry"
@@ -29,13 +27,13 @@ func (s *Service) attach(ctx context.Context, subject Subject, by Registration, 
 	if len(document) == 0 || len(document) > MaxDocument || !json.Valid(document) {
 		return "", ErrTooMany.Saying("the scanner's document has %d bytes, or is no JSON", len(document))
 	}
-	config, err := s.pushBlob(ctx, subject.Repo, accessoryType, []byte("{}"))
+	config, err := s.Content.Put(ctx, subject.Repo, accessoryType, []byte("{}"))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("push the document: %w", err)
 	}
-	layer, err := s.pushBlob(ctx, subject.Repo, documentType, document)
+	layer, err := s.Content.Put(ctx, subject.Repo, documentType, document)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("push the document: %w", err)
 	}
 	body, err := json.Marshal(map[string]any{
 		"schemaVersion": 2, "mediaType": oci.MediaTypeImageManifest, "artifactType": accessoryType, "config": config, "layers": []oci.Descriptor{layer},
@@ -53,15 +51,6 @@ func (s *Service) attach(ctx context.Context, subject Subject, by Registration, 
 		return "", fmt.Errorf("push the document: %w", err)
 	}
 	return done.Digest, s.removeOld(ctx, subject, by, done.Digest)
-}
-
-func (s *Service) pushBlob(ctx context.Context, repo artifact.Repo, mediaType string, data []byte) (oci.Descriptor, error) {
-	d := oci.Sum(oci.SHA256, data)
-	_, err := s.Content.PushBlob(ctx, repo, d, registry.Chunk{Body: bytes.NewReader(data), Size: int64(len(data))})
-	if err != nil {
-		return oci.Descriptor{}, fmt.Errorf("push %s: %w", mediaType, err)
-	}
-	return oci.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(data))}, nil
 }
 
 // removeOld deletes the document that was made of an image before.

@@ -276,7 +276,7 @@ type Store interface {
 
 // Content is where documents are kept; registry.Service is.
 type Content interface {
-	PushBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, c registry.Chunk) (registry.Blob, error)
+	Put(ctx context.Context, repo artifact.Repo, mediaType string, content []byte) (oci.Descriptor, error)
 	PushManifest(ctx context.Context, repo artifact.Repo, req registry.PushRequest) (registry.Pushed, error)
 	DeleteArtifact(ctx context.Context, repo artifact.Repo, ref oci.Reference) error
 }

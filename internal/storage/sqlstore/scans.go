@@ -283,7 +283,7 @@ func scanShown(rows *db.Rows) (out scan.Shown, err error) {
 
 // outdated finds reports by the index that is made for it.
 const outdated = `SELECT ` + reportFields + ` FROM scan_report r
-	WHERE r.scanner_id = ` + scannerOf + ` AND r.kind = 'vulnerability' AND r.made > 0 AND r.generation < ? ORDER BY r.generation, r.id LIMIT ?`
+	WHERE r.scanner_id = ` + scannerOf + ` AND r.kind = '` + string(scan.Vulnerabilities) + `' AND r.made > 0 AND r.generation < ? ORDER BY r.generation, r.id LIMIT ?`
 
 // Outdated implements scan.Store.
 func (s *Scans) Outdated(ctx context.Context, scanner string, generation int64, n int) ([]scan.Report, error) {
