@@ -1,3 +1,4 @@
+import type { Page } from '@playwright/test'
 import type { Berth } from './berth'
 import { artifactPages, furnishArtifacts } from './furnish-artifacts'
 import { furnishAdministration } from './furnish-administration'
@@ -62,8 +63,11 @@ export const pages: Shown[] = [
   { name: 'not-found', path: '/nowhere' },
 ]
 
-/** Makes what there is to see on them, and returns the address of a page by its path. */
-export async function furnish(berth: Berth): Promise<(path: string) => string> {
+/** Goes to a page, in a language and a colour scheme, and waits until all of it is there. */
+export type Visit = (page: Page, shown: Shown, language: string, colorScheme: 'light' | 'dark') => Promise<void>
+
+/** Makes what there is to see on them, and returns what visits them. */
+export async function furnish(berth: Berth): Promise<Visit> {
   await berth.createProject('harbour-tools')
   await berth.createProject('empty-quay')
   await berth.createProject('public-images', true)
@@ -76,5 +80,12 @@ export async function furnish(berth: Berth): Promise<(path: string) => string> {
   const replication = await furnishAdministration(berth)
   await furnishOperations(berth)
   const retention = await furnishTabs(berth, 'harbour-tools')
-  return (path) => path.replace('{replication}', String(replication)).replace('{retention}', String(retention))
+  return async (page, shown, language, colorScheme) => {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    await page.goto('/berth.svg')
+    await page.evaluate((l) => localStorage.setItem('berth.language', l), language)
+    await page.goto(shown.path.replace('{replication}', String(replication)).replace('{retention}', String(retention)))
+    await page.getByRole('heading', { level: 1 }).first().waitFor()
+    if (shown.wait) await page.getByText(shown.wait).first().waitFor()
+  }
 }

@@ -1,12 +1,12 @@
 import { test } from './fixtures'
-import { furnish, pages } from './pages'
+import { furnish, pages, type Visit } from './pages'
 
 // "make screenshots": every page on a desktop and on a phone, in light and dark,
 // and once in Chinese, into .cache/screenshots.
 test.describe.configure({ mode: 'default' })
-let address: (path: string) => string
+let visit: Visit
 test.beforeAll(async ({ berth }) => {
-  address = await furnish(berth)
+  visit = await furnish(berth)
 })
 
 const looks = [
@@ -22,12 +22,7 @@ for (const shown of pages) {
     if (!shown.stranger) await signIn()
     for (const { name, width, height, colorScheme, language } of looks) {
       await page.setViewportSize({ width, height })
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-      await page.goto('/berth.svg')
-      await page.evaluate((l) => localStorage.setItem('berth.language', l), language)
-      await page.goto(address(shown.path))
-      await page.getByRole('heading', { level: 1 }).first().waitFor()
-      if (shown.wait) await page.getByText(shown.wait).first().waitFor()
+      await visit(page, shown, language, colorScheme)
       await page.screenshot({ path: `.cache/screenshots/${shown.name}-${name}.png`, fullPage: true })
     }
   })
