@@ -6,6 +6,8 @@ test('ids are told apart however they are written, and count once', () => {
   expect(cveIds(' \n')).toEqual([])
 })
 
+test('upper and lower case make no difference', () => expect(cveIds(' CVE-2026-1, CVE-2026-2\n\ncve-2026-1;X')).toEqual(['CVE-2026-1', 'CVE-2026-2', 'X']))
+
 test('a list ends with the end of a day', () => {
   const end = endOfDay('2026-03-05') ?? 0
   expect(dayOf(end)).toBe('2026-03-05')

@@ -1,6 +1,8 @@
-/** The ids in a text, with spaces, commas or lines between them, each once. */
+/** The ids in a text, with spaces, commas or lines between them, each once, as it stands there first. */
 export function cveIds(text: string): string[] {
-  return [...new Set(text.split(/[\s,;]+/).filter(Boolean))]
+  const found = new Map<string, string>()
+  for (const id of text.split(/[\s,;]+/)) if (id && !found.has(id.toLowerCase())) found.set(id.toLowerCase(), id)
+  return [...found.values()]
 }
 
 /** The day of the reader's calendar on which a moment is (seconds since 1970); '': there is none. */

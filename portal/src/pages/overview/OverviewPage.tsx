@@ -1,12 +1,12 @@
 import { SimpleGrid, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { api, data, page } from '~/api/client'
 import { quotasList, used } from '~/pages/quotas/queries'
 import { Bytes, Count } from '~/parts/Bytes'
 import { ErrorState } from '~/parts/ErrorState'
+import { Figure } from '~/parts/Figure'
 import { TextLink } from '~/parts/links'
 import { PageHeader } from '~/parts/PageHeader'
 import { Panel } from '~/parts/Panel'
@@ -34,10 +34,6 @@ export default function OverviewPage() {
       </Stack>
     </>
   )
-}
-
-function Figure({ title, note, children }: { title: string; note: ReactNode; children: ReactNode }) {
-  return <Panel><div className={classes.title}>{title}</div><div className={classes.figure}>{children ?? '–'}</div><Text size="sm" c="dimmed" component="div">{note}</Text></Panel>
 }
 
 const shown = 8

@@ -2,9 +2,10 @@ import { Button, Code, Group, Radio, Stack, Text, Textarea, TextInput } from '@m
 import type { UseFormReturnType } from '@mantine/form'
 import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
+import { cveIds } from '~/pages/interrogation/allowed'
+import { allowlist as systemAllowlist } from '~/pages/interrogation/queries'
 import { Panel } from '~/parts/Panel'
-import { systemAllowlist } from './queries'
-import { cvesOf, type Settings } from './settings'
+import type { Settings } from './settings'
 
 const shown = 12 // CVEs of the system's list
 
@@ -14,7 +15,7 @@ export function Allowlist({ form }: { form: UseFormReturnType<Settings> }) {
   const { data: system } = useQuery(systemAllowlist)
   const ids = (system?.items ?? []).map((i) => i.cve_id)
   const { allowlist, cves, endsOn } = form.values
-  const count = cvesOf(cves).length
+  const count = cveIds(cves).length
   const ended = endsOn !== '' && new Date(`${endsOn}T23:59:59Z`) < new Date()
   return (
     <Panel title={t('allow.title')}>
@@ -36,7 +37,7 @@ export function Allowlist({ form }: { form: UseFormReturnType<Settings> }) {
             <Textarea label={t('allow.cves')} description={t('allow.cvesHint')} rows={6} spellCheck={false} autoComplete="off" {...form.getInputProps('cves')} styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }} />
             <Group gap="sm">
               <Text size="sm" c="dimmed" role="status">{t('allow.count', { count })}</Text>
-              {ids.length > 0 && <Button size="compact-sm" variant="default" onClick={() => form.setFieldValue('cves', cvesOf(`${cves}\n${ids.join('\n')}`).join('\n'))}>{t('allow.copy')}</Button>}
+              {ids.length > 0 && <Button size="compact-sm" variant="default" onClick={() => form.setFieldValue('cves', cveIds(`${cves}\n${ids.join('\n')}`).join('\n'))}>{t('allow.copy')}</Button>}
             </Group>
             <TextInput type="date" w={220} label={t('allow.ends')} description={t('allow.endsHint')} {...form.getInputProps('endsOn')} error={ended ? t('allow.ended') : undefined} />
           </>

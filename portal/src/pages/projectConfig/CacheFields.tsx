@@ -2,16 +2,16 @@ import { Checkbox, Group, NativeSelect, SimpleGrid, Stack, TextInput } from '@ma
 import type { UseFormReturnType } from '@mantine/form'
 import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
+import { projectSummary } from '~/pages/projects/queries'
 import { Facts } from '~/parts/Facts'
 import { field } from '~/parts/field'
 import { Panel } from '~/parts/Panel'
-import { summaryOf } from './queries'
 import type { Settings } from './settings'
 
 /** Of a project that is a cache: of what, and how it asks there. */
 export function CacheFields({ form, project }: { form: UseFormReturnType<Settings>; project: string }) {
   const { t } = useTranslation('projectConfig')
-  const { data } = useQuery(summaryOf(project))
+  const { data } = useQuery(projectSummary(project))
   return (
     <Panel title={t('cache.title')}>
       <Stack gap="sm">

@@ -4,7 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useProject } from '~/pages/project/useProject'
-import { type Project, projectsKey } from '~/pages/projects/queries'
+import { type Project, projectSummary, projectsKey } from '~/pages/projects/queries'
 import { Panel } from '~/parts/Panel'
 import { tellDone, words } from '~/parts/tell'
 import { UsageBar } from '~/parts/UsageBar'
@@ -12,7 +12,7 @@ import { Allowlist } from './Allowlist'
 import { CacheFields } from './CacheFields'
 import classes from './ConfigurationTab.module.css'
 import { PullRules, PushRules } from './Rules'
-import { saveSettings, summaryOf } from './queries'
+import { saveSettings } from './queries'
 import { isLimit, type Settings, settingsOf } from './settings'
 
 export default function ConfigurationTab() {
@@ -81,7 +81,7 @@ function Form({ project }: { project: Project }) {
 
 function Storage({ project }: { project: string }) {
   const { t } = useTranslation('projectConfig')
-  const { data } = useQuery(summaryOf(project))
+  const { data } = useQuery(projectSummary(project))
   if (!data?.quota) return null
   return (
     <Panel title={t('storage.title')}>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { asSent, cvesOf, isLimit, settingsOf } from './settings'
+import { asSent, isLimit, settingsOf } from './settings'
 
 const fresh = settingsOf({ metadata: { public: 'false' } })
 
@@ -19,7 +19,5 @@ test('only a cache has what is about caches', () => {
   expect(asSent(fresh, true).metadata).toMatchObject({ proxy_speed_kb: '-1', max_upstream_conn: '-1' })
   expect(asSent(fresh, true).metadata).not.toHaveProperty('enable_content_trust')
 })
-
-test('identifiers are told apart by whatever is between them, each once', () => expect(cvesOf(' CVE-2026-1, CVE-2026-2\n\ncve-2026-1;X')).toEqual(['CVE-2026-1', 'CVE-2026-2', 'X']))
 
 test.each([['', true], ['1', true], ['0', false], ['-1', false], ['1.5', false], ['2147483648', false]])('%j is a limit: %s', (text, is) => expect(isLimit(text)).toBe(is))

@@ -1,4 +1,5 @@
 import type { Schemas } from '~/api/client'
+import { cveIds } from '~/pages/interrogation/allowed'
 
 /** What a project's form has. */
 export interface Settings {
@@ -82,14 +83,7 @@ export function asSent(s: Settings, cache: boolean): Schemas['ProjectReq'] {
   }
   // A list ends with its last day.
   const expires_at = s.endsOn ? new Date(`${s.endsOn}T23:59:59Z`).getTime() / 1000 : null
-  return { metadata, cve_allowlist: { items: cvesOf(s.cves).map((cve_id) => ({ cve_id })), expires_at } }
-}
-
-/** The identifiers in what somebody typed or pasted, each once. */
-export function cvesOf(text: string): string[] {
-  const found = new Map<string, string>()
-  for (const id of text.split(/[\s,;]+/)) if (id && !found.has(id.toLowerCase())) found.set(id.toLowerCase(), id)
-  return [...found.values()]
+  return { metadata, cve_allowlist: { items: cveIds(s.cves).map((cve_id) => ({ cve_id })), expires_at } }
 }
 
 /** Whether a text is a limit: a whole number above 0, or none. */

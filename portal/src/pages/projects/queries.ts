@@ -26,6 +26,14 @@ export function projectNamed(name: string) {
   })
 }
 
+/** What a project has: repositories, members, storage, and the registry that it is a cache of. */
+export function projectSummary(name: string) {
+  return queryOptions({
+    queryKey: [...projectsKey, 'summary', name],
+    queryFn: () => data(api.GET('/projects/{project_name_or_id}/summary', { params: { path: { project_name_or_id: name } } })),
+  })
+}
+
 export function createProject(body: Schemas['ProjectReq']) {
   return data(api.POST('/projects', { body }))
 }

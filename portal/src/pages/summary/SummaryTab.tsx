@@ -1,20 +1,19 @@
 import { SimpleGrid, Stack } from '@mantine/core'
 import { useQuery, useSuspenseQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
-import { api, data } from '~/api/client'
 import { useRights } from '~/api/session'
 import { projectRoute } from '~/pages/project/route'
-import { projectNamed } from '~/pages/projects/queries'
+import { projectNamed, projectSummary } from '~/pages/projects/queries'
 import { Count } from '~/parts/Bytes'
 import { ErrorState } from '~/parts/ErrorState'
 import { Facts } from '~/parts/Facts'
+import { Figure } from '~/parts/Figure'
 import { TextLink } from '~/parts/links'
 import { PageSkeleton } from '~/parts/PageSkeleton'
 import { Panel } from '~/parts/Panel'
 import { PushCommands } from '~/parts/PushCommands'
 import { TimeAgo } from '~/parts/TimeAgo'
 import { UsageBar } from '~/parts/UsageBar'
-import classes from './SummaryTab.module.css'
 
 const counted = ['project_admin_count', 'maintainer_count', 'developer_count', 'guest_count', 'limited_guest_count'] as const
 
@@ -23,10 +22,7 @@ export default function SummaryTab() {
   const { project: name } = projectRoute.useParams()
   const { data: project } = useSuspenseQuery(projectNamed(name))
   const may = useRights(project.project_id)
-  const query = useQuery({
-    queryKey: ['projects', 'summary', name],
-    queryFn: () => data(api.GET('/projects/{project_name_or_id}/summary', { params: { path: { project_name_or_id: name } } })),
-  })
+  const query = useQuery(projectSummary(name))
   if (query.isError) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />
   if (!query.data) return <PageSkeleton />
   const { repo_count, quota, registry, ...rest } = query.data
@@ -39,7 +35,7 @@ export default function SummaryTab() {
           <TextLink inherit to="/projects/$project/repositories" params={{ project: name }}><Count value={repo_count} /></TextLink>
         </Figure>
         {members.length > 0 && <Figure title={t('summary.members')}><Count value={total} /></Figure>}
-        {quota && <Panel><div className={classes.title}>{t('summary.storage')}</div><UsageBar used={quota.used['storage'] ?? 0} hard={quota.hard['storage'] ?? -1} /></Panel>}
+        {quota && <Figure small title={t('summary.storage')}><UsageBar used={quota.used['storage'] ?? 0} hard={quota.hard['storage'] ?? -1} /></Figure>}
       </SimpleGrid>
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
         <Panel title={t('summary.about')}>
@@ -56,8 +52,4 @@ export default function SummaryTab() {
       </SimpleGrid>
     </Stack>
   )
-}
-
-function Figure({ title, children }: { title: string; children: React.ReactNode }) {
-  return <Panel><div className={classes.title}>{title}</div><div className={classes.figure}>{children}</div></Panel>
 }
