@@ -31,7 +31,8 @@ interface Props<T> {
   list: List
   rowKey: (row: T) => string | number
   empty: ReactNode // in place of a list without entries
-  toolbar?: ReactNode // above the list: Search, filters, buttons
+  toolbar?: ReactNode // above the list: search, filters
+  actions?: ReactNode // at its end: buttons
   selection?: Selection
 }
 
@@ -40,7 +41,7 @@ interface Props<T> {
  * in the address. On a phone each entry stands by itself: the first column is its
  * title, the others have their names before them.
  */
-export function DataTable<T>({ label, columns, query, list, rowKey, empty, toolbar, selection }: Props<T>) {
+export function DataTable<T>({ label, columns, query, list, rowKey, empty, toolbar, actions, selection }: Props<T>) {
   const { t } = useTranslation('parts')
   const rows = query.data?.items ?? []
   const keys = rows.map((row) => String(rowKey(row)))
@@ -53,7 +54,7 @@ export function DataTable<T>({ label, columns, query, list, rowKey, empty, toolb
   }
   return (
     <div className={classes.whole}>
-      {toolbar && <div className={classes.toolbar}>{toolbar}</div>}
+      {(toolbar || actions) && <div className={classes.toolbar}>{toolbar}{actions && <div className={classes.actions}>{actions}</div>}</div>}
       {selection && chosen.length > 0 && (
         <Group className={classes.selected} role="status"><Text size="sm" fw={560}>{t('table.selected', { count: chosen.length })}</Text>{selection.actions}</Group>
       )}

@@ -1,10 +1,9 @@
 import { ActionIcon, Badge, Group, Menu, Text } from '@mantine/core'
 import { IconCopyPlus, IconDots, IconTrash } from '@tabler/icons-react'
-import { Link, Outlet, useNavigate } from '@tanstack/react-router'
+import { Outlet, useNavigate } from '@tanstack/react-router'
 import { lazy, Suspense, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useSystemInfo } from '~/api/session'
-import tabsOf from '~/pages/project/ProjectPage.module.css'
 import { PullMenu } from '~/pages/repositories/PullMenu'
 import { Bytes } from '~/parts/Bytes'
 import { Copy } from '~/parts/CopyCommand'
@@ -12,6 +11,7 @@ import { registryHost } from '~/parts/host'
 import { TextLink } from '~/parts/links'
 import { shortDigest } from '~/parts/names'
 import { PageHeader } from '~/parts/PageHeader'
+import { PageTabs } from '~/parts/PageTabs'
 import { TimeAgo } from '~/parts/TimeAgo'
 import { Labels } from './Labels'
 import { tabs } from './tabs'
@@ -41,13 +41,14 @@ export default function ArtifactPage() {
         actions={<Actions />}
       />
       <Labels artifact={artifact} may={may} />
-      <nav className={tabsOf.tabs} aria-label={t('tabs.label')}>
-        {tabs.filter((tab) => !('shown' in tab) || tab.shown(artifact)).map(({ name, to, icon: Icon }) => (
-          <Link key={name} className={tabsOf.tab} to={to} params={params} activeOptions={{ exact: name === 'overview', includeSearch: false }}>
-            <Icon size={16} stroke={1.7} />{name === 'content' ? t(artifact.type === 'CHART' ? 'tabs.chart' : 'tabs.content') : t(`tabs.${name}`)}
-          </Link>
-        ))}
-      </nav>
+      <PageTabs
+        many
+        label={t('tabs.label')}
+        params={params}
+        tabs={tabs.filter((tab) => !('shown' in tab) || tab.shown(artifact)).map(({ name, to, icon }) => ({
+          to, icon, label: name === 'content' ? t(artifact.type === 'CHART' ? 'tabs.chart' : 'tabs.content') : t(`tabs.${name}`), exact: name === 'overview',
+        }))}
+      />
       <Outlet />
     </>
   )

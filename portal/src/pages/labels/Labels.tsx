@@ -51,7 +51,8 @@ export function Labels({ scope, may }: Props) {
         query={query}
         list={list}
         rowKey={(l) => l.id}
-        toolbar={<><SearchField list={list} label={t('search')} /><div style={{ marginLeft: 'auto' }}>{create}</div></>}
+        toolbar={<SearchField list={list} label={t('search')} />}
+        actions={create}
         empty={<EmptyState icon={IconTag} title={t('empty.title')} action={create}>{t(scope.scope === 'g' ? 'empty.everywhere' : 'empty.project')}</EmptyState>}
       />
       <Suspense>{edited && <LabelForm scope={scope} label={edited === 'new' ? undefined : edited} onClose={() => setEdited(undefined)} />}</Suspense>

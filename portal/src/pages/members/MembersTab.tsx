@@ -59,7 +59,8 @@ export default function MembersTab() {
         query={query}
         list={list}
         rowKey={(m) => m.id}
-        toolbar={<><SearchField list={list} label={t('search')} /><div style={{ marginLeft: 'auto' }}>{add}</div></>}
+        toolbar={<SearchField list={list} label={t('search')} />}
+        actions={add}
         empty={<EmptyState icon={IconUsers} title={t('empty.title')} action={add}>{t('empty.text')}</EmptyState>}
       />
       <Suspense>{adding && <AddMember project={name} onClose={dialog.close} />}</Suspense>

@@ -38,7 +38,8 @@ export function Runs({ id, mayStop, actions }: { id: number; mayStop: boolean; a
       query={query}
       list={list}
       rowKey={(r) => r.id}
-      toolbar={<><Title order={2}>{t('run.list')}</Title><div style={{ marginLeft: 'auto' }}>{actions}</div></>}
+      toolbar={<Title order={2}>{t('run.list')}</Title>}
+      actions={actions}
       empty={<EmptyState icon={IconHistory} title={t('run.none')}>{t('run.noneHint')}</EmptyState>}
     />
   )

@@ -1,4 +1,4 @@
-import { Badge, Button, Text } from '@mantine/core'
+import { Button, Text } from '@mantine/core'
 import { IconPlus, IconRobot } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { lazy, Suspense, useState } from 'react'
@@ -12,6 +12,7 @@ import { useList } from '~/parts/useList'
 import { Expiry } from './Expiry'
 import { type Robot, robotsList } from './queries'
 import { RobotActions } from './RobotActions'
+import { RobotState } from './RobotState'
 import type { Told } from './SecretDialog'
 
 const RobotForm = lazy(() => import('./RobotForm'))
@@ -27,7 +28,7 @@ export default function RobotsTab() {
 
   const columns: Column<Robot>[] = [
     { name: 'name', title: t('name'), sort: 'name', cell: (r) => <div><span className="mono" style={{ fontWeight: 560, overflowWrap: 'anywhere' }}>{r.name}</span>{r.description && <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>{r.description}</Text>}</div> },
-    { name: 'state', title: t('state.label'), cell: (r) => <State robot={r} /> },
+    { name: 'state', title: t('state.label'), cell: (r) => <RobotState robot={r} /> },
     { name: 'permissions', title: t('permissions'), align: 'right', cell: (r) => t('granted', { count: r.permissions.reduce((n, p) => n + p.access.length, 0) }) },
     { name: 'expires', title: t('expires'), sort: 'expires_at', cell: (r) => <Expiry seconds={r.expires_at} /> },
     { name: 'created', title: t('created'), sort: 'creation_time', cell: (r) => <TimeAgo value={r.creation_time} /> },
@@ -45,7 +46,8 @@ export default function RobotsTab() {
         query={query}
         list={list}
         rowKey={(r) => r.id}
-        toolbar={<><SearchField list={list} label={t('search')} /><div style={{ marginLeft: 'auto' }}>{create}</div></>}
+        toolbar={<SearchField list={list} label={t('search')} />}
+        actions={create}
         empty={<EmptyState icon={IconRobot} title={t('empty.title')} action={create}>{t('empty.text')}</EmptyState>}
       />
       <Suspense>
@@ -54,11 +56,4 @@ export default function RobotsTab() {
       </Suspense>
     </>
   )
-}
-
-function State({ robot }: { robot: Robot }) {
-  const { t } = useTranslation('robots')
-  if (robot.disable) return <Badge color="gray">{t('state.disabled')}</Badge>
-  if (robot.expires_at > 0 && robot.expires_at * 1000 < Date.now()) return <Badge color="red">{t('state.expired')}</Badge>
-  return <Badge color="teal">{t('state.enabled')}</Badge>
 }

@@ -1,3 +1,5 @@
+import { parseBanner } from '~/app/banner'
+
 export const bannerTypes = ['info', 'warning', 'danger', 'success'] as const
 
 /** A message for everybody, as it is filled in. */
@@ -10,7 +12,7 @@ export interface Banner {
 
 /** Reads the setting: JSON, or a plain text. */
 export function readBanner(setting: string): Banner {
-  const said = parse(setting)
+  const said = parseBanner(setting)
   const text = (name: string) => (typeof said[name] === 'string' ? said[name] : '')
   const type = bannerTypes.find((one) => one === said['type']) ?? 'info'
   return { message: text('message'), type, from: day(text('fromDate')), to: day(text('toDate')) }
@@ -20,16 +22,6 @@ export function readBanner(setting: string): Banner {
 export function writeBanner({ message, type, from, to }: Banner): string {
   if (!message.trim()) return ''
   return JSON.stringify({ closable: false, message, type, fromDate: from, toDate: to })
-}
-
-function parse(setting: string): Record<string, unknown> {
-  try {
-    const read: unknown = JSON.parse(setting)
-    if (typeof read === 'object' && read !== null) return { ...read }
-  } catch {
-    // It is plain text.
-  }
-  return { message: setting }
 }
 
 /** A day as a field for days has it. */

@@ -1,4 +1,4 @@
-import { Badge, Button, Text } from '@mantine/core'
+import { Button, Text } from '@mantine/core'
 import { IconPlus, IconRobot } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { lazy, Suspense, useState } from 'react'
@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next'
 import { Expiry } from '~/pages/robots/Expiry'
 import type { Robot } from '~/pages/robots/queries'
 import { RobotActions } from '~/pages/robots/RobotActions'
+import { RobotState } from '~/pages/robots/RobotState'
 import type { Told } from '~/pages/robots/SecretDialog'
 import { type Column, DataTable } from '~/parts/DataTable'
 import { EmptyState } from '~/parts/EmptyState'
@@ -31,7 +32,7 @@ export default function SystemRobotsPage() {
       name: 'name', title: t('name'), sort: 'name',
       cell: (r) => <div style={{ overflowWrap: 'anywhere' }}><span className="mono" style={{ fontWeight: 560 }}>{r.name}</span>{r.description && <Text size="sm" c="dimmed">{r.description}</Text>}</div>,
     },
-    { name: 'state', title: t('state.label'), cell: (r) => <State robot={r} /> },
+    { name: 'state', title: t('state.label'), cell: (r) => <RobotState robot={r} /> },
     { name: 'projects', title: ts('robots.where'), cell: (r) => <Where robot={r} /> },
     { name: 'permissions', title: t('permissions'), align: 'right', cell: (r) => t('granted', { count: r.permissions.reduce((n, p) => n + p.access.length, 0) }) },
     { name: 'expires', title: t('expires'), sort: 'expires_at', cell: (r) => <Expiry seconds={r.expires_at} /> },
@@ -57,13 +58,6 @@ export default function SystemRobotsPage() {
       </Suspense>
     </>
   )
-}
-
-function State({ robot }: { robot: Robot }) {
-  const { t } = useTranslation('robots')
-  if (robot.disable) return <Badge color="gray">{t('state.disabled')}</Badge>
-  if (robot.expires_at > 0 && robot.expires_at * 1000 < Date.now()) return <Badge color="red">{t('state.expired')}</Badge>
-  return <Badge color="teal">{t('state.enabled')}</Badge>
 }
 
 /** Where a robot may do something: in the system, in all projects, or in some. */

@@ -49,7 +49,8 @@ export default function TrustTab() {
         query={query}
         list={list}
         rowKey={(e) => e.id}
-        toolbar={<><SearchField list={list} label={t('search')} /><div style={{ marginLeft: 'auto' }}>{create}</div></>}
+        toolbar={<SearchField list={list} label={t('search')} />}
+        actions={create}
         empty={<EmptyState icon={IconCertificate} title={t('empty.title')} action={create}>{t('empty.text')}</EmptyState>}
       />
       <Suspense>{shown && <TrustForm project={name} entry={shown === 'new' ? undefined : shown} readOnly={!mayChange} onClose={() => setShown(undefined)} />}</Suspense>

@@ -52,7 +52,8 @@ export default function WebhooksTab() {
         query={query}
         list={list}
         rowKey={(p) => p.id}
-        toolbar={<><SearchField list={list} label={t('search')} /><div style={{ marginLeft: 'auto' }}>{create}</div></>}
+        toolbar={<SearchField list={list} label={t('search')} />}
+        actions={create}
         empty={<EmptyState icon={IconWebhook} title={t('empty.title')} action={create}>{t('empty.text')}</EmptyState>}
       />
       <Suspense>{edited && <WebhookForm project={name} policy={edited === 'new' ? undefined : edited} onClose={() => setEdited(undefined)} />}</Suspense>
