@@ -87,5 +87,6 @@ export async function furnish(berth: Berth): Promise<Visit> {
     await page.goto(shown.path.replace('{replication}', String(replication)).replace('{retention}', String(retention)))
     await page.getByRole('heading', { level: 1 }).first().waitFor()
     if (shown.wait) await page.getByText(shown.wait).first().waitFor()
+    await page.waitForLoadState('networkidle')
   }
 }
