@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test'
 import type { Berth } from './berth'
+import { test as base } from './fixtures'
 import { artifactPages, furnishArtifacts } from './furnish-artifacts'
 import { furnishAdministration } from './furnish-administration'
 import { furnishOperations } from './furnish-operations'
@@ -56,7 +57,7 @@ export const pages: Shown[] = [
   { name: 'queues', path: '/job-service', wait: 'SBOM' },
   { name: 'schedules', path: '/job-service/schedules', wait: '0 0 0 * * *' },
   { name: 'workers', path: '/job-service/workers' },
-  { name: 'audit-log', path: '/audit-log', wait: 'harbour-tools' },
+  { name: 'audit-log', path: '/audit-log', wait: 'admin' },
   { name: 'settings', path: '/settings' },
   { name: 'settings-system', path: '/settings/system' },
   { name: 'settings-audit', path: '/settings/audit-log', wait: 'pull_artifact' },
@@ -66,8 +67,13 @@ export const pages: Shown[] = [
 /** Goes to a page, in a language and a colour scheme, and waits until all of it is there. */
 export type Visit = (page: Page, shown: Shown, language: string, colorScheme: 'light' | 'dark') => Promise<void>
 
-/** Makes what there is to see on them, and returns what visits them. */
-export async function furnish(berth: Berth): Promise<Visit> {
+/** Tests of every page: what there is to see on them is made once for a worker. */
+export const test = base.extend<object, { visit: Visit }>({
+  visit: [async ({ berth }, use) => use(await furnish(berth)), { scope: 'worker', timeout: 300_000 }],
+})
+
+/** Makes what there is to see on the pages, and returns what visits them. */
+async function furnish(berth: Berth): Promise<Visit> {
   await berth.createProject('harbour-tools')
   await berth.createProject('empty-quay')
   await berth.createProject('public-images', true)

@@ -1,14 +1,7 @@
-import { test } from './fixtures'
-import { furnish, pages, type Visit } from './pages'
+import { pages, test } from './pages'
 
 // "make screenshots": every page on a desktop and on a phone, in light and dark,
 // and once in Chinese, into .cache/screenshots.
-test.describe.configure({ mode: 'default' })
-let visit: Visit
-test.beforeAll(async ({ berth }) => {
-  visit = await furnish(berth)
-})
-
 const looks = [
   { name: 'desktop-light', width: 1280, height: 800, colorScheme: 'light', language: 'en' },
   { name: 'desktop-dark', width: 1280, height: 800, colorScheme: 'dark', language: 'en' },
@@ -18,7 +11,7 @@ const looks = [
 ] as const
 
 for (const shown of pages) {
-  test(shown.name, async ({ page, signIn }) => {
+  test(shown.name, async ({ page, signIn, visit }) => {
     if (!shown.stranger) await signIn()
     for (const { name, width, height, colorScheme, language } of looks) {
       await page.setViewportSize({ width, height })
