@@ -17,7 +17,7 @@ ENGINES  := docker.io:dockerd docker.io:docker docker-registry:docker-registry p
 NPM    := $(shell command -v npm)
 PORTAL := $(shell find portal -path portal/node_modules -prune -o -path portal/dist -prune -o -path portal/.cache -prune -o -path portal/e2e -prune -o -type f ! -name schema.d.ts -print)
 
-.PHONY: help build run portal browser screenshots test check e2e soak bench fuzz vuln clean
+.PHONY: help build run portal browser screenshots speed test check e2e soak bench fuzz vuln clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
@@ -52,6 +52,14 @@ screenshots: $(TOOLS)/crane $(TOOLS)/helm $(TOOLS)/cosign ## each page of the po
 	tools/debian nodejs:node npm:npm chromium:chromium
 	$(MAKE) build
 	cd portal && npm run screenshots
+
+# The database is made anew, and the server that is measured changes it.
+STOCK := $(CURDIR)/.cache/stock.db
+speed: ## how soon pages of the portal are there, with 10,000 repositories and 100,000 artifacts
+	tools/debian nodejs:node npm:npm chromium:chromium
+	$(MAKE) build
+	BERTH_TEST_STOCK=$(STOCK) go test -count 1 -run TestKeepStock ./internal/storage/sqlstore
+	cd portal && BERTH_TEST_STOCK=$(STOCK) npm run speed
 
 run: build ## build and start a server: make run ARGS="--listen 127.0.0.1:9000"
 	bin/berth serve $(ARGS)

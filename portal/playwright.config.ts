@@ -21,7 +21,8 @@ export default defineConfig({
     actionTimeout: 25_000,
   },
   projects: [
-    { name: 'browser', testIgnore: 'screenshots.spec.ts' },
+    { name: 'browser', testIgnore: ['screenshots.spec.ts', 'speed.spec.ts'] },
     { name: 'screenshots', testMatch: 'screenshots.spec.ts' },
+    { name: 'speed', testMatch: 'speed.spec.ts' },
   ],
 })

@@ -96,6 +96,12 @@ type Where struct {
 	Latest     bool   // of each repository the newest that meets the query's filters, one of which must be of media_type or artifact_type
 }
 
+// DayPulls is how many manifests were pulled on one day of UTC.
+type DayPulls struct {
+	Day   time.Time // its beginning
+	Count int64
+}
+
 // A Catalog shows what is kept. Lists are pages, with how many there are on all
 // pages; each takes a fixed number of statements.
 type Catalog interface {
@@ -121,4 +127,8 @@ type Catalog interface {
 	// HasIcon returns the name of a repository with an artifact of that icon, or
 	// ErrUnknown.
 	HasIcon(ctx context.Context, icon oci.Digest) (repository string, err error)
+	// PullsByDay returns, for each of as many days up to that of last, the pulls
+	// from a project; of project 0, those from all projects. Days are kept for at
+	// least a year.
+	PullsByDay(ctx context.Context, projectID int64, last time.Time, days int) ([]DayPulls, error)
 }

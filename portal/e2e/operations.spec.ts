@@ -18,7 +18,7 @@ test('the audit log is read and filtered', async ({ berth, page, signIn, unique 
   await expect(page.getByText('Nothing here meets the filter.')).toBeVisible()
   await page.goto('/audit-log')
   await page.getByRole('textbox', { name: 'User' }).fill(user.name)
-  await expect(page.getByText('Nothing meets the filters')).toBeVisible()
+  await expect(page.getByText('Nothing here meets the filter.')).toBeVisible()
   await berth.api('GET', '/users/current', undefined, user)
   await page.getByRole('textbox', { name: 'User' }).fill('admin')
   await expect(rows.first()).toContainText('admin')
@@ -52,10 +52,14 @@ test('the overview counts, and leads on', async ({ berth, page, signIn, unique }
   await berth.createProject(project)
   // More than what any other test stores, since the fullest projects are shown.
   berth.push(`${project}/app:v1`, randomBytes(2_000_000).toString('base64'))
+  berth.crane('pull', `${berth.host}/${project}/app:v1`, '/dev/null')
+  await expect.poll(async () => (await berth.api('GET', `/projects/${project}/statistics/pulls?days=1`)) as { pulls: number }[]).toMatchObject([{ pulls: 1 }])
   await signIn()
   await page.goto('/overview')
+  await expect(page.getByRole('figure')).toContainText(/\d pulls?[,;]/)
   await page.getByRole('link', { name: new RegExp(`^${project}`) }).click()
   await expect(heading(page, project)).toBeVisible()
+  await expect(page.getByRole('figure')).toContainText('1 pull, on')
 })
 
 test('only administrators have these pages', async ({ berth, page, signIn, unique }) => {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"html"
+	"time"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/artifact"
@@ -107,4 +108,37 @@ func (r repositories) delete(ctx context.Context, in *getRepository) (*nothing, 
 		return nil, err
 	}
 	return nil, r.content.DeleteRepository(ctx, repo)
+}
+
+type pullsByDay struct {
+	Days int `query:"days" default:"30" minimum:"1" maximum:"366" doc:"how many days, of which the last is today in UTC"`
+}
+
+type pullsOfProject struct {
+	InProject
+	pullsByDay
+}
+
+type pullsAnswer struct{ Body []dayPulls }
+
+type dayPulls struct {
+	Day   string `json:"day" format:"date" doc:"of UTC"`
+	Pulls int64  `json:"pulls"`
+}
+
+func (r repositories) pulls(ctx context.Context, in *pullsByDay) (*pullsAnswer, error) {
+	return r.pullsOf(ctx, 0, in.Days)
+}
+
+func (r repositories) projectPulls(ctx context.Context, in *pullsOfProject) (*pullsAnswer, error) {
+	return r.pullsOf(ctx, in.project.ID, in.Days)
+}
+
+// pullsOf answers with the days of a project, or of all for 0, oldest first.
+func (r repositories) pullsOf(ctx context.Context, projectID int64, days int) (*pullsAnswer, error) {
+	found, err := r.catalog.PullsByDay(ctx, projectID, time.Now(), days)
+	if err != nil {
+		return nil, err
+	}
+	return &pullsAnswer{all(found, func(d artifact.DayPulls) dayPulls { return dayPulls{d.Day.Format(time.DateOnly), d.Count} })}, nil
 }

@@ -170,7 +170,10 @@ func (a *API) routes(c Config) {
 
 	se := search{c.Projects, c.Catalog}
 	op(a.group("search"), "search", "GET /search", anyone, se.find)
-	op(a.group("statistic"), "getStatistic", "GET /statistics", loggedIn, se.statistics)
+	g = a.group("statistic")
+	op(g, "getStatistic", "GET /statistics", loggedIn, se.statistics)
+	op(g, "getPulls", "GET /statistics/pulls", theSystem("catalog", "read"), re.pulls)
+	op(g, "getProjectPulls", "GET /projects/{project_name_or_id}/statistics/pulls", project("repository", "list"), re.projectPulls)
 	op(a.group("icon"), "getIcon", "GET /icons/{digest}", anyone, icons{c.Catalog, c.Content}.get)
 
 	g, m := a.group("member"), members{c.Projects}

@@ -150,9 +150,11 @@ var scenarios = map[string]scenario{
 	"putSystemCVEAllowlist": {request: "PUT /system/CVEAllowlist\n\n" + `{"items":[{"cve_id":"CVE-2026-1"}],"expires_at":4102444800}`, denied: "alice", done: "root", status: 200,
 		check: then("GET /system/CVEAllowlist", "lim", `"project_id":0,"expires_at":4102444800,"items":[{"cve_id":"CVE-2026-1"}]`)},
 
-	"search":       {request: "GET /search?q=APP", open: true, status: 200, check: bodyHas(`"project":[]`, `"repository_name":"open/app"`, `"project_public":true`)},
-	"getStatistic": {request: "GET /statistics", done: "alice", status: 200, check: bodyHas(`"private_project_count":1,"private_repo_count":2,"public_project_count":1,"public_repo_count":2,"total_project_count":0`)},
-	"getIcon":      {request: "GET /icons/" + string(pictures["IMAGE"].digest), open: true, status: 200, check: bodyHas(`"content-type":"image/png"`)},
+	"search":          {request: "GET /search?q=APP", open: true, status: 200, check: bodyHas(`"project":[]`, `"repository_name":"open/app"`, `"project_public":true`)},
+	"getStatistic":    {request: "GET /statistics", done: "alice", status: 200, check: bodyHas(`"private_project_count":1,"private_repo_count":2,"public_project_count":1,"public_repo_count":2,"total_project_count":0`)},
+	"getPulls":        {request: "GET /statistics/pulls?days=2", denied: "alice", done: "root", status: 200, check: bodyHas(`[{"day":"20`, `","pulls":0},{"day":"20`)},
+	"getProjectPulls": {request: "GET /projects/alpha/statistics/pulls?days=1", denied: "bob", done: "lim", status: 200, check: bodyHas(`[{"day":"20`, `","pulls":0}]`)},
+	"getIcon":         {request: "GET /icons/" + string(pictures["IMAGE"].digest), open: true, status: 200, check: bodyHas(`"content-type":"image/png"`)},
 
 	"listQuotas":  {request: "GET /quotas?reference=project&reference_id=1", denied: "alice", done: "root", status: 200, check: bodyHas(`"ref":{"id":1,"name":"alpha","owner_name":"alice"}`, `"hard":{"storage":-1}`)},
 	"getQuota":    {request: "GET /quotas/1", denied: "alice", done: "root", status: 200, check: bodyHas(`"used":{"storage":`)},

@@ -99,6 +99,51 @@ func TestPullsAreCountedAndTimesOnlyGoForward(t *testing.T) {
 	})
 }
 
+func TestPullsAreCountedByDay(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *db.DB) {
+		store, one, other := NewArtifacts(d), createRepo(t, d, "p"), createRepo(t, d, "q")
+		push(t, d, one, "one", "1")
+		push(t, d, other, "other", "1")
+		midnight := accountTime.Truncate(24 * time.Hour)
+		pulled := func(omit artifact.Omit, at time.Time, repos ...artifact.Repo) {
+			t.Helper()
+			var pulls []artifact.Pull
+			for _, r := range repos {
+				pulls = append(pulls, pullOf(r, 1<<40, "", at))
+			}
+			if err := store.Pulled(t.Context(), pulls, omit); err != nil {
+				t.Fatal(err)
+			}
+		}
+		days := func(projectID int64, n int, want ...int64) {
+			t.Helper()
+			found, err := store.PullsByDay(t.Context(), projectID, accountTime, n)
+			if err != nil || len(found) != n {
+				t.Fatalf("%d days: %v", len(found), err)
+			}
+			for i, w := range want {
+				day := midnight.AddDate(0, 0, i-len(want)+1)
+				if got := found[n-len(want)+i]; got.Count != w || !got.Day.Equal(day) {
+					t.Errorf("project %d: %+v, want %d on %v", projectID, got, w, day)
+				}
+			}
+		}
+		pulled(artifact.Omit{}, midnight.AddDate(0, 0, -500), one)
+		pulled(artifact.Omit{}, midnight.Add(-time.Microsecond), one, one)
+		pulled(artifact.Omit{}, midnight, one, other)
+		pulled(artifact.Omit{}, midnight.Add(time.Hour), one)
+		pulled(artifact.Omit{Counts: true}, midnight, one)
+		days(one.ProjectID, 3, 0, 2, 2)
+		days(other.ProjectID, 2, 0, 1)
+		days(0, 2, 2, 3)
+		days(0, 1, 3)
+		var oldest int64
+		if err := d.QueryRow(t.Context(), `SELECT MIN(day) FROM pull_day`).Scan(&oldest); err != nil || oldest != midnight.Unix()/86400-1 {
+			t.Errorf("the oldest day is %d, %v", oldest, err)
+		}
+	})
+}
+
 // TestPullsByScannersAreLeftOutWhereThatIsWanted: their times and counts, and no event.
 func TestPullsByScannersAreLeftOutWhereThatIsWanted(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *db.DB) {

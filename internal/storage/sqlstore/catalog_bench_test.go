@@ -2,8 +2,11 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +89,31 @@ func stock(t testing.TB, d *db.DB) {
 			t.Fatal(err)
 		}
 		rows.Close()
+	}
+}
+
+// TestKeepStock leaves a stocked database for a server to be measured with, in the
+// file that BERTH_TEST_STOCK names.
+func TestKeepStock(t *testing.T) {
+	file := os.Getenv("BERTH_TEST_STOCK")
+	if file == "" {
+		t.Skip("not run: BERTH_TEST_STOCK names no file to leave a database in")
+	}
+	for _, f := range []string{file, file + "-wal", file + "-shm"} {
+		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	d, err := db.Open(t.Context(), "sqlite://"+file, db.Options{})
+	if err == nil {
+		err = d.Migrate(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	stock(t, d)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -19,7 +19,6 @@ import type policy from './en/policy.json'
 import type profile from './en/profile.json'
 import type project from './en/project.json'
 import type projectConfig from './en/projectConfig.json'
-import type projectLogs from './en/projectLogs.json'
 import type projectScanner from './en/projectScanner.json'
 import type projects from './en/projects.json'
 import type quotas from './en/quotas.json'
@@ -60,7 +59,6 @@ declare module 'i18next' {
       profile: typeof profile
       project: typeof project
       projectConfig: typeof projectConfig
-      projectLogs: typeof projectLogs
       projectScanner: typeof projectScanner
       projects: typeof projects
       quotas: typeof quotas

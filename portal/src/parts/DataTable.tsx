@@ -1,5 +1,5 @@
-import { Checkbox, Group, LoadingOverlay, Skeleton, Text, UnstyledButton } from '@mantine/core'
-import { IconArrowDown, IconArrowsSort, IconArrowUp } from '@tabler/icons-react'
+import { Button, Checkbox, Group, LoadingOverlay, Skeleton, Stack, Text, UnstyledButton } from '@mantine/core'
+import { IconArrowDown, IconArrowsSort, IconArrowUp, IconFilterOff } from '@tabler/icons-react'
 import type { UseQueryResult } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -31,6 +31,7 @@ interface Props<T> {
   list: List
   rowKey: (row: T) => string | number
   empty: ReactNode // in place of a list without entries
+  narrow?: string // what to know of the filters where they leave none
   toolbar?: ReactNode // above the list: search, filters
   actions?: ReactNode // at its end: buttons
   selection?: Selection
@@ -41,12 +42,11 @@ interface Props<T> {
  * in the address. On a phone each entry stands by itself: the first column is its
  * title, the others have their names before them.
  */
-export function DataTable<T>({ label, columns, query, list, rowKey, empty, toolbar, actions, selection }: Props<T>) {
+export function DataTable<T>({ label, columns, query, list, rowKey, empty, narrow, toolbar, actions, selection }: Props<T>) {
   const { t } = useTranslation('parts')
   const rows = query.data?.items ?? []
   const keys = rows.map((row) => String(rowKey(row)))
   const chosen = selection ? keys.filter((k) => selection.keys.has(k)) : []
-  const filtered = list.q !== '' || list.page > 1
   const toggle = (key: string) => {
     const next = new Set(selection?.keys)
     if (!next.delete(key)) next.add(key)
@@ -61,7 +61,7 @@ export function DataTable<T>({ label, columns, query, list, rowKey, empty, toolb
       {query.isError ? (
         <div className={classes.instead}><ErrorState error={query.error} onRetry={() => void query.refetch()} /></div>
       ) : query.data && rows.length === 0 ? (
-        <div>{filtered ? <Text className={classes.instead} c="dimmed" ta="center" role="status">{t('table.nothing')}</Text> : empty}</div>
+        <div>{list.narrowed || list.page > 1 ? <Nothing list={list} hint={narrow} /> : empty}</div>
       ) : (
         <div className={classes.frame}>
           <LoadingOverlay visible={query.isPlaceholderData && query.isFetching} overlayProps={{ backgroundOpacity: 0.4 }} loaderProps={{ size: 'sm' }} />
@@ -103,6 +103,17 @@ export function DataTable<T>({ label, columns, query, list, rowKey, empty, toolb
       )}
       {query.data && (query.data.total > 0 || list.page > 1) && <Pager total={query.data.total} list={list} />}
     </div>
+  )
+}
+
+/** What is there instead of rows where the filters leave none. */
+function Nothing({ list, hint }: { list: List; hint?: string }) {
+  const { t } = useTranslation('parts')
+  return (
+    <Stack className={classes.instead} align="center" gap="sm">
+      <Text c="dimmed" role="status">{t('table.nothing')} {hint}</Text>
+      {list.narrowed && <Button size="sm" variant="default" leftSection={<IconFilterOff size={15} />} onClick={list.widen}>{t('table.clear')}</Button>}
+    </Stack>
   )
 }
 

@@ -49,6 +49,10 @@ export interface List {
   q: string
   /** The value of a filter, or ''. */
   filter: (name: string) => string
+  /** Whether something is looked for, or a filter is set. */
+  narrowed: boolean
+  /** Takes all that away. */
+  widen: () => void
   /** Changes the state, and so the address. The first page is shown again, unless another is named. */
   set: (change: Record<string, string | number | undefined>) => void
   /** What the API's lists take. */
@@ -59,15 +63,18 @@ export interface List {
 export function useList(sort = ''): List {
   const search: Record<string, string | number | undefined> = useSearch({ strict: false })
   const navigate = useNavigate()
+  const filters = Object.keys(search).filter((name) => !['page', 'size', 'sort'].includes(name) && search[name] !== '')
   const state = {
     page: Number(search['page'] ?? 1),
     size: Number(search['size'] ?? keptSize()),
     sort: String(search['sort'] ?? sort),
   }
-  return {
+  const list: List = {
     ...state,
     q: String(search['q'] ?? ''),
     filter: (name) => String(search[name] ?? ''),
+    narrowed: filters.length > 0,
+    widen: () => list.set(Object.fromEntries(filters.map((name) => [name, '']))),
     set(change) {
       if (typeof change['size'] === 'number') keepSize(change['size'])
       const next = Object.entries({ ...search, page: undefined, ...change }).filter(([, v]) => v !== undefined && v !== '')
@@ -76,4 +83,5 @@ export function useList(sort = ''): List {
     },
     params: { page: state.page, page_size: state.size, sort: state.sort },
   }
+  return list
 }

@@ -1,11 +1,17 @@
 import { expect, test } from 'vitest'
-import { endOf, startOf } from './queries'
+import { conditions } from './queries'
 
-test('a day is between two moments, in UTC', () => {
-  const [start, end] = [startOf('2026-03-05') ?? '', endOf('2026-03-05') ?? '']
-  expect(start).toMatch(/^2026-03-0\dT\d\d:\d\d:00$/)
-  expect(Date.parse(`${end}Z`) - Date.parse(`${start}Z`)).toBe(86_399_000)
-  expect(new Date(`${start}Z`).getHours()).toBe(0)
+const q = (text: string, filters: Record<string, string>) => conditions({ q: text, filter: (name) => filters[name] ?? '' })
+
+test('filters become conditions', () => {
+  expect(decodeURIComponent(q('app', { user: 'ali', operation: 'pull', type: 'artifact', result: 'false' }) ?? '')).toBe(
+    'resource=~app,username=~ali,operation=pull,resource_type=artifact,operation_result=false',
+  )
 })
 
-test.each(['', '2026', '2026-13-40', 'yesterday', '2026-03-05T00:00'])('"%s" is no day', (day) => expect([startOf(day), endOf(day)]).toEqual([undefined, undefined]))
+test('days count whole', () => {
+  const [from = '', to = ''] = decodeURIComponent(q('', { from: '2026-05-01', to: '2026-05-02' }) ?? '').match(/\d{4}-[^~\]]+/g) ?? []
+  expect(Date.parse(`${to}Z`) - Date.parse(`${from}Z`)).toBe((2 * 86_400 - 1) * 1000)
+})
+
+test('without any, all are shown', () => expect(q('', {})).toBeUndefined())

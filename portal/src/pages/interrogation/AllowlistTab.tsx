@@ -2,11 +2,12 @@ import { Alert, Button, Group, Radio, Stack, Textarea, TextInput, Text } from '@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { dayOf, endOfDay } from '~/parts/days'
 import { ErrorState } from '~/parts/ErrorState'
 import { PageSkeleton } from '~/parts/PageSkeleton'
 import { Panel } from '~/parts/Panel'
 import { tellDone, words } from '~/parts/tell'
-import { cveIds, dayOf, endOfDay } from './allowed'
+import { cveIds } from './allowed'
 import { allowlist, setAllowlist } from './queries'
 
 /** Vulnerabilities that hold nothing up, in projects that use this list. */

@@ -62,4 +62,4 @@ export default function QueuesTab() {
 }
 
 /** A list that is shown whole, without pages. */
-const everything = { page: 1, size: 100, sort: '', q: '', filter: () => '', set: () => undefined, params: { page: 1, page_size: 100, sort: '' } }
+const everything = { page: 1, size: 100, sort: '', q: '', filter: () => '', narrowed: false, set: () => undefined, widen: () => undefined, params: { page: 1, page_size: 100, sort: '' } }

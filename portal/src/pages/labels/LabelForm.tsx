@@ -4,9 +4,9 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { field } from '~/parts/field'
 import { FormModal } from '~/parts/FormModal'
+import { LabelMark } from '~/parts/LabelMark'
 import { tellDone } from '~/parts/tell'
 import { isColor, palette } from './color'
-import { LabelChip } from './LabelChip'
 import classes from './Labels.module.css'
 import { type Label, labelsKey, saveLabel, type Scope } from './queries'
 
@@ -41,7 +41,7 @@ export default function LabelForm({ scope, label, onClose }: { scope: Scope; lab
         </div>
         <TextInput label={t('form.own')} w={150} spellCheck={false} autoComplete="off" {...field(form, 'color')} />
       </Stack>
-      <Group gap="xs"><Text size="sm" c="dimmed">{t('form.preview')}</Text><LabelChip name={name.trim() || t('name')} color={color} /></Group>
+      <Group gap="xs"><Text size="sm" c="dimmed">{t('form.preview')}</Text><LabelMark name={name.trim() || t('name')} color={color} /></Group>
     </FormModal>
   )
 }

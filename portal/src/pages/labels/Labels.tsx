@@ -6,10 +6,10 @@ import { useTranslation } from 'react-i18next'
 import { useConfirm } from '~/parts/Confirm'
 import { type Column, DataTable } from '~/parts/DataTable'
 import { EmptyState } from '~/parts/EmptyState'
+import { LabelMark } from '~/parts/LabelMark'
 import { SearchField } from '~/parts/SearchField'
 import { TimeAgo } from '~/parts/TimeAgo'
 import { useList } from '~/parts/useList'
-import { LabelChip } from './LabelChip'
 import { deleteLabel, type Label, labelsKey, labelsList, type Scope } from './queries'
 
 const LabelForm = lazy(() => import('./LabelForm'))
@@ -27,7 +27,7 @@ export function Labels({ scope, may }: Props) {
   const [edited, setEdited] = useState<Label | 'new'>()
   const remove = useRemove()
   const columns: Column<Label>[] = [
-    { name: 'name', title: t('name'), sort: 'name', cell: (l) => <LabelChip name={l.name} color={l.color} /> },
+    { name: 'name', title: t('name'), sort: 'name', cell: (l) => <LabelMark name={l.name} color={l.color} /> },
     { name: 'description', title: t('description'), cell: (l) => (l.description ? <Text inherit style={{ overflowWrap: 'anywhere' }}>{l.description}</Text> : <Text inherit c="dimmed">–</Text>) },
     { name: 'created', title: t('created'), sort: 'creation_time', cell: (l) => <TimeAgo value={l.creation_time} /> },
   ]

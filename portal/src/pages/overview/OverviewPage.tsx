@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next'
 import { api, data, page } from '~/api/client'
 import { quotasList, used } from '~/pages/quotas/queries'
 import { Bytes, Count } from '~/parts/Bytes'
+import { DayBars } from '~/parts/DayBars'
 import { ErrorState } from '~/parts/ErrorState'
 import { Figure } from '~/parts/Figure'
 import { TextLink } from '~/parts/links'
@@ -30,10 +31,18 @@ export default function OverviewPage() {
           <Figure title={t('storage')} note={t('storageNote')}>{s && <Bytes value={s.total_storage_consumption} />}</Figure>
           {disk && <Figure title={t('disk')} note={<>{t('diskOf')} <Bytes value={disk.total} /></>}><Bytes value={disk.free} /></Figure>}
         </SimpleGrid>
+        <Pulls />
         <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md"><Largest /><Activity /></SimpleGrid>
       </Stack>
     </>
   )
+}
+
+function Pulls() {
+  const { t } = useTranslation('overview')
+  const query = useQuery({ queryKey: ['overview', 'pulls'], queryFn: () => data(api.GET('/statistics/pulls')) })
+  if (query.isError) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />
+  return <Panel title={t('pulls')}>{query.data && <DayBars days={query.data} />}</Panel>
 }
 
 const shown = 8

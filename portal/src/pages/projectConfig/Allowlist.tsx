@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { cveIds } from '~/pages/interrogation/allowed'
 import { allowlist as systemAllowlist } from '~/pages/interrogation/queries'
+import { endOfDay } from '~/parts/days'
 import { Panel } from '~/parts/Panel'
 import type { Settings } from './settings'
 
@@ -16,7 +17,7 @@ export function Allowlist({ form }: { form: UseFormReturnType<Settings> }) {
   const ids = (system?.items ?? []).map((i) => i.cve_id)
   const { allowlist, cves, endsOn } = form.values
   const count = cveIds(cves).length
-  const ended = endsOn !== '' && new Date(`${endsOn}T23:59:59Z`) < new Date()
+  const ended = (endOfDay(endsOn) ?? Infinity) < Date.now() / 1000
   return (
     <Panel title={t('allow.title')}>
       <Stack gap="sm">

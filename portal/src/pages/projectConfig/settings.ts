@@ -1,5 +1,6 @@
 import type { Schemas } from '~/api/client'
 import { cveIds } from '~/pages/interrogation/allowed'
+import { dayOf, endOfDay } from '~/parts/days'
 
 /** What a project's form has. */
 export interface Settings {
@@ -32,7 +33,6 @@ type Metadata = NonNullable<Schemas['ProjectReq']['metadata']>
 export function settingsOf({ metadata = {}, cve_allowlist }: Project): Settings {
   const on = (value: string | null | undefined, otherwise = false) => (value ? /^(true|1)$/i.test(value) : otherwise)
   const limit = (value: string | null | undefined) => (value && value !== '-1' ? value : '')
-  const ends = cve_allowlist?.expires_at
   return {
     public: on(metadata.public),
     cosign: on(metadata.enable_content_trust_cosign),
@@ -47,7 +47,7 @@ export function settingsOf({ metadata = {}, cve_allowlist }: Project): Settings 
     sbomOnPush: on(metadata.auto_sbom_generation),
     allowlist: on(metadata.reuse_sys_cve_allowlist, true) ? 'system' : 'project',
     cves: (cve_allowlist?.items ?? []).map((i) => i.cve_id).join('\n'),
-    endsOn: ends ? new Date(ends * 1000).toISOString().slice(0, 10) : '',
+    endsOn: dayOf(cve_allowlist?.expires_at),
     speed: limit(metadata.proxy_speed_kb),
     connections: limit(metadata.max_upstream_conn),
     filter: metadata.proxy_cache_filter_pattern ?? '',
@@ -82,7 +82,7 @@ export function asSent(s: Settings, cache: boolean): Schemas['ProjectReq'] {
     }),
   }
   // A list ends with its last day.
-  const expires_at = s.endsOn ? new Date(`${s.endsOn}T23:59:59Z`).getTime() / 1000 : null
+  const expires_at = endOfDay(s.endsOn) ?? null
   return { metadata, cve_allowlist: { items: cveIds(s.cves).map((cve_id) => ({ cve_id })), expires_at } }
 }
 

@@ -26,6 +26,14 @@ export function projectNamed(name: string) {
   })
 }
 
+/** How much was pulled from a project on each day. */
+export function projectPulls(name: string) {
+  return queryOptions({
+    queryKey: [...projectsKey, 'pulls', name],
+    queryFn: () => data(api.GET('/projects/{project_name_or_id}/statistics/pulls', { params: { path: { project_name_or_id: name } } })),
+  })
+}
+
 /** What a project has: repositories, members, storage, and the registry that it is a cache of. */
 export function projectSummary(name: string) {
   return queryOptions({

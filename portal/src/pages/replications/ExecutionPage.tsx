@@ -55,7 +55,7 @@ export default function ExecutionPage() {
             <NativeSelect size="sm" aria-label={t('status')} value={list.filter('status')} onChange={(e) => list.set({ status: e.currentTarget.value })}
               data={[{ value: '', label: t('anyStatus') }, ...statuses.map((value) => ({ value, label: t(`statuses.${value}`) }))]} />
           }
-          empty={<EmptyState icon={IconListDetails} title={t('tasks.empty')}>{t(list.filter('status') ? 'neverRun.filtered' : running ? 'tasks.soon' : 'tasks.nothing')}</EmptyState>}
+          empty={<EmptyState icon={IconListDetails} title={t('tasks.empty')}>{t(running ? 'tasks.soon' : 'tasks.nothing')}</EmptyState>}
         />
       </Stack>
       <Suspense>

@@ -65,7 +65,7 @@ export default function RulePage() {
                 data={[{ value: '', label: t('anyTrigger') }, ...triggers.map((value) => ({ value, label: t(`trigger.${value}`) }))]} />
             </>
           }
-          empty={<EmptyState icon={IconHistory} title={t('neverRun.title')}>{t(list.filter('status') || list.filter('trigger') ? 'neverRun.filtered' : 'neverRun.text')}</EmptyState>}
+          empty={<EmptyState icon={IconHistory} title={t('neverRun.title')}>{t('neverRun.text')}</EmptyState>}
         />
       </Stack>
       <Suspense>{editing && <RuleForm rule={rule.data} onClose={() => setEditing(false)} />}</Suspense>

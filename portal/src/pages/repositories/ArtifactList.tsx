@@ -31,7 +31,6 @@ export function ArtifactList({ project, repository, may }: Props) {
   const columns = useColumns(project.name, repository)
   const [keys, setKeys] = useState(new Set<string>())
   const selected = (query.data?.items ?? []).filter((a) => keys.has(a.digest))
-  const narrowed = list.filter('tags') !== '' || list.filter('label') !== ''
   return (
     <DataTable
       label={t('artifactsOf', { name: repository })}
@@ -50,9 +49,7 @@ export function ArtifactList({ project, repository, may }: Props) {
           {may('label', 'list') && <LabelFilter projectId={project.project_id} list={list} />}
         </>
       }
-      empty={narrowed
-        ? <EmptyState icon={IconTag} title={t('empty.filtered')} />
-        : <EmptyState icon={IconTag} title={t('empty.artifacts')}>{t('empty.push')}<div style={{ marginTop: 18 }}><PushCommands project={project.name} /></div></EmptyState>}
+      empty={<EmptyState icon={IconTag} title={t('empty.artifacts')}>{t('empty.push')}<div style={{ marginTop: 18 }}><PushCommands project={project.name} /></div></EmptyState>}
     />
   )
 }

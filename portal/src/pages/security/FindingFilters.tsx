@@ -3,7 +3,6 @@ import { useTranslation } from 'react-i18next'
 import { FilterField } from '~/parts/FilterField'
 import { severities } from '~/parts/SeverityBar'
 import type { List } from '~/parts/useList'
-import { filterNames } from './queries'
 
 const texts = ['cve', 'package', 'repository', 'project', 'tag', 'digest'] as const
 
@@ -11,7 +10,6 @@ const texts = ['cve', 'package', 'repository', 'project', 'tag', 'digest'] as co
 export function FindingFilters({ list }: { list: List }) {
   const { t } = useTranslation('security')
   const { t: say } = useTranslation('parts')
-  const filtered = filterNames.some((name) => list.filter(name) !== '')
   return (
     <>
       <NativeSelect
@@ -21,7 +19,7 @@ export function FindingFilters({ list }: { list: List }) {
       {texts.map((name) => <FilterField key={name} list={list} name={name} label={t(`filter.${name}`)} w={name === 'repository' || name === 'cve' ? 170 : 125} />)}
       <FilterField list={list} name="least" label={t('filter.least')} type="number" min={0} max={10} step={0.1} w={110} />
       <FilterField list={list} name="most" label={t('filter.most')} type="number" min={0} max={10} step={0.1} w={110} />
-      {filtered && <Button size="sm" variant="subtle" onClick={() => list.set(Object.fromEntries(filterNames.map((name) => [name, ''])))}>{t('clear')}</Button>}
+      {list.narrowed && <Button size="sm" variant="subtle" onClick={list.widen}>{say('table.clear')}</Button>}
     </>
   )
 }

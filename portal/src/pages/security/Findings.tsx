@@ -11,7 +11,7 @@ import { useList } from '~/parts/useList'
 import { projectNamed } from '~/pages/projects/queries'
 import { ArtifactLink } from './ArtifactLink'
 import { FindingFilters } from './FindingFilters'
-import { counted, type Finding, filterNames, findings } from './queries'
+import { counted, type Finding, findings } from './queries'
 
 /** All that was found, with the API's filters. */
 export function Findings() {
@@ -22,17 +22,12 @@ export function Findings() {
   // A name that no project has finds nothing, as an id does that there is not.
   const id = project === '' ? undefined : (named.data?.project_id ?? Number.MAX_SAFE_INTEGER)
   const query = useQuery({ ...findings(list, id), enabled: project === '' || !named.isPending })
-  const filtered = filterNames.some((name) => list.filter(name) !== '')
   return (
     <>
       <DataTable
         label={t('findings')} columns={useColumns()} query={query} list={list} rowKey={(f) => `${f.repository_name}@${f.digest} ${f.cve_id} ${f.package} ${f.version}`}
-        toolbar={<FindingFilters list={list} />}
-        empty={
-          filtered ? <EmptyState icon={IconShieldCheck} title={t('nothing.filtered')}>{t('nothing.other')}</EmptyState> : (
-            <EmptyState icon={IconShieldCheck} title={t('nothing.title')} action={<ButtonLink variant="default" to="/interrogation/scan-all">{t('coverage.scan')}</ButtonLink>}>{t('nothing.next')}</EmptyState>
-          )
-        }
+        toolbar={<FindingFilters list={list} />} narrow={t('nothing.exact')}
+        empty={<EmptyState icon={IconShieldCheck} title={t('nothing.title')} action={<ButtonLink variant="default" to="/interrogation/scan-all">{t('coverage.scan')}</ButtonLink>}>{t('nothing.next')}</EmptyState>}
       />
       {(query.data?.total ?? 0) > counted && <Text size="sm" c="dimmed">{t('more', { count: counted })}</Text>}
     </>

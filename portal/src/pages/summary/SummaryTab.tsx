@@ -3,8 +3,9 @@ import { useQuery, useSuspenseQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { useRights } from '~/api/session'
 import { projectRoute } from '~/pages/project/route'
-import { projectNamed, projectSummary } from '~/pages/projects/queries'
+import { projectNamed, projectPulls, projectSummary } from '~/pages/projects/queries'
 import { Count } from '~/parts/Bytes'
+import { DayBars } from '~/parts/DayBars'
 import { ErrorState } from '~/parts/ErrorState'
 import { Facts } from '~/parts/Facts'
 import { Figure } from '~/parts/Figure'
@@ -23,6 +24,7 @@ export default function SummaryTab() {
   const { data: project } = useSuspenseQuery(projectNamed(name))
   const may = useRights(project.project_id)
   const query = useQuery(projectSummary(name))
+  const pulls = useQuery(projectPulls(name))
   if (query.isError) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />
   if (!query.data) return <PageSkeleton />
   const { repo_count, quota, registry, ...rest } = query.data
@@ -37,6 +39,7 @@ export default function SummaryTab() {
         {members.length > 0 && <Figure title={t('summary.members')}><Count value={total} /></Figure>}
         {quota && <Figure small title={t('summary.storage')}><UsageBar used={quota.used['storage'] ?? 0} hard={quota.hard['storage'] ?? -1} /></Figure>}
       </SimpleGrid>
+      {pulls.data && <Panel title={t('summary.pulls')}><DayBars days={pulls.data} /></Panel>}
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
         <Panel title={t('summary.about')}>
           <Facts

@@ -1,4 +1,4 @@
-import { Alert, Badge, Button, Group, SegmentedControl, Stack, Title } from '@mantine/core'
+import { Badge, Button, Group, SegmentedControl, Stack, Title } from '@mantine/core'
 import { IconArrowLeft, IconHistory, IconSend } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { lazy, Suspense, useState } from 'react'
@@ -69,7 +69,6 @@ function Executions({ project, policy }: { project: string; policy: Policy }) {
     { name: 'started', title: t('execution.started'), cell: (e) => <TimeAgo value={e.start_time} /> },
     { name: 'actions', title: '', align: 'right', cell: (e) => <Button size="compact-sm" variant="default" aria-label={t('execution.show', { id: e.id })} onClick={() => setShown(e)}>{t('execution.open')}</Button> },
   ]
-  const filtered = list.filter('status') !== ''
   return (
     <>
       <DataTable
@@ -85,7 +84,7 @@ function Executions({ project, policy }: { project: string; policy: Policy }) {
               data={[{ value: '', label: t('execution.all') }, ...statuses.map((s) => ({ value: s, label: t(`execution.status.${s}`) }))]} />
           </>
         }
-        empty={filtered ? <Alert color="gray" m="md">{t('execution.noneSuch')}</Alert> : <EmptyState icon={IconHistory} title={t('execution.none')}>{t('execution.noneHint')}</EmptyState>}
+        empty={<EmptyState icon={IconHistory} title={t('execution.none')}>{t('execution.noneHint')}</EmptyState>}
       />
       <Suspense>{shown && <ExecutionDialog project={project} policy={policy.id} execution={shown} onClose={() => setShown(undefined)} />}</Suspense>
     </>

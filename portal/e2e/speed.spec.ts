@@ -1,0 +1,45 @@
+import { expect, test, type Page } from '@playwright/test'
+import { admin, Berth } from './berth'
+
+// "make speed": how long each page takes until it can be used, with 10,000 of
+// whatever is listed and 100,000 artifacts. It says so and judges nothing, since
+// machines differ.
+const paths = [
+  '/projects', '/projects/p', '/projects/p/repositories', '/projects/p/repositories/r1', '/projects/p/repositories/r7', '/projects/p/repositories/r1/artifacts/latest',
+  '/projects/p/members', '/projects/p/labels', '/projects/p/scanner', '/projects/p/policy', '/projects/p/policy/immutability', '/projects/p/policy/trust',
+  '/projects/p/robots', '/projects/p/webhooks', '/projects/p/logs', '/projects/p/configuration',
+  '/overview', '/search?q=r77', '/users', '/groups', '/robots', '/registries', '/replications', '/labels', '/quotas', '/audit-log', '/security', '/interrogation',
+  '/interrogation/scan-all', '/clean-up', '/job-service', '/job-service/schedules', '/settings', '/profile', '/about',
+]
+const rounds = 5
+
+// Milliseconds from the wish to see a page to its having a heading and all that
+// it asked the server for.
+async function load(page: Page, path: string): Promise<number> {
+  await page.goto('about:blank')
+  const began = performance.now()
+  await page.goto(path, { waitUntil: 'commit' })
+  await page.waitForFunction(() => document.querySelector('h1') && !document.querySelector('[aria-busy="true"], .mantine-Skeleton-root'))
+  return performance.now() - began
+}
+
+test('pages are soon there', async ({ browser }) => {
+  test.setTimeout(600_000)
+  const berth = await Berth.start({ BERTH_DATABASE: `sqlite://${process.env['BERTH_TEST_STOCK']}` })
+  try {
+    const context = await browser.newContext({ baseURL: berth.url, viewport: { width: 1280, height: 800 }, locale: 'en-GB' })
+    const page = await context.newPage()
+    const answer = await page.request.post('/c/login', { form: { principal: admin.name, password: admin.password } })
+    expect(answer.ok()).toBe(true)
+    const times = new Map<string, number[]>()
+    for (let round = 0; round < rounds; round++) {
+      for (const path of paths) times.set(path, [...(times.get(path) ?? []), await load(page, path)])
+    }
+    for (const [path, all] of times) {
+      const inOrder = all.toSorted((a, b) => a - b)
+      console.log(`${path.padEnd(48)} median ${Math.round(inOrder[rounds >> 1]!)} ms, longest ${Math.round(inOrder.at(-1)!)} ms`)
+    }
+  } finally {
+    await berth.stop()
+  }
+})
