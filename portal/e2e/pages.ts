@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Page } from '@playwright/test'
 import type { Berth } from './berth'
 import { test as base } from './fixtures'
@@ -11,6 +13,7 @@ export interface Shown {
   name: string // of the picture
   path: string // with {NAME} for what furnish made
   stranger?: boolean // without having signed in
+  opens?: string // a dialog: the button's text, as NAMESPACE:KEY
   wait?: string // a text that the page has when it is all there; its name in the languages is the same
 }
 
@@ -62,6 +65,25 @@ export const pages: Shown[] = [
   { name: 'settings-system', path: '/settings/system' },
   { name: 'settings-audit', path: '/settings/audit-log', wait: 'pull_artifact' },
   { name: 'not-found', path: '/nowhere' },
+  { name: 'projects-new', path: '/projects', opens: 'projects:create.open' },
+  { name: 'members-new', path: '/projects/harbour-tools/members', opens: 'members:add.open' },
+  { name: 'labels-new', path: '/projects/harbour-tools/labels', opens: 'labels:create.open' },
+  { name: 'scanner-change', path: '/projects/harbour-tools/scanner', opens: 'projectScanner:change.open' },
+  { name: 'retention-new', path: '/projects/harbour-tools/policy', opens: 'retention:rule.add' },
+  { name: 'retention-schedule', path: '/projects/harbour-tools/policy', opens: 'retention:schedule.edit' },
+  { name: 'immutability-new', path: '/projects/harbour-tools/policy/immutability', opens: 'immutability:create.open' },
+  { name: 'trust-new', path: '/projects/harbour-tools/policy/trust', opens: 'trust:create.open' },
+  { name: 'project-robots-new', path: '/projects/harbour-tools/robots', opens: 'robots:create.open' },
+  { name: 'webhooks-new', path: '/projects/harbour-tools/webhooks', opens: 'webhooks:create.open' },
+  { name: 'users-new', path: '/users', opens: 'users:create.open' },
+  { name: 'users-delete', path: '/users', opens: 'users:delete.open' },
+  { name: 'groups-new', path: '/groups', opens: 'groups:create.open' },
+  { name: 'robots-new', path: '/robots', opens: 'robots:create.open' },
+  { name: 'registries-new', path: '/registries', opens: 'registries:create.open' },
+  { name: 'replications-new', path: '/replications', opens: 'replications:create.open' },
+  { name: 'scanners-new', path: '/interrogation', opens: 'interrogation:scanner.new' },
+  { name: 'exports-new', path: '/security/exports', opens: 'security:exports.new' },
+  { name: 'quotas-default', path: '/quotas', opens: 'quotas:defaultEdit' },
 ]
 
 /** Goes to a page, in a language and a colour scheme, and waits until all of it is there. */
@@ -94,5 +116,20 @@ async function furnish(berth: Berth): Promise<Visit> {
     await page.getByRole('heading', { level: 1 }).first().waitFor()
     if (shown.wait) await page.getByText(shown.wait).first().waitFor()
     await page.waitForLoadState('networkidle')
+    if (shown.opens) {
+      await page.getByRole('button', { name: said(language, shown.opens), exact: true }).first().click()
+      await page.getByRole('dialog').waitFor()
+      await page.waitForLoadState('networkidle')
+      // What fades in has other colours until it is there.
+      await page.waitForFunction(() => document.getAnimations().every((a) => a.playState !== 'running' || a.effect?.getTiming().iterations === Infinity))
+    }
   }
+}
+
+/** A text of the portal in a language: said('en', 'projects:create.open'). */
+function said(language: string, text: string): string {
+  const [namespace = '', key = ''] = text.split(':')
+  let found: unknown = JSON.parse(readFileSync(join(import.meta.dirname, `../src/lang/${language}/${namespace}.json`), 'utf8'))
+  for (const name of key.split('.')) found = (found as Record<string, unknown>)[name]
+  return String(found)
 }

@@ -148,7 +148,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 
 // mirrored returns the repository that a client means which takes this registry
 // for a mirror of another: it asks for what is pulled by its name there, and says
-// in ns which registry that is, as containerd does.
+// in ns which registry that is, as containerd does. Of a registry that there is no
+// cache of, nothing is here: what has the same name here is something else.
 func (h *Handler) mirrored(r *http.Request, name string) (string, error) {
 	if r.URL.RawQuery == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return name, nil
@@ -158,11 +159,16 @@ func (h *Handler) mirrored(r *http.Request, name string) (string, error) {
 		return name, nil
 	}
 	project, found, err := h.caches.Mirror(r.Context(), host)
-	if err != nil || !found {
-		return name, err
+	switch {
+	case err != nil:
+		return "", err
+	case found:
+		name = project + "/" + name
+		return name, oci.CheckRepository(name)
+	case strings.EqualFold(host, r.Host) || strings.EqualFold(host, web.External(r).Host):
+		return name, nil
 	}
-	name = project + "/" + name
-	return name, oci.CheckRepository(name)
+	return "", artifact.ErrRepositoryUnknown.With("no project is a cache of %s", host)
 }
 
 // authorize answers whether the caller may do the action in a repository, and

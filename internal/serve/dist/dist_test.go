@@ -375,3 +375,19 @@ func TestNobodyPushesToACache(t *testing.T) {
 		s.want(404, "GET", "/v2/cache/app/manifests/v1", nil, nil)
 	})
 }
+
+// TestWhatAMirrorHasNoCacheOfIsNotHere asks for images of another registry whose
+// names are taken here.
+func TestWhatAMirrorHasNoCacheOfIsNotHere(t *testing.T) {
+	each(t, func(s *server) {
+		s.pushImage("open/app", "v1")
+		for host, status := range map[string]int{
+			"docker.io": http.StatusNotFound, "example.org:443": http.StatusNotFound, "": http.StatusOK,
+			"example.com": http.StatusOK, "EXAMPLE.com": http.StatusOK, // what the requests of tests are sent to
+		} {
+			for _, method := range []string{"GET", "HEAD"} {
+				s.want(status, method, "/v2/open/app/manifests/v1?ns="+host, nil, nil)
+			}
+		}
+	})
+}
