@@ -49,7 +49,7 @@ export const pages: Shown[] = [
   { name: 'about', path: '/about', wait: 'Harbor' },
   { name: 'overview', path: '/overview', wait: 'night-shift' },
   { name: 'security', path: '/security' },
-  { name: 'exports', path: '/security/exports' },
+  { name: 'exports', path: '/exports' },
   { name: 'scanners', path: '/interrogation', wait: 'Berth' },
   { name: 'scan-all', path: '/interrogation/scan-all' },
   { name: 'advisories', path: '/interrogation/advisories' },
@@ -82,7 +82,7 @@ export const pages: Shown[] = [
   { name: 'registries-new', path: '/registries', opens: 'registries:create.open' },
   { name: 'replications-new', path: '/replications', opens: 'replications:create.open' },
   { name: 'scanners-new', path: '/interrogation', opens: 'interrogation:scanner.new' },
-  { name: 'exports-new', path: '/security/exports', opens: 'security:exports.new' },
+  { name: 'exports-new', path: '/exports', opens: 'security:exports.new' },
   { name: 'quotas-default', path: '/quotas', opens: 'quotas:defaultEdit' },
 ]
 

@@ -60,7 +60,7 @@ test('a repository is deleted with all that is in it, after its name was typed',
   await page.goto(`/projects/${project}/repositories`)
   await page.getByRole('button', { name: `Delete ${project}/old` }).click()
   const dialog = page.getByRole('dialog')
-  await expect(dialog).toContainText('Its one artifact goes with it')
+  await expect(dialog).toContainText('One artifact goes with it')
   await dialog.getByRole('textbox').fill('old')
   await dialog.getByRole('button', { name: 'Delete repository' }).click()
   await expect(page.getByText('No repositories yet')).toBeVisible()

@@ -73,3 +73,38 @@ test('the search finds projects and repositories', async ({ page, berth, signIn,
   await page.goto('/search?q=there-is-no-such-thing')
   await expect(page.getByText('Nothing has “there-is-no-such-thing” in its name')).toBeVisible()
 })
+
+test('of several artifacts that are deleted, those that may not be are told, and the rest go', async ({ page, berth, signIn, unique }) => {
+  const project = unique('several')
+  await berth.createProject(project)
+  for (const tag of ['1.0', '1.1', 'nightly']) berth.push(`${project}/gauge:${tag}`, `${project} ${tag}`)
+  const pattern = (kind: string, decoration: string, value: string) => ({ kind, decoration, pattern: value })
+  await berth.api('POST', `/projects/${project}/immutabletagrules`, {
+    action: 'immutable', template: 'immutable_template', tag_selectors: [pattern('doublestar', 'matches', '1.0')], scope_selectors: { repository: [pattern('doublestar', 'repoMatches', '**')] },
+  })
+  await signIn()
+  await page.goto(`/projects/${project}/repositories/gauge`)
+  await page.getByRole('checkbox', { name: 'Select all of this page' }).check()
+  await page.getByRole('button', { name: 'Delete…' }).click()
+  await page.getByRole('button', { name: 'Delete artifacts' }).click()
+  const told = page.getByRole('dialog')
+  await expect(told.getByRole('status')).toHaveText('2 of 3 done')
+  await expect(told.getByRole('alert')).toContainText('immutable')
+  await told.getByRole('button', { name: 'Close' }).last().click()
+  await expect(page.getByRole('table').locator('tbody tr')).toHaveCount(1)
+})
+
+test('several repositories are deleted, once the name of their project was typed', async ({ page, berth, signIn, unique }) => {
+  const project = unique('cleared')
+  await berth.createProject(project)
+  for (const name of ['bow', 'stern', 'mast']) berth.push(`${project}/${name}:v1`)
+  await signIn()
+  await page.goto(`/projects/${project}/repositories`)
+  for (const name of ['bow', 'stern']) await page.getByRole('checkbox', { name: `Select ${project}/${name}` }).check()
+  await page.getByRole('button', { name: 'Delete…' }).click()
+  await expect(page.getByRole('dialog', { name: 'Delete 2 repositories?' })).toContainText('2 artifacts go with it')
+  await page.getByRole('dialog').getByRole('textbox').fill(project)
+  await page.getByRole('button', { name: 'Delete repositories' }).click()
+  await expect(page.getByText('2 repositories are deleted.')).toBeVisible()
+  await expect(page.getByRole('table').locator('tbody tr')).toHaveCount(1)
+})

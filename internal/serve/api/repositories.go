@@ -110,13 +110,14 @@ func (r repositories) delete(ctx context.Context, in *getRepository) (*nothing, 
 	return nil, r.content.DeleteRepository(ctx, repo)
 }
 
-type pullsByDay struct {
+// LastDays says of which days something is asked.
+type LastDays struct {
 	Days int `query:"days" default:"30" minimum:"1" maximum:"366" doc:"how many days, of which the last is today in UTC"`
 }
 
 type pullsOfProject struct {
 	InProject
-	pullsByDay
+	LastDays
 }
 
 type pullsAnswer struct{ Body []dayPulls }
@@ -126,7 +127,7 @@ type dayPulls struct {
 	Pulls int64  `json:"pulls"`
 }
 
-func (r repositories) pulls(ctx context.Context, in *pullsByDay) (*pullsAnswer, error) {
+func (r repositories) pulls(ctx context.Context, in *LastDays) (*pullsAnswer, error) {
 	return r.pullsOf(ctx, 0, in.Days)
 }
 

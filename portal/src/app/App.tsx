@@ -1,6 +1,7 @@
 import { MantineProvider } from '@mantine/core'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
+import { BatchProvider } from '~/parts/Batch'
 import { ConfirmProvider } from '~/parts/Confirm'
 import { Toasts } from '~/parts/Toasts'
 import { styleNonce } from './nonce'
@@ -12,9 +13,11 @@ export function App() {
   return (
     <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto" getStyleNonce={styleNonce}>
       <QueryClientProvider client={queries}>
-        <ConfirmProvider>
-          <RouterProvider router={router} />
-        </ConfirmProvider>
+        <BatchProvider>
+          <ConfirmProvider>
+            <RouterProvider router={router} />
+          </ConfirmProvider>
+        </BatchProvider>
         <Toasts />
       </QueryClientProvider>
     </MantineProvider>

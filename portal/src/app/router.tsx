@@ -77,6 +77,7 @@ const tree = rootRoute.addChildren([
     aboutRoute,
     memberRoute.addChildren([
       profileRoute,
+      exportsRoute,
       adminRoute.addChildren([
         usersRoute,
         groupsRoute,
@@ -88,7 +89,6 @@ const tree = rootRoute.addChildren([
         systemLabelsRoute,
         overviewRoute,
         securityRoute,
-        exportsRoute,
         interrogationRoute.addChildren([scannersTab, scanAllTab, advisoriesTab, allowlistTab]),
         quotasRoute,
         cleanupRoute.addChildren([garbageTab, rotationTab]),

@@ -1,4 +1,5 @@
 import { createContext, lazy, type ReactNode, Suspense, useContext, useState } from 'react'
+import type { Work } from './Batch'
 
 const ConfirmDialog = lazy(() => import('./ConfirmDialog'))
 
@@ -9,7 +10,7 @@ export interface Question {
   names?: string[] // which things, by name; the first few are shown
   type?: string // a name to be typed first, where very much is lost
   verb: string // what the button says: "Delete"
-  action: () => Promise<unknown> // its failure is told in the dialog, which stays
+  action: (() => Promise<unknown>) | Omit<Work, 'title'> // one thing, whose failure is told in the dialog, which stays; or one after the other
   done?: string // said in a corner afterwards
 }
 

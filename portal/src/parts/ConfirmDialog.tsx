@@ -1,6 +1,7 @@
 import { Alert, Button, Group, List, Modal, Stack, Text, TextInput } from '@mantine/core'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { useBatch } from './Batch'
 import type { Question } from './Confirm'
 import { tellDone, words } from './tell'
 
@@ -18,6 +19,7 @@ export default function ConfirmDialog({ question, opened, onClose }: Props) {
   const [typed, setTyped] = useState('')
   const [error, setError] = useState<unknown>()
   const [busy, setBusy] = useState(false)
+  const batch = useBatch()
   const names = question.names ?? []
   const close = () => {
     setTyped('')
@@ -25,12 +27,18 @@ export default function ConfirmDialog({ question, opened, onClose }: Props) {
     onClose()
   }
   const act = async () => {
+    const { action, verb } = question
+    if (typeof action !== 'function' && action.items.length > 1) {
+      close()
+      return batch({ ...action, title: verb })
+    }
     setBusy(true)
     setError(undefined)
     try {
-      await question.action()
+      await (typeof action === 'function' ? action() : action.items[0]?.act().finally(action.after))
       close()
-      if (question.done) tellDone(question.done)
+      const done = typeof action === 'function' ? question.done : action.done
+      if (done) tellDone(done)
     } catch (failure) {
       setError(failure)
     } finally {

@@ -78,11 +78,12 @@ function Actions() {
   const host = registryHost(useSystemInfo().registry_url)
   const [copying, setCopying] = useState(false)
   const navigate = useNavigate()
+  const tag = artifact.tags?.find(({ name }) => name === params.reference) ?? artifact.tags?.[0]
   const remove = useDeleteArtifacts(params.project, params.repository)
   const gone = () => navigate({ to: '/projects/$project/repositories/$repository', params })
   return (
     <>
-      <PullMenu type={artifact.type} repository={`${host}/${params.project}/${params.repository}`} reference={artifact.tags?.[0]?.name ?? artifact.digest} labelled />
+      <PullMenu type={artifact.type} repository={`${host}/${params.project}/${params.repository}`} reference={tag?.name ?? artifact.digest} labelled />
       {(may('artifact', 'delete') || may('repository', 'pull')) && (
         <Menu>
           <Menu.Target><ActionIcon variant="default" aria-label={t('actions')}><IconDots size={17} /></ActionIcon></Menu.Target>

@@ -6,7 +6,9 @@ import { useTranslation } from 'react-i18next'
 import { api, page } from '~/api/client'
 import { contains, where } from '~/api/query'
 import { repositoriesKey } from '~/pages/repositories/queries'
+import { useBatch } from '~/parts/Batch'
 import { FormModal } from '~/parts/FormModal'
+import { shortDigest } from '~/parts/names'
 import { tellDone } from '~/parts/tell'
 import { copyArtifact, type Place } from './queries'
 
@@ -23,10 +25,15 @@ export default function CopyDialog({ places, onClose }: Props) {
   const [repository, setRepository] = useState(first?.repository ?? '')
   const queries = useQueryClient()
   const same = project === first?.project && repository === first?.repository
+  const batch = useBatch()
+  const after = () => queries.invalidateQueries({ queryKey: [...repositoriesKey, project] })
+  const done = t('copy.done', { count: places.length, name: `${project}/${repository}` })
   const copy = async () => {
-    for (const place of places) await copyArtifact(place, project ?? '', repository)
-    await queries.invalidateQueries({ queryKey: [...repositoriesKey, project] })
-    tellDone(t('copy.done', { count: places.length, name: `${project}/${repository}` }))
+    const items = places.map((place) => ({ name: shortDigest(place.reference), act: () => copyArtifact(place, project ?? '', repository) }))
+    if (items.length > 1) return batch({ title: t('copy.title', { count: items.length }), items, done, after })
+    await items[0]?.act()
+    await after()
+    tellDone(done)
   }
   return (
     <FormModal title={t('copy.title', { count: places.length })} onClose={onClose} verb={t('copy.verb')} disabled={!project || !repository || same} onSubmit={copy}>

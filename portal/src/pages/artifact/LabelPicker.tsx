@@ -1,4 +1,5 @@
 import { Button, Combobox, Loader, Text, useCombobox } from '@mantine/core'
+import { useDebouncedValue } from '@mantine/hooks'
 import { IconTag } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -27,9 +28,10 @@ export function LabelPicker({ projectId, without = [], onPick, verb, size = 'com
     },
     onDropdownOpen: () => box.focusSearchInput(),
   })
-  const query = useQuery({ ...labelsFor(projectId), enabled: box.dropdownOpened })
+  const [part] = useDebouncedValue(search.trim(), 200)
+  const query = useQuery({ ...labelsFor(projectId, part), enabled: box.dropdownOpened })
   const taken = new Set(without.map((l) => l.id))
-  const offered = (query.data ?? []).filter((l) => !taken.has(l.id) && l.name.toLowerCase().includes(search.trim().toLowerCase()))
+  const offered = (query.data ?? []).filter((l) => !taken.has(l.id))
   const pick = (id: string) => {
     const label = offered.find((l) => String(l.id) === id)
     if (label) onPick(label)
@@ -51,7 +53,7 @@ export function LabelPicker({ projectId, without = [], onPick, verb, size = 'com
               <Text component="span" size="xs" c="dimmed" ml={6}>{t(l.scope === 'g' ? 'labels.everywhere' : 'labels.ofProject')}</Text>
             </Combobox.Option>
           ))}
-          {query.data && offered.length === 0 && <Combobox.Empty>{t(query.data.length === 0 ? 'labels.none' : 'labels.nothing')}</Combobox.Empty>}
+          {query.data && offered.length === 0 && <Combobox.Empty>{t(part === '' ? 'labels.none' : 'labels.nothing')}</Combobox.Empty>}
         </Combobox.Options>
       </Combobox.Dropdown>
     </Combobox>

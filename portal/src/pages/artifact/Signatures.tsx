@@ -15,14 +15,15 @@ import { useArtifact } from './useArtifact'
 /** Who signed the artifact, and whether the project trusts them. */
 export function Signatures() {
   const { t } = useTranslation('artifact')
-  const { place } = useArtifact()
+  const { artifact, place } = useArtifact()
   const query = useQuery(signaturesOf(place))
   if (query.isError) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />
   const verdict = query.data
   if (!verdict) return null
   const some = verdict.signatures.length > 0
+  const byIndex = artifact.inherited_accessories?.some((a) => a.type.startsWith('signature.'))
   const look = !some
-    ? { color: 'gray', icon: <IconShieldQuestion size={20} />, title: t('signatures.unsigned'), text: t('signatures.unsignedHint') }
+    ? byIndex ? { color: 'teal', icon: <IconShieldCheck size={20} />, title: t('signatures.byIndex'), text: t('signatures.byIndexHint') } : { color: 'gray', icon: <IconShieldQuestion size={20} />, title: t('signatures.unsigned'), text: t('signatures.unsignedHint') }
     : verdict.verified
       ? { color: 'teal', icon: <IconShieldCheck size={20} />, title: t('signatures.verified'), text: '' }
       : verdict.trusting

@@ -58,7 +58,7 @@ function Findings({ version }: { version: string }) {
       cell: (f) => (
         <Group gap={6}>
           <UnstyledButton className={classes.open} onClick={() => setShown(f)}>{f.id}</UnstyledButton>
-          <Marks finding={f} allowed={allowed.has(f.id)} />
+          <Marks finding={f} allowed={allowed.has(f.id.toLowerCase())} />
         </Group>
       ),
     },

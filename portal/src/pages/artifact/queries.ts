@@ -43,7 +43,7 @@ export function artifactAt(place: Place) {
     queryFn: ({ client }) =>
       data(
         api.GET(path, {
-          params: { path: at(place), query: { with_tag: true, with_label: true, with_scan_overview: true, with_sbom_overview: true, with_accessory: true } },
+          params: { path: at(place), query: { with_tag: true, with_label: true, with_scan_overview: true, with_sbom_overview: true, with_accessory: true, with_inherited_accessory: true } },
           headers: isExamined(client.getQueryData<Artifact>(queryKey)) ? quiet : undefined,
         }),
       ),
@@ -143,18 +143,26 @@ export function copyArtifact(place: Place, toProject: string, toRepository: stri
   )
 }
 
-/** The labels that artifacts of a project may have: those of all projects, and its own. */
-export function labelsFor(projectId: number) {
-  const all = { page: 1, page_size: 100, sort: 'name' }
+/** The labels that artifacts of a project may have, its own and those of all projects, with a part of a name: the first of each. */
+export function labelsFor(projectId: number, part: string) {
+  const first = { page: 1, page_size: 50, sort: 'name', q: where(contains('name', part)) }
   return queryOptions({
-    queryKey: ['labels', 'for', projectId],
+    queryKey: ['labels', 'for', projectId, part],
     queryFn: async () => {
       const [everywhere, here] = await Promise.all([
-        page(api.GET('/labels', { params: { query: { ...all, scope: 'g' } } })),
-        page(api.GET('/labels', { params: { query: { ...all, scope: 'p', project_id: projectId } } })),
+        page(api.GET('/labels', { params: { query: { ...first, scope: 'g' } } })),
+        page(api.GET('/labels', { params: { query: { ...first, scope: 'p', project_id: projectId } } })),
       ])
       return [...here.items, ...everywhere.items]
     },
+    placeholderData: (before) => before,
+  })
+}
+
+export function labelOf(label_id: number) {
+  return queryOptions({
+    queryKey: ['labels', 'one', label_id],
+    queryFn: () => data(api.GET('/labels/{label_id}', { params: { path: { label_id } } })),
   })
 }
 

@@ -25,16 +25,15 @@ export function useDeleteArtifacts(project: string, repository: string) {
       names: artifacts.map(nameOf),
       loses: [tags > 0 && t('delete.tags', { count: tags }), accessories > 0 && t('delete.accessories', { count: accessories }), t('delete.loses')].filter(Boolean).join(' '),
       verb: t('delete.verb', { count: artifacts.length }),
-      action: async () => {
-        try {
-          for (const a of artifacts) await deleteArtifact({ project, repository, reference: a.digest })
+      action: {
+        items: artifacts.map((a) => ({ name: nameOf(a), act: () => deleteArtifact({ project, repository, reference: a.digest }) })),
+        done: t('delete.done', { count: artifacts.length }),
+        after: async () => {
           // Who is on its page goes first: that it is gone is no failure.
           await after?.()
-        } finally {
           await Promise.all([[...repositoriesKey, project], projectsKey].map((queryKey) => queries.invalidateQueries({ queryKey })))
-        }
+        },
       },
-      done: t('delete.done', { count: artifacts.length }),
     })
   }
 }

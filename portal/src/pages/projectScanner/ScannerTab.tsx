@@ -1,6 +1,6 @@
 import { Badge, Button, Group } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { IconShieldOff } from '@tabler/icons-react'
+import { IconFileDownload, IconShieldOff } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -9,6 +9,7 @@ import { useProject } from '~/pages/project/useProject'
 import { EmptyState } from '~/parts/EmptyState'
 import { ErrorState } from '~/parts/ErrorState'
 import { Facts } from '~/parts/Facts'
+import { ButtonLink } from '~/parts/links'
 import { PageSkeleton } from '~/parts/PageSkeleton'
 import { Panel } from '~/parts/Panel'
 import { type Scanner, scannerOf } from './queries'
@@ -21,6 +22,7 @@ export default function ScannerTab() {
   const query = useQuery(scannerOf(name))
   const [choosing, dialog] = useDisclosure()
   const change = may('scanner', 'create') && <Button variant="default" onClick={dialog.open}>{t('change.open')}</Button>
+  const table = may('export-cve', 'create') && <ButtonLink variant="default" leftSection={<IconFileDownload size={16} />} to="/exports" search={{ project: name }}>{t('export')}</ButtonLink>
   const none = query.error instanceof ApiError && query.error.status === 404
   if (query.isError && !none) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />
   if (query.isPending) return <PageSkeleton />
@@ -28,7 +30,7 @@ export default function ScannerTab() {
   return (
     <>
       {scanner ? (
-        <Panel title={t('title')} actions={change}>
+        <Panel title={t('title')} actions={<Group gap="xs">{table}{change}</Group>}>
           <Facts
             facts={[
               [t('name'), <Group key="name" gap={8}><b>{scanner.name}</b>{scanner.is_default && <Badge color="gray">{t('default')}</Badge>}<Health scanner={scanner} /></Group>],

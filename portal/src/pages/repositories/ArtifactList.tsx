@@ -5,7 +5,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { May } from '~/api/session'
 import { LabelPicker } from '~/pages/artifact/LabelPicker'
-import { labelsFor } from '~/pages/artifact/queries'
+import { labelOf } from '~/pages/artifact/queries'
 import type { Project } from '~/pages/projects/queries'
 import { DataTable } from '~/parts/DataTable'
 import { EmptyState } from '~/parts/EmptyState'
@@ -43,7 +43,7 @@ export function ArtifactList({ project, repository, may }: Props) {
         <>
           <SearchField list={list} label={t('searchTags')} />
           <SegmentedControl
-            size="sm" aria-label={t('tags.label')} value={list.filter('tags')} onChange={(tags) => list.set({ tags, q: '' })}
+            size="sm" aria-label={t('tags.label')} value={list.q ? 'some' : list.filter('tags')} onChange={(tags) => list.set({ tags, q: '' })}
             data={[{ value: '', label: t('tags.all') }, { value: 'some', label: t('tags.some') }, { value: 'none', label: t('tags.none') }]}
           />
           {may('label', 'list') && <LabelFilter projectId={project.project_id} list={list} />}
@@ -58,8 +58,7 @@ export function ArtifactList({ project, repository, may }: Props) {
 function LabelFilter({ projectId, list }: { projectId: number; list: List }) {
   const { t } = useTranslation('repositories')
   const id = list.filter('label')
-  const { data: labels } = useQuery({ ...labelsFor(projectId), enabled: id !== '' })
-  const label = labels?.find((l) => String(l.id) === id)
+  const { data: label } = useQuery({ ...labelOf(Number(id)), enabled: id !== '' })
   if (!id) return <LabelPicker size="sm" projectId={projectId} verb={t('labelFilter.open')} onPick={(l) => list.set({ label: l.id })} />
   return (
     <Group gap={6}>

@@ -20,7 +20,7 @@ import { TimeAgo } from '~/parts/TimeAgo'
 import { ArtifactList } from './ArtifactList'
 import { plainDescription, type Repository, repositoryNamed } from './queries'
 import { artifactsRoute } from './route'
-import { useDeleteRepository } from './useDeleteRepository'
+import { useDeleteRepositories } from './useDeleteRepositories'
 
 const EditDescription = lazy(() => import('./EditDescription'))
 
@@ -80,12 +80,12 @@ function Numbers({ repository: r }: { repository: Repository }) {
 function MoreActions({ project, repository }: { project: string; repository: Repository }) {
   const { t } = useTranslation('repositories')
   const navigate = useNavigate()
-  const remove = useDeleteRepository(project)
+  const remove = useDeleteRepositories(project)
   return (
     <Menu>
       <Menu.Target><ActionIcon variant="default" aria-label={t('actionsOf', { name: repository.name })}><IconDots size={17} /></ActionIcon></Menu.Target>
       <Menu.Dropdown>
-        <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={() => remove(repository, () => navigate({ to: '/projects/$project/repositories', params: { project } }))}>{t('delete.verb')}…</Menu.Item>
+        <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={() => remove([repository], () => navigate({ to: '/projects/$project/repositories', params: { project } }))}>{t('delete.verb', { count: 1 })}…</Menu.Item>
       </Menu.Dropdown>
     </Menu>
   )

@@ -1,6 +1,7 @@
-import { ActionIcon, Tooltip } from '@mantine/core'
+import { ActionIcon, Button, Tooltip } from '@mantine/core'
 import { IconPackage, IconTrash } from '@tabler/icons-react'
 import { useQuery, useSuspenseQuery } from '@tanstack/react-query'
+import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRights } from '~/api/session'
 import { projectRoute } from '~/pages/project/route'
@@ -15,7 +16,7 @@ import { SearchField } from '~/parts/SearchField'
 import { TimeAgo } from '~/parts/TimeAgo'
 import { useList } from '~/parts/useList'
 import { type Repository, repositoriesList } from './queries'
-import { useDeleteRepository } from './useDeleteRepository'
+import { useDeleteRepositories } from './useDeleteRepositories'
 
 export default function RepositoriesTab() {
   const { t } = useTranslation('repositories')
@@ -24,7 +25,9 @@ export default function RepositoriesTab() {
   const may = useRights(project.project_id)
   const list = useList('-update_time')
   const query = useQuery(repositoriesList(name, list))
-  const remove = useDeleteRepository(name)
+  const remove = useDeleteRepositories(name)
+  const [chosen, setChosen] = useState(new Set<string>())
+  const selected = (query.data?.items ?? []).filter((r) => chosen.has(r.name))
   const columns: Column<Repository>[] = [
     {
       name: 'name', title: t('name'), sort: 'name',
@@ -39,7 +42,7 @@ export default function RepositoriesTab() {
       name: 'actions', title: '', width: 52, align: 'right',
       cell: (r) => (
         <Tooltip label={t('delete.open')}>
-          <ActionIcon size="md" aria-label={t('delete.of', { name: r.name })} onClick={() => remove(r)}><IconTrash size={16} /></ActionIcon>
+          <ActionIcon size="md" aria-label={t('delete.of', { name: r.name })} onClick={() => remove([r])}><IconTrash size={16} /></ActionIcon>
         </Tooltip>
       ),
     })
@@ -51,6 +54,7 @@ export default function RepositoriesTab() {
       query={query}
       list={list}
       rowKey={(r) => r.name}
+      selection={may('repository', 'delete') ? { keys: chosen, set: setChosen, actions: <Button size="compact-xs" variant="default" c="red" leftSection={<IconTrash size={13} />} onClick={() => remove(selected, () => setChosen(new Set()))}>{t('deleteSelected')}</Button> } : undefined}
       toolbar={<SearchField list={list} label={t('search')} />}
       empty={
         <EmptyState icon={IconPackage} title={t('empty.title')}>

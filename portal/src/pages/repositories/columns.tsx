@@ -1,4 +1,5 @@
 import { Badge, Group, Stack, Text } from '@mantine/core'
+import { IconListDetails, IconShieldCheck } from '@tabler/icons-react'
 import { useTranslation } from 'react-i18next'
 import { useSystemInfo } from '~/api/session'
 import { Bytes } from '~/parts/Bytes'
@@ -38,11 +39,13 @@ interface NameProps {
   place: { project: string; repository: string }
 }
 
-/** An artifact by its tags and its digest, which lead to it, and its labels. */
+/** An artifact by its tags and its digest, which lead to it, whether it is signed and has an SBOM, and its labels. */
 function Name({ artifact, place }: NameProps) {
   const { t } = useTranslation('repositories')
   const tags = artifact.tags ?? []
   const labels = artifact.labels ?? []
+  const types = (artifact.accessories ?? []).map((a) => a.type)
+  const attached = (['signed', 'sbom'] as const).filter((what) => types.some((type) => type.startsWith(what === 'signed' ? 'signature.' : 'sbom.')))
   const to = '/projects/$project/repositories/$repository/artifacts/$reference'
   return (
     <Stack gap={2}>
@@ -54,8 +57,9 @@ function Name({ artifact, place }: NameProps) {
         {tags.length > shownTags && <Text component="span" size="sm" c="dimmed">{t('moreTags', { count: tags.length - shownTags })}</Text>}
       </Group>
       <Group gap={2} wrap="nowrap"><TextLink className="mono" c="dimmed" to={to} params={{ ...place, reference: artifact.digest }} title={artifact.digest}>{shortDigest(artifact.digest)}</TextLink><Copy text={artifact.digest} label={t('copyDigest')} size="sm" /></Group>
-      {labels.length > 0 && (
+      {(labels.length > 0 || attached.length > 0) && (
         <Group gap={4}>
+          {attached.map((what) => <Badge key={what} color="teal" leftSection={what === 'signed' ? <IconShieldCheck size={12} /> : <IconListDetails size={12} />}>{t(what)}</Badge>)}
           {labels.slice(0, shownLabels).map((l) => <LabelMark key={l.id} name={l.name} color={l.color} description={l.description} />)}
           {labels.length > shownLabels && <Text component="span" size="sm" c="dimmed">{t('moreTags', { count: labels.length - shownLabels })}</Text>}
         </Group>

@@ -4,6 +4,8 @@ import { IconDownload, IconFileDownload, IconPlus } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
+import { useMe } from '~/api/session'
+import { projectNamed } from '~/pages/projects/queries'
 import { EmptyState } from '~/parts/EmptyState'
 import { ErrorState } from '~/parts/ErrorState'
 import { TextLink } from '~/parts/links'
@@ -15,6 +17,7 @@ import { goesOn, StatusBadge } from '~/parts/StatusBadge'
 import { tellFailure } from '~/parts/tell'
 import { TimeAgo } from '~/parts/TimeAgo'
 import { type Export, exportsKey, exportsList, takeExport } from './queries'
+import { exportsRoute } from './route'
 
 const ExportDialog = lazy(() => import('./ExportDialog'))
 
@@ -22,11 +25,15 @@ const ExportDialog = lazy(() => import('./ExportDialog'))
 export default function ExportsPage() {
   const { t } = useTranslation('security')
   const query = useQuery(exportsList)
-  const [opened, dialog] = useDisclosure()
+  const { project: named = '' } = exportsRoute.useSearch()
+  const { data: project } = useQuery({ ...projectNamed(named), enabled: named !== '' })
+  const [opened, dialog] = useDisclosure(named !== '')
+  const me = useMe()
+  const admin = me?.sysadmin_flag || me?.admin_role_in_auth
   const start = <Button leftSection={<IconPlus size={16} />} onClick={dialog.open}>{t('exports.new')}</Button>
   return (
     <>
-      <PageHeader title={t('exports.title')} description={t('exports.description')} actions={start} above={[<TextLink key="hub" to="/security">{t('title')}</TextLink>]} />
+      <PageHeader title={t('exports.title')} description={t('exports.description')} actions={start} above={admin ? [<TextLink key="hub" to="/security">{t('title')}</TextLink>] : undefined} />
       {query.isError ? <ErrorState error={query.error} onRetry={() => void query.refetch()} /> : !query.data ? <PageSkeleton /> : query.data.length === 0 ? (
         <Panel><EmptyState icon={IconFileDownload} title={t('exports.empty')} action={start}>{t('exports.emptyNext')}</EmptyState></Panel>
       ) : (
@@ -34,7 +41,7 @@ export default function ExportsPage() {
           {query.data.map((e) => <li key={e.id}><Panel><One item={e} /></Panel></li>)}
         </Stack>
       )}
-      <Suspense>{opened && <ExportDialog onClose={dialog.close} />}</Suspense>
+      <Suspense>{opened && (project || named === '') && <ExportDialog project={project} onClose={dialog.close} />}</Suspense>
     </>
   )
 }

@@ -16,7 +16,7 @@ export default function SecurityPage() {
   const query = useQuery(summary)
   return (
     <>
-      <PageHeader title={t('title')} description={t('description')} actions={<ButtonLink variant="default" leftSection={<IconFileDownload size={16} />} to="/security/exports">{t('exports.title')}</ButtonLink>} />
+      <PageHeader title={t('title')} description={t('description')} actions={<ButtonLink variant="default" leftSection={<IconFileDownload size={16} />} to="/exports">{t('exports.title')}</ButtonLink>} />
       <Stack gap="md">
         {query.isError ? <ErrorState error={query.error} onRetry={() => void query.refetch()} /> : !query.data ? <PageSkeleton /> : (
           <>

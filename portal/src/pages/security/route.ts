@@ -1,5 +1,5 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
-import { adminRoute } from '~/app/roots'
+import { adminRoute, memberRoute } from '~/app/roots'
 import { listSearch } from '~/parts/useList'
 
 export const securityRoute = createRoute({
@@ -10,7 +10,8 @@ export const securityRoute = createRoute({
 })
 
 export const exportsRoute = createRoute({
-  getParentRoute: () => adminRoute,
-  path: 'security/exports',
+  getParentRoute: () => memberRoute,
+  path: 'exports',
+  validateSearch: ({ project }: Record<string, unknown>): { project?: string } => (typeof project === 'string' ? { project } : {}),
   component: lazyRouteComponent(() => import('./ExportsPage')),
 })

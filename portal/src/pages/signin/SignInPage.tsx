@@ -1,7 +1,7 @@
 import { Alert, Anchor, Button, Divider, Group, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
-import { useDocumentTitle } from '@mantine/hooks'
+import { useDisclosure, useDocumentTitle } from '@mantine/hooks'
 import { useNavigate } from '@tanstack/react-router'
-import { type FormEvent, useRef, useState } from 'react'
+import { type FormEvent, lazy, Suspense, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError } from '~/api/client'
 import { useDoor, useSystemInfo } from '~/api/session'
@@ -10,6 +10,8 @@ import { AppearanceMenu, LanguageMenu } from '~/app/menus'
 import { words } from '~/parts/tell'
 import { signInRoute } from './route'
 import classes from './SignInPage.module.css'
+
+const CreateUser = lazy(() => import('~/pages/users/CreateUser'))
 
 export default function SignInPage() {
   const { t } = useTranslation('signin')
@@ -30,9 +32,29 @@ export default function SignInPage() {
           </>
         )}
         <Form second={single} />
+        {info.self_registration && info.auth_mode === 'db_auth' && <SignUp />}
         <Text size="sm" mt="lg" ta="center"><Anchor component="a" href="/projects">{t('look')}</Anchor></Text>
       </main>
     </div>
+  )
+}
+
+/** Creates an account, and signs in with it. */
+function SignUp() {
+  const { t } = useTranslation('signin')
+  const { to } = signInRoute.useSearch()
+  const navigate = useNavigate()
+  const { signIn } = useDoor()
+  const [opened, dialog] = useDisclosure()
+  const enter = async (name: string, password: string) => {
+    await signIn(name, password)
+    await navigate({ href: to ?? '/projects', replace: true })
+  }
+  return (
+    <>
+      <Button variant="default" fullWidth size="md" mt="md" onClick={dialog.open}>{t('create')}</Button>
+      <Suspense>{opened && <CreateUser onClose={dialog.close} onCreated={enter} />}</Suspense>
+    </>
   )
 }
 

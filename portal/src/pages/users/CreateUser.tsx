@@ -8,8 +8,8 @@ import { agreed, NewPassword } from './NewPassword'
 import { goodEmail, goodUserName } from './password'
 import { createUser, usersKey } from './queries'
 
-/** The dialog that creates a user. */
-export default function CreateUser({ onClose }: { onClose: () => void }) {
+/** The dialog for a new account: somebody else's, or with onCreated the caller's own. */
+export default function CreateUser({ onClose, onCreated }: { onClose: () => void; onCreated?: (name: string, password: string) => Promise<unknown> }) {
   const { t } = useTranslation('users')
   const queries = useQueryClient()
   const form = useForm({
@@ -25,11 +25,12 @@ export default function CreateUser({ onClose }: { onClose: () => void }) {
   const create = async () => {
     const { again: _, ...body } = form.values
     await createUser(body)
+    if (onCreated) return onCreated(body.username, body.password)
     await queries.invalidateQueries({ queryKey: usersKey })
     tellDone(t('create.done', { name: body.username }))
   }
   return (
-    <FormModal title={t('create.open')} onClose={onClose} verb={t('create.verb')} disabled={!form.isValid()} onSubmit={create}>
+    <FormModal title={t(onCreated ? 'create.own' : 'create.open')} onClose={onClose} verb={t('create.verb')} disabled={!form.isValid()} onSubmit={create}>
       <TextInput data-autofocus label={t('name')} description={t('nameHint')} autoComplete="off" spellCheck={false} {...form.getInputProps('username')} />
       <TextInput label={t('email')} type="email" autoComplete="off" {...form.getInputProps('email')} />
       <TextInput label={t('realname')} autoComplete="off" {...form.getInputProps('realname')} />

@@ -103,15 +103,14 @@ function useRemoval(users: User[], chosen: Set<string>, onDone: () => void) {
       loses: t('delete.loses'),
       names: gone.map((u) => u.username),
       verb: t('delete.verb'),
-      action: async () => {
-        try {
-          for (const user of gone) await deleteUser(user)
-        } finally {
-          await queries.invalidateQueries({ queryKey: usersKey })
-        }
-        onDone()
+      action: {
+        items: gone.map((user) => ({ name: user.username, act: () => deleteUser(user) })),
+        done: t('delete.doneMany', { count: gone.length }),
+        after: () => {
+          onDone()
+          return queries.invalidateQueries({ queryKey: usersKey })
+        },
       },
-      done: t('delete.doneMany', { count: gone.length }),
     })
   return <Button size="compact-sm" variant="default" onClick={ask}>{t('delete.open')}</Button>
 }
