@@ -82,8 +82,8 @@ export function pushIndex(berth: Berth, to: string, image: Image, architectures:
 }
 
 /** The files by which a scanner knows an Alpine image and its packages: { openssl: '3.1.4-r0' }. */
-export function alpine(packages: Record<string, string>): Record<string, string> {
-  const installed = Object.entries(packages).map(([name, version]) => `P:${name}\nV:${version}\nA:x86_64\nL:MIT\no:${name}\n\n`)
+export function alpine(packages: Record<string, string>, license = 'MIT'): Record<string, string> {
+  const installed = Object.entries(packages).map(([name, version]) => `P:${name}\nV:${version}\nA:x86_64\nL:${license}\no:${name}\n\n`)
   return { 'etc/os-release': 'ID=alpine\nVERSION_ID=3.19.1\nPRETTY_NAME="Alpine Linux v3.19"\n', 'lib/apk/db/installed': installed.join('') }
 }
 

@@ -1,17 +1,15 @@
-import { readFileSync, rmSync } from 'node:fs'
-import { advisoryFolder, pushVulnerable } from './advisories'
+import { readFileSync } from 'node:fs'
 import { Berth } from './berth'
+import { alpine, pushImage } from './content'
 import { test as base, expect } from './fixtures'
 
-// A server that knows advisories: of a folder that is there only for it.
+// A server whose advisories nobody has asked for yet.
 const test = base.extend<object, { berth: Berth }>({
   berth: [
     async ({}, use) => {
-      const folder = advisoryFolder()
-      const berth = await Berth.start({ BERTH_ADVISORIES_SOURCE: folder, BERTH_ADVISORIES_ECOSYSTEMS: 'Alpine' })
+      const berth = await Berth.start()
       await use(berth)
       await berth.stop()
-      rmSync(folder, { recursive: true })
     },
     { scope: 'worker' },
   ],
@@ -20,7 +18,7 @@ const test = base.extend<object, { berth: Berth }>({
 test('advisories are brought up to date, all is scanned, and what was found is exported', async ({ berth, page, signIn, unique }) => {
   const project = unique('findings')
   await berth.createProject(project)
-  pushVulnerable(berth, `${project}/app:v1`)
+  pushImage(berth, `${project}/app:v1`, { layers: [alpine({ openssl: '3.1.4-r0', zlib: '1.3-r2', musl: '1.2.4-r0' })] })
   await signIn()
 
   await page.goto('/interrogation/advisories')
@@ -29,7 +27,7 @@ test('advisories are brought up to date, all is scanned, and what was found is e
   const source = page.getByRole('table', { name: 'Sources' }).locator('tr').filter({ hasText: 'Alpine' })
   await expect(source).toContainText('Good')
   const update = page.getByRole('table', { name: 'Updates' }).locator('tbody tr').first()
-  await expect(update).toContainText('2 records')
+  await expect(update).toContainText('5 records')
   await update.getByRole('button', { name: /^Log of/ }).click()
   await expect(page.getByRole('log')).toContainText('Alpine: up to date')
   await page.keyboard.press('Escape')

@@ -36,6 +36,9 @@ export const theme = createTheme({
     Button: { defaultProps: { size: 'sm' } },
     ActionIcon: { defaultProps: { variant: 'subtle', color: 'gray', size: 'lg' } },
     Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.45 }, transitionProps: { duration: 120 } } },
+    // A header within a section is none of the page, but one within what is made a dialog would be.
+    ModalHeader: { defaultProps: { role: 'presentation' } },
+    DrawerHeader: { defaultProps: { role: 'presentation' } },
     Menu: { defaultProps: { position: 'bottom-end', shadow: 'md', transitionProps: { duration: 90 } } },
     Tooltip: { defaultProps: { openDelay: 350, withArrow: true, transitionProps: { duration: 90 } } },
     Anchor: { defaultProps: { underline: 'hover' } },

@@ -60,5 +60,5 @@ function ProjectSelect({ value, onChange }: { value: string | null; onChange: (n
   // Pushing into a cache of another registry is refused, so it is not offered.
   const names = (data?.items ?? []).filter((p) => !p.registry_id).map((p) => p.name)
   if (value && !names.includes(value) && !asked) names.unshift(value)
-  return <Select data-autofocus searchable label={t('copy.project')} data={names} filter={({ options }) => options} value={value} onChange={onChange} onSearchChange={setTyped} nothingFoundMessage={t('copy.noProject')} />
+  return <Select data-autofocus openOnFocus={false} searchable label={t('copy.project')} data={names} filter={({ options }) => options} value={value} onChange={onChange} onSearchChange={setTyped} nothingFoundMessage={t('copy.noProject')} />
 }

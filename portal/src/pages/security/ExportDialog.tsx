@@ -34,7 +34,7 @@ export default function ExportDialog({ project: first, onClose }: { project?: Pr
   return (
     <FormModal title={t('exports.new')} verb={t('exports.start')} disabled={!id} onSubmit={start} onClose={onClose}>
       <Select
-        data-autofocus label={t('exports.project')} placeholder={t('exports.projectHint')} searchable withAsterisk={false} nothingFoundMessage={t('exports.noProject')} searchValue={text} onSearchChange={setText}
+        data-autofocus openOnFocus={false} label={t('exports.project')} placeholder={t('exports.projectHint')} searchable withAsterisk={false} nothingFoundMessage={t('exports.noProject')} searchValue={text} onSearchChange={setText}
         data={offered.map((p) => ({ value: String(p.project_id), label: p.name }))} filter={({ options }) => options} {...form.getInputProps('project')}
       />
       {filters.map((f) => <TextInput key={f} label={t(`exports.field.${f}`)} description={t(`exports.hint.${f}`)} autoComplete="off" spellCheck={false} {...form.getInputProps(f)} />)}
