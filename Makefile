@@ -53,7 +53,6 @@ screenshots: $(TOOLS)/crane $(TOOLS)/helm $(TOOLS)/cosign ## each page of the po
 	$(MAKE) build
 	cd portal && npm run screenshots
 
-# The database is made anew, and the server that is measured changes it.
 STOCK := $(CURDIR)/.cache/stock.db
 speed: ## how soon pages of the portal are there, with 10,000 repositories and 100,000 artifacts
 	tools/debian nodejs:node npm:npm chromium:chromium

@@ -70,3 +70,14 @@ test('a banner of the administrators is text, whatever is in it', async ({ page,
   await expect(page.getByText('<img src=x onerror=alert(1)>Dry dock on Sunday')).toBeVisible()
   await berth.api('PUT', '/configurations', { banner_message: '' })
 })
+
+test('what is not there is said within the shell', async ({ page, signIn, berth, unique }) => {
+  const project = unique('missing')
+  await berth.createProject(project)
+  berth.push(`${project}/app:1`)
+  await signIn()
+  await page.goto(`/projects/${project}/repositories/app/artifacts/2`)
+  await expect(page.getByRole('alert')).toContainText('manifest not known')
+  await page.getByRole('navigation').getByRole('link', { name: 'Projects' }).click()
+  await expect(heading(page, 'Projects')).toBeVisible()
+})

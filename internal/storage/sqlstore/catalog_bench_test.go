@@ -112,6 +112,17 @@ func TestKeepStock(t *testing.T) {
 		t.Fatal(err)
 	}
 	stock(t, d)
+	// A server that finds its administrator completes a first start that was cut short.
+	err = d.Write(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(`UPDATE account SET name = 'admin', admin = TRUE WHERE id = 1`)
+		return err
+	})
+	if err == nil {
+		err = NewSystem(d).Set(t.Context(), "charts_listed", "") // whose manifests are none that can be read
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ import { trustTab } from '~/pages/trust/route'
 import { usersRoute } from '~/pages/users/route'
 import { webhookRoute, webhooksTab } from '~/pages/webhooks/route'
 import { PageSkeleton } from '~/parts/PageSkeleton'
-import { NotFound } from './PageError'
+import { NotFound, PageError } from './PageError'
 import { queries } from './queries'
 import { adminRoute, memberRoute, rootRoute, shellRoute } from './roots'
 
@@ -105,6 +105,7 @@ export const router = createRouter({
   routeTree: tree,
   context: { queries },
   defaultPendingComponent: PageSkeleton,
+  defaultErrorComponent: PageError, // of the page alone: what stands around it stays
   defaultPendingMs: 150,
   defaultPreload: 'intent',
   scrollRestoration: true,
