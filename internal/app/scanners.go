@@ -35,7 +35,7 @@ func (s scanners) Of(ctx context.Context, project int64) (scan.Registration, err
 	}
 	return scan.Registration{
 		UUID: r.ID, Scanner: r.Metadata.Scanner, Disabled: r.Disabled,
-		Vulnerabilities: r.Metadata.Does(adapter.Vulnerabilities), SBOM: r.Metadata.Does(adapter.SBOM),
+		Vulnerabilities: r.Metadata.Does(adapter.Vulnerabilities), SBOM: r.Metadata.Does(adapter.SBOM), CycloneDX: r.Builtin(),
 	}, err
 }
 

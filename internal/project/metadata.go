@@ -77,6 +77,7 @@ var metaKeys = map[string]struct {
 	metaWatch:              {boolean, inAll},
 	"auto_scan":            {boolean, inAll},
 	"auto_sbom_generation": {boolean, inAll},
+	"auto_sbom_media_type": {oneOf("application/spdx+json", "application/vnd.cyclonedx+json"), inAll},
 	MetaSystemAllowlist:    {boolean, inAll},
 	MetaRetention:          {anyText, nowhere},
 

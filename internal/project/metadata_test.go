@@ -25,6 +25,8 @@ func TestMetadataValues(t *testing.T) {
 		{"prevent_vul", "truth", refused},
 		{"auto_scan", "true", "true"},
 		{"auto_sbom_generation", "true", "true"},
+		{"auto_sbom_media_type", "application/vnd.cyclonedx+json", "application/vnd.cyclonedx+json"},
+		{"auto_sbom_media_type", "text/spdx", refused},
 		{"reuse_sys_cve_allowlist", "false", "false"},
 		{"severity", "High", "high"},
 		{"severity", "critical", "critical"},

@@ -23,6 +23,7 @@ import (
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/sbom"
 	"github.com/berth-registry/berth/internal/scan"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/queue"
@@ -240,17 +241,34 @@ func (s *lister) report(_ context.Context, subject scan.Subject, read func(oci.D
 	return r, nil
 }
 
-func (s *lister) SBOM(ctx context.Context, subject scan.Subject, mediaType string, log scan.Log) ([]byte, error) {
+func (s *lister) SBOM(ctx context.Context, subject scan.Subject, f sbom.Format, log scan.Log) ([]byte, error) {
 	var lines []string
 	_, err := s.report(ctx, subject, func(d oci.Digest) (string, error) {
 		lines = append(lines, string(d))
 		return "", nil
 	})
-	log("%d layers as %s", len(lines), mediaType)
+	log("%d layers as %s", len(lines), f)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(map[string]any{"spdxVersion": "SPDX-2.3", "layers": lines})
+	return json.Marshal(map[string]any{"format": f, "layers": lines})
+}
+
+// SBOMAgain knows of an image that was looked into for vulnerabilities.
+func (s *lister) SBOMAgain(ctx context.Context, subject scan.Subject, f sbom.Format, _ time.Time) ([]byte, bool, error) {
+	known := true
+	_, err := s.report(ctx, subject, func(d oci.Digest) (lines string, err error) {
+		s.change(func(s *lister) {
+			text, is := s.facts[d]
+			lines, known = text, known && is
+		})
+		return lines, nil
+	})
+	if err != nil || !known {
+		return nil, false, err
+	}
+	document, err := json.Marshal(map[string]any{"format": f, "again": true})
+	return document, true, err
 }
 
 // push pushes an image of one layer of lines under a tag, and returns its digest and
@@ -333,7 +351,7 @@ func (l *lab) until(id int64, k scan.Kind, status job.Status) scan.Overview {
 
 func (l *lab) start(ref string, k scan.Kind) {
 	l.Helper()
-	if err := l.Start(l.T.Context(), l.repo, tag(ref), k); err != nil {
+	if err := l.Start(l.T.Context(), l.repo, tag(ref), k, ""); err != nil {
 		l.Fatal(err)
 	}
 }
