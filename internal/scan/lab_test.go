@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -116,10 +117,11 @@ type lister struct {
 	found chan struct{} // closed by a scan that has found all, and then
 	ends  chan struct{} // waits for this
 	reads int
-	looks int             // at what is remembered of an image
-	after func(looks int) // one of these
-	gen   int64           // of what is known
-	none  bool            // there is no scanner
+	looks int                  // at what is remembered of an image
+	after func(looks int)      // one of these
+	bad   map[oci.Digest]error // what is remembered of an image fails
+	gen   int64                // of what is known
+	none  bool                 // there is no scanner
 }
 
 func (s *lister) Of(context.Context, int64) (scan.Registration, error) {
@@ -213,6 +215,7 @@ func (s *lister) Again(ctx context.Context, subject scan.Subject, _ scan.Log) (f
 	if after != nil {
 		after(looks)
 	}
+	s.change(func(s *lister) { err = errors.Join(err, s.bad[subject.Digest]) })
 	return r, known, err
 }
 
