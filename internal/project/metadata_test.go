@@ -27,6 +27,8 @@ func TestMetadataValues(t *testing.T) {
 		{"auto_sbom_generation", "true", "true"},
 		{"auto_sbom_media_type", "application/vnd.cyclonedx+json", "application/vnd.cyclonedx+json"},
 		{"auto_sbom_media_type", "text/spdx", refused},
+		{"vex_signed_only", "1", "true"},
+		{"vex_signed_only", "always", refused},
 		{"reuse_sys_cve_allowlist", "false", "false"},
 		{"severity", "High", "high"},
 		{"severity", "critical", "critical"},

@@ -52,6 +52,7 @@ type Builtin struct {
 	Open       func(ctx context.Context, repo artifact.Repo, d oci.Digest) (blob.Reader, error)
 	Indexes    func(ctx context.Context, image int64, n int) ([]oci.Digest, error) // that an image is in, the newest first
 	Advisories Advisories
+	Believed   func(ctx context.Context, repo artifact.Repo, d oci.Digest) (bool, error) // whether what an artifact says of an image counts; nil: all does
 	Self       finding.Scanner
 	Limits     inventory.Limits
 }
