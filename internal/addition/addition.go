@@ -63,6 +63,7 @@ const (
 type Content struct {
 	MediaType string
 	Body      []byte
+	Format    string // of an inventory, the media type that its layer has
 }
 
 // Artifacts finds manifests; artifact.Store does.
@@ -262,12 +263,12 @@ func inventory(m manifest, open opener) (Content, error) {
 		return Content{}, ErrMissing.With("it has no layer")
 	}
 	body, err := readBlob(open, m.Layers[0].Digest, maxInventory)
-	return Content{sbomType, body}, err
+	return Content{sbomType, body, m.Layers[0].MediaType}, err
 }
 
 func inJSON(v any) (Content, error) {
 	body, err := json.Marshal(v)
-	return Content{jsonContent, body}, err
+	return Content{MediaType: jsonContent, Body: body}, err
 }
 
 // readBlob returns a blob of at most limit bytes.

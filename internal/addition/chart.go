@@ -7,12 +7,12 @@ import (
 
 func chartValues(m manifest, open opener) (Content, error) {
 	c, err := openChart(m, open)
-	return Content{textContent, c.Values}, err
+	return Content{MediaType: textContent, Body: c.Values}, err
 }
 
 func chartReadme(m manifest, open opener) (Content, error) {
 	c, err := openChart(m, open)
-	return Content{markdownContent, c.Readme}, err
+	return Content{MediaType: markdownContent, Body: c.Readme}, err
 }
 
 // A dependency is what is shown of another chart that a chart needs.
@@ -44,7 +44,7 @@ func chartProvenance(m manifest, open opener) (Content, error) {
 		return Content{}, ErrMissing.With("nobody signed the chart: it has no provenance file")
 	}
 	text, err := readBlob(open, provenance, helm.MaxProvenance)
-	return Content{textContent, text}, err
+	return Content{MediaType: textContent, Body: text}, err
 }
 
 // openChart reads the archive of a chart. It returns faults of helm.

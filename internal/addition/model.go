@@ -40,12 +40,12 @@ const maxWindow = 8 << 20
 
 func modelReadme(m manifest, open opener) (Content, error) {
 	body, err := document(m, open, "README.md", "README")
-	return Content{markdownContent, body}, err
+	return Content{MediaType: markdownContent, Body: body}, err
 }
 
 func modelLicense(m manifest, open opener) (Content, error) {
 	body, err := document(m, open, "LICENSE", "LICENSE.txt", "LICENSE.md")
-	return Content{textContent, body}, err
+	return Content{MediaType: textContent, Body: body}, err
 }
 
 // document returns the document of one of the names, whatever their case, of

@@ -12,6 +12,7 @@ import (
 	"github.com/berth-registry/berth/internal/inventory"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/policy"
+	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/scan"
 	"github.com/berth-registry/berth/internal/scanner"
@@ -35,7 +36,7 @@ func (s scanners) Of(ctx context.Context, project int64) (scan.Registration, err
 	}
 	return scan.Registration{
 		UUID: r.ID, Scanner: r.Metadata.Scanner, Disabled: r.Disabled,
-		Vulnerabilities: r.Metadata.Does(adapter.Vulnerabilities), SBOM: r.Metadata.Does(adapter.SBOM),
+		Vulnerabilities: r.Metadata.Does(adapter.Vulnerabilities), SBOM: r.Metadata.Does(adapter.SBOM), CycloneDX: r.Builtin(),
 	}, err
 }
 
@@ -63,7 +64,7 @@ func (a *App) wireScanning(artifacts *sqlstore.Artifacts, tokens *token.Service)
 	a.facts = sqlstore.NewScans(a.db)
 	builtin := &scan.Builtin{
 		Kept: a.facts, Library: artifacts, Open: a.openBlob, Indexes: a.facts.Indexes, Advisories: a.advisories,
-		Self: scanner.Self(a.cfg.Version.Number),
+		Believed: a.believes, Self: scanner.Self(a.cfg.Version.Number),
 	}
 	a.scans = scan.New(scan.Config{
 		Store: a.facts, Artifacts: artifacts, Projects: a.projects, Content: a.content, Scanners: scanners{a.scanners, builtin, a.external(tokens)}, Jobs: a.jobs,
@@ -75,6 +76,19 @@ func (a *App) wireScanning(artifacts *sqlstore.Artifacts, tokens *token.Service)
 		Epoch: a.epoch, Log: a.cfg.Log,
 	})
 	return nil
+}
+
+// believes reports whether a project believes what an artifact of it says of an image.
+func (a *App) believes(ctx context.Context, repo artifact.Repo, d oci.Digest) (bool, error) {
+	p, err := a.projects.ByID(ctx, repo.ProjectID)
+	if err != nil || p.Metadata[project.MetaSignedVEX] != "true" {
+		return err == nil, err
+	}
+	v, err := a.signatures.Verdict(ctx, repo, d)
+	if errors.Is(err, artifact.ErrUnknown) || errors.Is(err, artifact.ErrRepositoryUnknown) {
+		err = nil // it was deleted
+	}
+	return v.Verified(), err
 }
 
 // pullGate is registry.PullGate: the policy, which is made of what needs the

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/fault"
@@ -338,9 +339,13 @@ func rowOf(r Report, v finding.Vulnerability) []string {
 	return row
 }
 
+// formulas are the characters that begin a formula for some program that reads
+// tables, those of full width among them, or are left out before one.
+const formulas = "=+-@\t\r\n＝＋－＠"
+
 // harmless returns a text that no program that reads tables takes for a formula.
 func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+	if first, _ := utf8.DecodeRuneInString(cell); cell != "" && strings.ContainsRune(formulas, first) {
 		return "'" + cell
 	}
 	return cell

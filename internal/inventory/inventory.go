@@ -69,14 +69,28 @@ var databases = []string{"lib/dpkg/", "lib/apk/db/", "lib/rpm/", "sysimage/rpm/"
 // Unread returns a problem with what a distribution keeps of its packages: then some,
 // or all of them, may be missing.
 func (i Inventory) Unread() (p Problem, unread bool) {
-	at := slices.IndexFunc(i.Problems, func(p Problem) bool {
-		return slices.ContainsFunc(databases, func(folder string) bool { return strings.Contains(p.Path, folder) })
-	})
+	at := slices.IndexFunc(i.Problems, Problem.ofDatabase)
 	if at < 0 {
 		return p, false
 	}
 	return i.Problems[at], true
 }
 
+func (p Problem) ofDatabase() bool {
+	return slices.ContainsFunc(databases, func(folder string) bool { return strings.Contains(p.Path, folder) })
+}
+
 // maxProblems is how many problems are kept, of a layer and of an image.
 const maxProblems = 100
+
+// with returns some problems and another one, unless there are many. The first with
+// what a distribution keeps is there in any case: Unread is not to miss it.
+func with(all []Problem, p Problem) []Problem {
+	switch {
+	case len(all) < maxProblems:
+		all = append(all, p)
+	case p.ofDatabase() && !slices.ContainsFunc(all, Problem.ofDatabase):
+		all[maxProblems-1] = p
+	}
+	return all
+}

@@ -61,7 +61,7 @@ func ReadLayer(ctx context.Context, r io.Reader, mediaType string, limits Limits
 func failure(err error) error {
 	var f *fault.Fault
 	switch {
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return ErrDamaged.With("it is cut off")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.As(err, &f), errors.Is(err, errTemporary):
 		return err
@@ -379,7 +379,5 @@ const maxText = 500
 
 // note notes a problem, unless there are many.
 func (l *layer) note(name, text string) {
-	if len(l.problems) < maxProblems {
-		l.problems = append(l.problems, Problem{Path: printable(name, maxPath), Text: printable(text, maxText)})
-	}
+	l.problems = with(l.problems, Problem{Path: printable(name, maxPath), Text: printable(text, maxText)})
 }

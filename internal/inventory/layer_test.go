@@ -334,6 +334,28 @@ func TestProblemsAreBoundedAndGoWithTheirFiles(t *testing.T) {
 	}
 }
 
+func TestThatAnImagesPackagesCannotBeReadIsNotLostAmongProblems(t *testing.T) {
+	var bad []any
+	for i := range 300 {
+		bad = append(bad, content{fmt.Sprintf("d/%03d/package.json", i), "no JSON"})
+	}
+	damaged := content{"var/lib/rpm/rpmdb.sqlite", "no database"}
+	for name, inv := range map[string]Inventory{
+		"of a layer":  image(t, archive(t, append(bad, damaged)...)),
+		"of an image": image(t, archive(t, bad...), archive(t, damaged)),
+	} {
+		if p, unread := inv.Unread(); !unread || p.Path != damaged.path || len(inv.Problems) != maxProblems {
+			t.Errorf("%s: %t, %+v, %d problems", name, unread, p, len(inv.Problems))
+		}
+	}
+	if p, unread := image(t, archive(t, damaged), archive(t, "var/lib/rpm/.wh.rpmdb.sqlite")).Unread(); unread {
+		t.Errorf("of what is not there: %+v", p)
+	}
+	if p, unread := image(t, archive(t, bad...)).Unread(); unread {
+		t.Errorf("of other files: %+v", p)
+	}
+}
+
 func TestLargeFilesAreReadFromDiskAndNothingStaysThere(t *testing.T) {
 	dir := t.TempDir()
 	p := rpm.Package{Name: "p", Version: "1", Release: "1", License: strings.Repeat("l", 900)}

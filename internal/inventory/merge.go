@@ -78,8 +78,8 @@ func problems(layers []Layer) (all []Problem) {
 	for i, l := range layers {
 		for _, p := range l.Facts.problems {
 			hidden := slices.ContainsFunc(layers[i+1:], func(above Layer) bool { return above.Facts.covers(p.Path) })
-			if !hidden && len(all) < maxProblems {
-				all = append(all, p)
+			if !hidden {
+				all = with(all, p)
 			}
 		}
 	}

@@ -19,6 +19,9 @@ const (
 	// MetaSystemAllowlist is "false" where the project's own list of vulnerabilities
 	// that are let through counts, and not the system's.
 	MetaSystemAllowlist = "reuse_sys_cve_allowlist"
+	// MetaSignedVEX is "true" where VEX documents count only if they are signed by
+	// somebody whom the project trusts.
+	MetaSignedVEX = "vex_signed_only"
 )
 
 // Keys of a cache's metadata, which Project.Cache reads.
@@ -77,7 +80,9 @@ var metaKeys = map[string]struct {
 	metaWatch:              {boolean, inAll},
 	"auto_scan":            {boolean, inAll},
 	"auto_sbom_generation": {boolean, inAll},
+	"auto_sbom_media_type": {oneOf("application/spdx+json", "application/vnd.cyclonedx+json"), inAll},
 	MetaSystemAllowlist:    {boolean, inAll},
+	MetaSignedVEX:          {boolean, inAll},
 	MetaRetention:          {anyText, nowhere},
 
 	metaSpeed:           {integer(-1, math.MaxInt32), inCaches},

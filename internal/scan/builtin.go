@@ -52,6 +52,7 @@ type Builtin struct {
 	Open       func(ctx context.Context, repo artifact.Repo, d oci.Digest) (blob.Reader, error)
 	Indexes    func(ctx context.Context, image int64, n int) ([]oci.Digest, error) // that an image is in, the newest first
 	Advisories Advisories
+	Believed   func(ctx context.Context, repo artifact.Repo, d oci.Digest) (bool, error) // whether what an artifact says of an image counts; nil: all does
 	Self       finding.Scanner
 	Limits     inventory.Limits
 }
@@ -85,15 +86,30 @@ func (b *Builtin) Generation(ctx context.Context) (int64, error) {
 }
 
 // SBOM implements Scanner.
-func (b *Builtin) SBOM(ctx context.Context, s Subject, mediaType string, log Log) ([]byte, error) {
+func (b *Builtin) SBOM(ctx context.Context, s Subject, f sbom.Format, log Log) ([]byte, error) {
 	inv, _, err := b.inventory(ctx, s, func(d oci.Descriptor) (*inventory.Facts, error) { return b.read(ctx, s, d, log) })
 	if err != nil {
 		return nil, err
 	}
 	tell(inv, log)
+	return b.written(s, inv, f, time.Now())
+}
+
+// SBOMAgain implements Scanner.
+func (b *Builtin) SBOMAgain(ctx context.Context, s Subject, f sbom.Format, made time.Time) (document []byte, known bool, err error) {
+	inv, known, err := b.inventory(ctx, s, nil)
+	if err != nil || !known {
+		return nil, false, err
+	}
+	document, err = b.written(s, inv, f, made)
+	return document, err == nil, err
+}
+
+// written returns an inventory as a document.
+func (b *Builtin) written(s Subject, inv inventory.Inventory, f sbom.Format, made time.Time) ([]byte, error) {
 	var text bytes.Buffer
-	err = sbom.Write(&text, sbom.Format(mediaType), sbom.Document{
-		Name: s.Name, Digest: s.Digest, Created: time.Now(), Tool: sbom.Tool{Name: b.Self.Name, Version: b.Self.Version}, Inventory: inv,
+	err := sbom.Write(&text, f, sbom.Document{
+		Name: s.Name, Digest: s.Digest, Created: made, Tool: sbom.Tool{Name: b.Self.Name, Version: b.Self.Version}, Inventory: inv,
 	})
 	return text.Bytes(), err
 }

@@ -12,12 +12,14 @@ import (
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/sbom"
 )
 
 // Keys of a project's metadata that ask for examinations.
 const (
 	metaScan = "auto_scan"
 	metaSBOM = "auto_sbom_generation"
+	metaForm = "auto_sbom_media_type"
 )
 
 // recent is for how long an image is not examined again because of a push: clients
@@ -28,7 +30,7 @@ const recent = 10 * time.Minute
 // others have said something of, or do not say it any more. It may be told the same
 // twice.
 func (s *Service) Deliver(ctx context.Context, events []event.Event) error {
-	wanted := map[int64][]Kind{}
+	wanted := map[int64][]Task{}
 	for _, e := range events {
 		in, of, err := s.toldOf(ctx, e)
 		for _, d := range of {
@@ -41,26 +43,26 @@ func (s *Service) Deliver(ctx context.Context, events []event.Event) error {
 		if !pushed {
 			continue
 		}
-		kinds, known := wanted[f.ProjectID]
+		tasks, known := wanted[f.ProjectID]
 		if !known {
 			var err error
-			if kinds, err = s.wants(ctx, f.ProjectID); err != nil {
+			if tasks, err = s.wants(ctx, f.ProjectID); err != nil {
 				return err
 			}
-			wanted[f.ProjectID] = kinds
+			wanted[f.ProjectID] = tasks
 		}
-		if len(kinds) == 0 {
+		if len(tasks) == 0 {
 			continue
 		}
-		if err := s.pushed(ctx, e.ID, f, kinds); err != nil {
+		if err := s.pushed(ctx, e.ID, f, tasks); err != nil {
 			return fmt.Errorf("scans of %s@%s: %w", f.Repository, f.Digest, err)
 		}
 	}
 	return nil
 }
 
-// wants says what a project wants of what is pushed to it.
-func (s *Service) wants(ctx context.Context, project int64) (kinds []Kind, err error) {
+// wants says what a project wants of each image that is pushed to it.
+func (s *Service) wants(ctx context.Context, project int64) (tasks []Task, err error) {
 	p, err := s.Projects.ByID(ctx, project)
 	if fault.OfKind(err, fault.NotFound) {
 		return nil, nil
@@ -69,25 +71,29 @@ func (s *Service) wants(ctx context.Context, project int64) (kinds []Kind, err e
 		return nil, err
 	}
 	if p.Metadata[metaScan] == "true" {
-		kinds = append(kinds, Vulnerabilities)
+		tasks = append(tasks, Task{Kind: Vulnerabilities})
 	}
 	if p.Metadata[metaSBOM] == "true" {
-		kinds = append(kinds, SBOM)
+		tasks = append(tasks, Task{Kind: SBOM, Format: sbom.Format(p.Metadata[metaForm])})
 	}
-	return kinds, nil
+	return tasks, nil
 }
 
-// pushed has an artifact examined. What cannot be is left: the push was good.
-func (s *Service) pushed(ctx context.Context, id int64, f event.ArtifactPushed, kinds []Kind) error {
+// pushed has an artifact examined. What cannot be is left: the push was good. An SBOM
+// in a format that the scanner does not make is one in SPDX.
+func (s *Service) pushed(ctx context.Context, id int64, f event.ArtifactPushed, tasks []Task) error {
 	by, images, _, err := s.examinable(ctx, f.Where, f.Digest)
 	if err != nil {
 		return err
 	}
-	for _, k := range kinds {
-		if !by.does(k) {
+	for _, t := range tasks {
+		if !by.does(t.Kind) {
 			continue
 		}
-		done, err := s.examined(ctx, by, images, k)
+		if t.Kind == SBOM && !by.makes(t.Format) {
+			t.Format = sbom.SPDX
+		}
+		done, err := s.examined(ctx, by, images, t.Kind)
 		if err != nil {
 			return err
 		}
@@ -95,8 +101,9 @@ func (s *Service) pushed(ctx context.Context, id int64, f event.ArtifactPushed, 
 			if done[i.ID] {
 				continue
 			}
-			sub := job.Submission{Trigger: job.ByEvent, Alone: true, Cause: fmt.Sprintf("%s of %d, event %d", k, i.ID, id)}
-			if err := s.begin(ctx, by, Task{Artifact: i.ID, Kind: k}, sub); err != nil && !errors.Is(err, job.ErrRunning) {
+			t.Artifact = i.ID
+			sub := job.Submission{Trigger: job.ByEvent, Alone: true, Cause: fmt.Sprintf("%s of %d, event %d", t.Kind, i.ID, id)}
+			if err := s.begin(ctx, by, t, sub); err != nil && !errors.Is(err, job.ErrRunning) {
 				return err
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-registry/berth/internal/finding"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/robot"
+	"github.com/berth-registry/berth/internal/sbom"
 	"github.com/berth-registry/berth/internal/secret"
 )
 
@@ -55,9 +56,9 @@ func (e *External) Again(context.Context, Subject, Log) (r finding.Report, known
 // Generation implements Scanner: neither can what it knows be told apart.
 func (e *External) Generation(context.Context) (int64, error) { return 0, nil }
 
-// SBOM implements Scanner. The only media type is adapter.SPDX.
-func (e *External) SBOM(ctx context.Context, s Subject, mediaType string, log Log) (document []byte, err error) {
-	if mediaType != adapter.SPDX {
+// SBOM implements Scanner. The only format is adapter.SPDX.
+func (e *External) SBOM(ctx context.Context, s Subject, f sbom.Format, log Log) (document []byte, err error) {
+	if f != adapter.SPDX {
 		return nil, ErrUnsupported.With("scanners are asked for %s alone", adapter.SPDX)
 	}
 	err = e.examine(ctx, s, adapter.SBOM, log, func(c *adapter.Client, id string, q adapter.Request) error {
@@ -66,6 +67,11 @@ func (e *External) SBOM(ctx context.Context, s Subject, mediaType string, log Lo
 		return err
 	})
 	return document, err
+}
+
+// SBOMAgain implements Scanner: nothing is kept of what the scanner saw.
+func (e *External) SBOMAgain(context.Context, Subject, sbom.Format, time.Time) (document []byte, known bool, err error) {
+	return nil, false, nil
 }
 
 // examine has the scanner begin, and reads what comes of it.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -23,6 +24,7 @@ import (
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/sbom"
 	"github.com/berth-registry/berth/internal/scan"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/queue"
@@ -115,10 +117,11 @@ type lister struct {
 	found chan struct{} // closed by a scan that has found all, and then
 	ends  chan struct{} // waits for this
 	reads int
-	looks int             // at what is remembered of an image
-	after func(looks int) // one of these
-	gen   int64           // of what is known
-	none  bool            // there is no scanner
+	looks int                  // at what is remembered of an image
+	after func(looks int)      // one of these
+	bad   map[oci.Digest]error // what is remembered of an image fails
+	gen   int64                // of what is known
+	none  bool                 // there is no scanner
 }
 
 func (s *lister) Of(context.Context, int64) (scan.Registration, error) {
@@ -212,6 +215,7 @@ func (s *lister) Again(ctx context.Context, subject scan.Subject, _ scan.Log) (f
 	if after != nil {
 		after(looks)
 	}
+	s.change(func(s *lister) { err = errors.Join(err, s.bad[subject.Digest]) })
 	return r, known, err
 }
 
@@ -240,17 +244,34 @@ func (s *lister) report(_ context.Context, subject scan.Subject, read func(oci.D
 	return r, nil
 }
 
-func (s *lister) SBOM(ctx context.Context, subject scan.Subject, mediaType string, log scan.Log) ([]byte, error) {
+func (s *lister) SBOM(ctx context.Context, subject scan.Subject, f sbom.Format, log scan.Log) ([]byte, error) {
 	var lines []string
 	_, err := s.report(ctx, subject, func(d oci.Digest) (string, error) {
 		lines = append(lines, string(d))
 		return "", nil
 	})
-	log("%d layers as %s", len(lines), mediaType)
+	log("%d layers as %s", len(lines), f)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(map[string]any{"spdxVersion": "SPDX-2.3", "layers": lines})
+	return json.Marshal(map[string]any{"format": f, "layers": lines})
+}
+
+// SBOMAgain knows of an image that was looked into for vulnerabilities.
+func (s *lister) SBOMAgain(ctx context.Context, subject scan.Subject, f sbom.Format, _ time.Time) ([]byte, bool, error) {
+	known := true
+	_, err := s.report(ctx, subject, func(d oci.Digest) (lines string, err error) {
+		s.change(func(s *lister) {
+			text, is := s.facts[d]
+			lines, known = text, known && is
+		})
+		return lines, nil
+	})
+	if err != nil || !known {
+		return nil, false, err
+	}
+	document, err := json.Marshal(map[string]any{"format": f, "again": true})
+	return document, true, err
 }
 
 // push pushes an image of one layer of lines under a tag, and returns its digest and
@@ -333,7 +354,7 @@ func (l *lab) until(id int64, k scan.Kind, status job.Status) scan.Overview {
 
 func (l *lab) start(ref string, k scan.Kind) {
 	l.Helper()
-	if err := l.Start(l.T.Context(), l.repo, tag(ref), k); err != nil {
+	if err := l.Start(l.T.Context(), l.repo, tag(ref), k, ""); err != nil {
 		l.Fatal(err)
 	}
 }

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/finding"
 	"github.com/berth-registry/berth/internal/job"
+	"github.com/berth-registry/berth/internal/sbom"
 )
 
 // What the work is given.
@@ -96,11 +98,12 @@ func (s *Service) ask(ctx context.Context, r *job.Run, by Registration, subject 
 		return empty, err
 	}
 	if t.Kind == SBOM {
-		document, err := scanner.SBOM(ctx, subject, documentType, r.Logf)
+		f := cmp.Or(t.Format, sbom.SPDX)
+		document, err := scanner.SBOM(ctx, subject, f, r.Logf)
 		if err != nil {
 			return empty, once(err)
 		}
-		empty.SBOM, err = s.attach(ctx, subject, by, document)
+		empty.SBOM, err = s.attach(ctx, subject, by, f, document)
 		empty.Content = string(empty.SBOM)
 		return empty, once(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/sbom"
 )
 
 // Faults of scans.
@@ -61,8 +62,11 @@ type Scanner interface {
 	// Generation is a number of what is known of vulnerabilities by now, which grows
 	// with it; 0 where the scanner does not tell.
 	Generation(ctx context.Context) (int64, error)
-	// SBOM lists what an image has installed, as a document of a media type.
-	SBOM(ctx context.Context, s Subject, mediaType string, log Log) ([]byte, error)
+	// SBOM lists what an image has installed, as a document.
+	SBOM(ctx context.Context, s Subject, f sbom.Format, log Log) ([]byte, error)
+	// SBOMAgain is SBOM without reading any content, as it was found at a time. Where
+	// too little is known of the image, it returns false.
+	SBOMAgain(ctx context.Context, s Subject, f sbom.Format, made time.Time) (document []byte, known bool, err error)
 }
 
 // A Log takes a line for those who look at a scan.
@@ -86,6 +90,7 @@ type Registration struct {
 
 	// What it can do.
 	Vulnerabilities, SBOM bool
+	CycloneDX             bool // as the format of an SBOM, besides SPDX
 }
 
 func (r Registration) does(k Kind) bool {
@@ -94,6 +99,9 @@ func (r Registration) does(k Kind) bool {
 	}
 	return r.Vulnerabilities
 }
+
+// makes reports whether it makes SBOMs of a format.
+func (r Registration) makes(f sbom.Format) bool { return r.SBOM && (f == sbom.SPDX || r.CycloneDX) }
 
 // Scanners knows the scanners.
 type Scanners interface {

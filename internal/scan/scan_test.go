@@ -1,6 +1,8 @@
 package scan_test
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/project"
+	"github.com/berth-registry/berth/internal/sbom"
 	"github.com/berth-registry/berth/internal/scan"
 )
 
@@ -54,7 +57,7 @@ func TestAnImageIsExaminedAndItsReportCanBeRead(t *testing.T) {
 func TestWhatCannotBeExaminedSaysWhy(t *testing.T) {
 	each(t, func(l *lab) {
 		ctx := l.T.Context()
-		start := func(ref string, k scan.Kind) error { return l.Start(ctx, l.repo, tag(ref), k) }
+		start := func(ref string, k scan.Kind) error { return l.Start(ctx, l.repo, tag(ref), k, "") }
 		l.push(l.repo, "1", "a 1")
 		config := l.blob(l.repo, []byte("{}"))
 		config.MediaType = "application/vnd.example.thing.config.v1+json"
@@ -104,7 +107,7 @@ func TestAnExaminationIsNotBegunTwiceAndCanBeStopped(t *testing.T) {
 		l.lister.change(func(s *lister) { s.holds = make(chan struct{}) })
 		l.start("1", scan.Vulnerabilities)
 		l.until(id, scan.Vulnerabilities, job.Running)
-		if err := l.Start(ctx, l.repo, tag("1"), scan.Vulnerabilities); !errors.Is(err, scan.ErrRunning) {
+		if err := l.Start(ctx, l.repo, tag("1"), scan.Vulnerabilities, ""); !errors.Is(err, scan.ErrRunning) {
 			t.Errorf("a second one: %v", err)
 		}
 		if r, err := l.Read(ctx, l.repo, tag("1")); err != nil || r == nil || named(r.Findings) != "CVE-1 zlib 1" {
@@ -210,7 +213,7 @@ func TestReportsBelongToArtifactsNotToDigests(t *testing.T) {
 		if o := l.overview(twin, scan.Vulnerabilities); o.Report != "" {
 			t.Errorf("the same image elsewhere: %+v", o)
 		}
-		if err := l.Start(l.T.Context(), other, tag("1"), scan.Vulnerabilities); err != nil {
+		if err := l.Start(l.T.Context(), other, tag("1"), scan.Vulnerabilities, ""); err != nil {
 			t.Fatal(err)
 		}
 		l.until(twin, scan.Vulnerabilities, job.Succeeded)
@@ -368,10 +371,107 @@ func TestADocumentIsAnAccessoryAndIsReplaced(t *testing.T) {
 		if o := l.overview(id, scan.SBOM); o.Report != "" {
 			t.Errorf("an overview of a document that was deleted: %+v", o)
 		}
-		if err := l.Start(ctx, l.repo, oci.Reference{Digest: now.SBOM}, scan.SBOM); !errors.Is(err, artifact.ErrUnknown) {
+		if err := l.Start(ctx, l.repo, oci.Reference{Digest: now.SBOM}, scan.SBOM, ""); !errors.Is(err, artifact.ErrUnknown) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// forms returns the media types of the documents that an image has, and the digest of
+// the last one.
+func (l *lab) forms(of oci.Digest) (forms string, last oci.Digest) {
+	l.Helper()
+	all, err := l.content.Referrers(l.T.Context(), l.repo, of, "application/vnd.goharbor.harbor.sbom.v1", 0, 10)
+	if err != nil {
+		l.Fatal(err)
+	}
+	for _, r := range all {
+		var d oci.Descriptor
+		if err := json.Unmarshal(r.Descriptor, &d); err != nil {
+			l.Fatal(err)
+		}
+		_, body, err := l.Artifacts.Find(l.T.Context(), l.repo.Name, oci.Reference{Digest: d.Digest}, true)
+		if err != nil {
+			l.Fatal(err)
+		}
+		_, layers, err := oci.Layers(body)
+		if err != nil || len(layers) != 1 {
+			l.Fatalf("%s, %v", body, err)
+		}
+		forms, last = strings.TrimSpace(forms+" "+layers[0].MediaType), d.Digest
+	}
+	return forms, last
+}
+
+func TestADocumentIsInTheFormatThatIsAskedForAndCanBeReadInAnother(t *testing.T) {
+	each(t, func(l *lab) {
+		ctx := l.T.Context()
+		d, id := l.push(l.repo, "1", "zlib 1")
+		ask := func(f sbom.Format) error { return l.Start(ctx, l.repo, tag("1"), scan.SBOM, f) }
+		if err := ask(sbom.CycloneDX); !errors.Is(err, scan.ErrUnsupported) || !strings.Contains(err.Error(), "application/vnd.cyclonedx+json") {
+			t.Errorf("by a scanner that does not make it: %v", err)
+		}
+		l.lister.change(func(s *lister) { s.registration.CycloneDX = true })
+		var last oci.Digest
+		for _, f := range []sbom.Format{"", sbom.CycloneDX, sbom.SPDX} {
+			if err := ask(f); err != nil {
+				t.Fatal(err)
+			}
+			want := cmp.Or(f, sbom.SPDX)
+			var forms string
+			for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+				if forms, last = l.forms(d); forms == string(want) && l.overview(id, scan.SBOM).Status == job.Succeeded {
+					break
+				}
+				if time.Now().After(end) {
+					t.Fatalf("%q instead of %q", forms, want)
+				}
+			}
+		}
+		if _, known, err := l.Document(ctx, l.repo, oci.Reference{Digest: last}, sbom.CycloneDX); known || err != nil {
+			t.Errorf("of an image of which nothing is known: %t, %v", known, err)
+		}
+		l.start("1", scan.Vulnerabilities)
+		l.until(id, scan.Vulnerabilities, job.Succeeded)
+		document, known, err := l.Document(ctx, l.repo, oci.Reference{Digest: last}, sbom.CycloneDX)
+		if !known || err != nil || string(document) != `{"again":true,"format":"application/vnd.cyclonedx+json"}` {
+			t.Errorf("%s, %t, %v", document, known, err)
+		}
+		config, layer := l.blob(l.repo, []byte("{}")), l.blob(l.repo, []byte(`{"spdxVersion":"SPDX-2.3"}`))
+		config.MediaType, layer.MediaType = "application/vnd.goharbor.harbor.sbom.v1", string(sbom.SPDX)
+		for name, fields := range map[string]map[string]any{
+			"somebody else's": {"config": config, "layers": []any{layer}, "subject": oci.Descriptor{MediaType: oci.MediaTypeImageManifest, Digest: d, Size: 1}},
+			"of nothing":      {"config": config, "layers": []any{layer}},
+			"of what is gone": {"config": config, "layers": []any{layer}, "subject": oci.Descriptor{MediaType: oci.MediaTypeImageManifest, Digest: oci.Sum(oci.SHA256, nil), Size: 1}},
+		} {
+			other, _ := l.manifest(l.repo, "other", oci.MediaTypeImageManifest, fields)
+			if _, known, err := l.Document(ctx, l.repo, oci.Reference{Digest: other}, sbom.CycloneDX); known || err != nil {
+				t.Errorf("%s: %t, %v", name, known, err)
+			}
+		}
+	})
+}
+
+func TestAProjectChoosesTheFormatOfDocumentsOfWhatIsPushed(t *testing.T) {
+	for cyclonedx, want := range map[bool]sbom.Format{true: sbom.CycloneDX, false: sbom.SPDX} {
+		t.Run(string(want), func(t *testing.T) {
+			each(t, func(l *lab) {
+				l.lister.change(func(s *lister) { s.registration.CycloneDX = cyclonedx })
+				wish := map[string]string{"auto_sbom_generation": "true", "auto_sbom_media_type": "application/vnd.cyclonedx+json"}
+				if err := l.Projects.(*project.Service).Update(l.T.Context(), l.repo.ProjectID, project.Change{Set: wish}); err != nil {
+					t.Fatal(err)
+				}
+				d, id := l.push(l.repo, "1", "zlib 1")
+				if err := l.Deliver(l.T.Context(), l.events()); err != nil {
+					t.Fatal(err)
+				}
+				l.until(id, scan.SBOM, job.Succeeded)
+				if forms, _ := l.forms(d); forms != string(want) {
+					t.Errorf("%q", forms)
+				}
+			})
+		})
+	}
 }
 
 func TestWhatIsPushedIsExaminedWhereTheProjectWantsIt(t *testing.T) {

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/sbom"
 )
 
 // mostImages is how many children of an index are examined.
@@ -25,14 +27,16 @@ type Task struct {
 	All      bool  `json:"all,omitempty"`
 	After    int64 `json:"after,omitempty"` // the artifact up to which all are found
 
+	Format sbom.Format `json:"format,omitempty"` // of an SBOM; SPDX where it is empty
+
 	// Stored: without reading any content where what is kept of it is enough.
 	Stored bool `json:"stored,omitempty"`
 }
 
-// Start has an artifact examined, or each image of an index. It returns
-// ErrNoScanner, ErrDisabled, ErrUnsupported, and ErrRunning where all that could be
-// begun runs already; faults of artifacts besides.
-func (s *Service) Start(ctx context.Context, repo artifact.Repo, ref oci.Reference, k Kind) error {
+// Start has an artifact examined, or each image of an index. The format is that of an
+// SBOM; an empty one is SPDX. It returns ErrNoScanner, ErrDisabled, ErrUnsupported, and
+// ErrRunning where all that could be begun runs already; faults of artifacts besides.
+func (s *Service) Start(ctx context.Context, repo artifact.Repo, ref oci.Reference, k Kind, f sbom.Format) error {
 	images, index, err := s.find(ctx, repo, ref)
 	if err != nil {
 		return err
@@ -45,6 +49,8 @@ func (s *Service) Start(ctx context.Context, repo artifact.Repo, ref oci.Referen
 	switch {
 	case !by.does(k):
 		return ErrUnsupported.With("%s makes no report of type %s", by.Scanner.Name, k)
+	case k == SBOM && !by.makes(cmp.Or(f, sbom.SPDX)):
+		return ErrUnsupported.With("%s makes no SBOM of type %s", by.Scanner.Name, f)
 	case len(images) == 0 && index:
 		return ErrUnsupported.With("no image of the index is here")
 	case len(images) == 0:
@@ -59,7 +65,7 @@ func (s *Service) Start(ctx context.Context, repo artifact.Repo, ref oci.Referen
 		if running[i.ID] {
 			continue
 		}
-		switch err := s.begin(ctx, by, Task{Artifact: i.ID, Kind: k}, job.Submission{Trigger: job.Manual, Alone: true}); {
+		switch err := s.begin(ctx, by, Task{Artifact: i.ID, Kind: k, Format: f}, job.Submission{Trigger: job.Manual, Alone: true}); {
 		case errors.Is(err, job.ErrRunning):
 		case err != nil:
 			return err

@@ -8,10 +8,12 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/berth-registry/berth/internal/artifact"
 	"github.com/berth-registry/berth/internal/event"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/vex"
 )
 
@@ -38,6 +40,9 @@ const (
 // no referrers. Each is a layer.
 var attested = regexp.MustCompile(`^sha256-([0-9a-f]{64})\.att$`)
 
+// signed is the tag under which it keeps signatures so.
+var signed = regexp.MustCompile(`^sha256-([0-9a-f]{64})\.sig$`)
+
 // mayTell reports whether an artifact or a layer may be, or have in it, a VEX document,
 // by its annotations: what says that it is something else is not read.
 func mayTell(annotations map[string]string) bool {
@@ -60,7 +65,7 @@ func (b *Builtin) said(ctx context.Context, s Subject, log Log) (docs []vex.Docu
 	}
 	about = vex.Subject{Digests: append([]oci.Digest{s.Digest}, indexes...), Repositories: []string{s.Name}}
 	for _, of := range about.Digests {
-		layers, err := b.attached(ctx, s, of)
+		layers, err := b.attached(ctx, s, of, log)
 		if err != nil {
 			return nil, about, fmt.Errorf("VEX documents: %w", err)
 		}
@@ -89,7 +94,7 @@ func (b *Builtin) said(ctx context.Context, s Subject, log Log) (docs []vex.Docu
 
 // attached returns the layers of what is attached to an image or an index that may be
 // VEX documents.
-func (b *Builtin) attached(ctx context.Context, s Subject, of oci.Digest) (layers []oci.Descriptor, err error) {
+func (b *Builtin) attached(ctx context.Context, s Subject, of oci.Digest, log Log) (layers []oci.Descriptor, err error) {
 	for _, carrier := range carriers {
 		most := mostBundles
 		if carrier == vex.MediaType || carrier == vex.MediaTypeCSAF {
@@ -107,7 +112,7 @@ func (b *Builtin) attached(ctx context.Context, s Subject, of oci.Digest) (layer
 			if !mayTell(d.Annotations) || len(layers) > mostSaid {
 				continue
 			}
-			own, err := b.layers(ctx, s, oci.Reference{Digest: d.Digest})
+			own, err := b.layers(ctx, s, oci.Reference{Digest: d.Digest}, log)
 			if err != nil {
 				return nil, err
 			}
@@ -119,23 +124,35 @@ func (b *Builtin) attached(ctx context.Context, s Subject, of oci.Digest) (layer
 	if of.Algorithm() != oci.SHA256 {
 		return layers, nil
 	}
-	own, err := b.layers(ctx, s, oci.Reference{Tag: "sha256-" + of.Hex() + ".att"})
+	own, err := b.layers(ctx, s, oci.Reference{Tag: "sha256-" + of.Hex() + ".att"}, log)
 	return append(layers, slices.DeleteFunc(own, func(l oci.Descriptor) bool { return l.MediaType != vex.MediaTypeEnvelope || !mayTell(l.Annotations) })...), err
 }
 
-// layers returns those of an artifact, and none of one that is gone or has none.
-func (b *Builtin) layers(ctx context.Context, s Subject, ref oci.Reference) ([]oci.Descriptor, error) {
-	_, body, err := b.Library.Find(ctx, s.Name, ref, true)
+// layers returns those of an artifact, and none of one that is gone, has none, or does
+// not count.
+func (b *Builtin) layers(ctx context.Context, s Subject, ref oci.Reference, log Log) ([]oci.Descriptor, error) {
+	a, body, err := b.Library.Find(ctx, s.Name, ref, true)
 	if fault.OfKind(err, fault.NotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if _, layers, err := oci.Layers(body); err == nil {
-		return layers, nil
+	_, layers, err := oci.Layers(body)
+	if err != nil || len(layers) == 0 {
+		return nil, nil
 	}
-	return nil, nil
+	if b.Believed != nil {
+		counts, err := b.Believed(ctx, s.Repo, a.Digest)
+		if err != nil {
+			return nil, err
+		}
+		if !counts {
+			log("%s says nothing: it is not signed by anybody whom the project trusts", a.Digest)
+			return nil, nil
+		}
+	}
+	return layers, nil
 }
 
 // document reads one.
@@ -163,8 +180,11 @@ func (s *Service) toldOf(ctx context.Context, e event.Event) (in event.Where, of
 		in, carrier, subject, tags = f.Where, f.ArtifactType, oci.Digest(f.Subject), f.Tags
 		if subject != "" && slices.Contains(carriers, carrier) {
 			tells, err := s.tells(ctx, f)
-			if err != nil || !tells {
+			if err != nil {
 				return in, nil, err
+			}
+			if !tells { // it may be the signature of what does
+				carrier = ""
 			}
 		}
 	case event.ArtifactDeleted:
@@ -179,8 +199,38 @@ func (s *Service) toldOf(ctx context.Context, e event.Event) (in event.Where, of
 		if found := attested.FindStringSubmatch(tag); found != nil {
 			of = append(of, oci.Digest("sha256:"+found[1]))
 		}
+		if found := signed.FindStringSubmatch(tag); found != nil {
+			subject = oci.Digest("sha256:" + found[1])
+		}
 	}
-	return in, of, nil
+	about, err := s.signedOf(ctx, in, subject)
+	if about != "" {
+		of = append(of, about)
+	}
+	return in, of, err
+}
+
+// signedOf returns of what an artifact says something that was signed, or is not any
+// more, where that matters to its project; of others nothing.
+func (s *Service) signedOf(ctx context.Context, in event.Where, d oci.Digest) (about oci.Digest, err error) {
+	if d == "" {
+		return "", nil
+	}
+	p, err := s.Projects.ByID(ctx, in.ProjectID)
+	if err == nil && p.Metadata[project.MetaSignedVEX] == "true" {
+		var a artifact.Artifact
+		var body []byte
+		if a, body, err = s.Artifacts.Find(ctx, in.Repository, oci.Reference{Digest: d}, true); err == nil {
+			m, damaged := oci.ParseManifest(a.MediaType, body)
+			if damaged == nil && m.Subject != nil && slices.Contains(carriers, m.ArtifactType) {
+				about = m.Subject.Digest
+			}
+		}
+	}
+	if fault.OfKind(err, fault.NotFound) {
+		return "", nil
+	}
+	return about, err
 }
 
 // tells reports whether what was pushed may say something, as far as it tells what it

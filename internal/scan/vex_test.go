@@ -9,6 +9,7 @@ import (
 	"github.com/berth-registry/berth/internal/finding"
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/oci"
+	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/scan"
 )
 
@@ -137,6 +138,48 @@ func TestAttestationsUnderATagAreWhatIsSaidOfItsImage(t *testing.T) {
 		}
 		if n := l.told(&since); n != 1 {
 			t.Errorf("%d images are looked at after it was deleted", n)
+		}
+	})
+}
+
+func TestASignatureOfWhatIsSaidIsNewsWhereOnlyWhatIsSignedCounts(t *testing.T) {
+	each(t, func(l *lab) {
+		d, id := l.push(l.repo, "1", "zlib 1")
+		l.start("1", scan.Vulnerabilities)
+		l.until(id, scan.Vulnerabilities, job.Succeeded)
+		vex := l.attach(d, "application/vnd.openvex+json", "{}", nil)
+		since := int64(0)
+		l.told(&since)
+		const bundle, notary = "application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.cncf.notary.signature"
+		signature := map[string]string{"dev.sigstore.bundle.predicateType": "https://sigstore.dev/cosign/sign/v1"}
+		tagged := func() oci.Digest {
+			layer, config := l.blob(l.repo, []byte("payload")), l.blob(l.repo, []byte("{}"))
+			layer.MediaType, config.MediaType = "application/vnd.dev.cosign.simplesigning.v1+json", oci.MediaTypeImageConfig
+			signed, _ := l.manifest(l.repo, "sha256-"+vex.Hex()+".sig", oci.MediaTypeImageManifest, map[string]any{"config": config, "layers": []any{layer}})
+			return signed
+		}
+		for _, strict := range []bool{true, false} {
+			wish := map[string]string{project.MetaSignedVEX: fmt.Sprint(strict)}
+			if err := l.Projects.(*project.Service).Update(l.T.Context(), l.repo.ProjectID, project.Change{Set: wish}); err != nil {
+				t.Fatal(err)
+			}
+			want := map[bool]int{true: 1}[strict]
+			for name, push := range map[string]func() oci.Digest{
+				"a tag": tagged, "a bundle": func() oci.Digest { return l.attach(vex, bundle, "{}", signature) }, "an envelope": func() oci.Digest { return l.attach(vex, notary, "{}", nil) },
+			} {
+				signed := push()
+				pushed := l.told(&since)
+				if err := l.content.DeleteArtifact(l.T.Context(), l.repo, oci.Reference{Digest: signed}); err != nil {
+					t.Fatal(err)
+				}
+				if gone := l.told(&since); pushed != want || gone != want {
+					t.Errorf("%s, %t: %d images are looked at again after it was pushed, %d after it was deleted", name, strict, pushed, gone)
+				}
+			}
+			image := l.attach(d, bundle, fmt.Sprint(strict), signature) // which says nothing of it
+			if n := l.told(&since); n != 0 {
+				t.Errorf("%d images are looked at because %s was signed", n, image)
+			}
 		}
 	})
 }

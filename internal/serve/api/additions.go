@@ -13,16 +13,36 @@ import (
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/sbom"
+	"github.com/berth-registry/berth/internal/scan"
 )
 
 // errFrom is the fault of copies of nothing.
 var errFrom = fault.New(fault.Invalid, "BAD_REQUEST", "from must be <project>/<repository>:<tag> or <project>/<repository>@<digest>")
 
-type additions struct{ additions *addition.Service }
+type additions struct {
+	additions *addition.Service
+	scans     *scan.Service
+}
 
 type getAddition struct {
 	InArtifact
-	Addition string `path:"addition" maxLength:"64" doc:"build_history, values.yaml, readme.md, dependencies, provenance, sbom, license, files or layers, in any case; which of them there are depends on the type of the artifact"`
+	Addition string `path:"addition" maxLength:"64" doc:"build_history, values.yaml, readme.md, dependencies, provenance, sbom, license, files or layers, in any case; which of them there are depends on the type of the artifact; that of an SBOM is answered as SPDX or CycloneDX where Accept names one of these, and it is so or can be written so"`
+
+	format sbom.Format // that the client asks for; empty where it asks for none
+}
+
+// Resolve reads which format of an SBOM the client names first.
+func (g *getAddition) Resolve(h huma.Context) []error {
+	r, _ := humago.Unwrap(h)
+	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
+		kind, _, _ := strings.Cut(part, ";")
+		if f := sbom.Format(strings.ToLower(strings.TrimSpace(kind))); f == sbom.SPDX || f == sbom.CycloneDX {
+			g.format = f
+			return nil
+		}
+	}
+	return nil
 }
 
 // shown is content that somebody else wrote.
@@ -34,7 +54,7 @@ type shown struct {
 }
 
 func (*shown) medias() []string {
-	return []string{"application/json", "text/plain", "text/markdown", "application/vnd.goharbor.harbor.sbom.v1"}
+	return []string{"application/json", "text/plain", "text/markdown", "application/vnd.goharbor.harbor.sbom.v1", string(sbom.SPDX), string(sbom.CycloneDX)}
 }
 
 func (s additions) get(ctx context.Context, in *getAddition) (*shown, error) {
@@ -46,7 +66,30 @@ func (s additions) get(ctx context.Context, in *getAddition) (*shown, error) {
 	if err != nil {
 		return nil, err
 	}
+	if in.format != "" && c.Format != "" {
+		if c, err = s.in(ctx, repo, ref, c, in.format); err != nil {
+			return nil, err
+		}
+	}
 	return &shown{Type: c.MediaType, Trust: "nosniff", Policy: "default-src 'none'; sandbox", Body: c.Body}, nil
+}
+
+// in returns an SBOM in a format, and in the one that it has where it cannot be written
+// in that one, with the media type of what it is.
+func (s additions) in(ctx context.Context, repo artifact.Repo, ref oci.Reference, c addition.Content, f sbom.Format) (addition.Content, error) {
+	if have := sbom.Format(c.Format); have != f {
+		document, known, err := s.scans.Document(ctx, repo, ref, f)
+		switch {
+		case err != nil:
+			return c, err
+		case known:
+			return addition.Content{MediaType: string(f), Body: document}, nil
+		case have != sbom.SPDX && have != sbom.CycloneDX:
+			return c, nil
+		}
+	}
+	c.MediaType = c.Format
+	return c, nil
 }
 
 type copies struct {

@@ -51,7 +51,7 @@ var metadataKeys = []string{
 	"public", "enable_content_trust", "enable_content_trust_cosign", "prevent_vul", "severity", "auto_scan",
 	"auto_sbom_generation", "reuse_sys_cve_allowlist", "retention_id", "proxy_speed_kb", "max_upstream_conn",
 	"proxy_cache_local_on_not_found", "proxy_referrer_api", "proxy_cache_filter_pattern", "proxy_cache_filter_kind",
-	"content_trust_any_signer", "allow_unscanned", "prevent_no_sbom", "policy_audit_only",
+	"content_trust_any_signer", "allow_unscanned", "prevent_no_sbom", "policy_audit_only", "auto_sbom_media_type", "vex_signed_only",
 }
 
 // Schema describes the metadata for the document.

@@ -98,7 +98,7 @@ func (a *API) routes(c Config) {
 	la := labels{c.Labels, c.Catalog, a.allow}
 	op(g, "addLabel", "POST "+inArtifact+"/{reference}/labels", project("artifact-label", "create"), la.add)
 	op(g, "removeLabel", "DELETE "+inArtifact+"/{reference}/labels/{label_id}", project("artifact-label", "delete"), la.remove)
-	ad, cp, sc := additions{c.Additions}, copies{c.Content, a.allow}, scans{c.Scans, a.resolve}
+	ad, cp, sc := additions{c.Additions, c.Scans}, copies{c.Content, a.allow}, scans{c.Scans, a.resolve}
 	op(g, "CopyArtifact", "POST "+inArtifact, project("artifact", "create"), cp.create)
 	op(g, "getVulnerabilitiesAddition", "GET "+inArtifact+"/{reference}/additions/vulnerabilities", project("artifact-addition", "read"), sc.vulnerabilities)
 	op(g, "getAddition", "GET "+inArtifact+"/{reference}/additions/{addition}", project("artifact-addition", "read"), ad.get)

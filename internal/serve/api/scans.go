@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-registry/berth/internal/access"
 	"github.com/berth-registry/berth/internal/finding"
+	"github.com/berth-registry/berth/internal/sbom"
 	"github.com/berth-registry/berth/internal/scan"
 )
 
@@ -27,16 +28,29 @@ type scanBody struct {
 	Type string `json:"scan_type" enum:"vulnerability,sbom" default:"vulnerability" doc:"what is looked for"`
 }
 
-func (b *scanBody) kind() scan.Kind {
-	if b != nil && b.Type == string(scan.SBOM) {
-		return scan.SBOM
-	}
-	return scan.Vulnerabilities
+type scanRequest struct {
+	Type   string      `json:"scan_type" enum:"vulnerability,sbom" default:"vulnerability" doc:"what is looked for"`
+	Format sbom.Format `json:"sbom_media_type,omitempty" enum:"application/spdx+json,application/vnd.cyclonedx+json" doc:"of an SBOM; missing: application/spdx+json"`
 }
 
 type startScan struct {
 	InArtifact
-	Body *scanBody `nameHint:"ScanType"`
+	Body *scanRequest `nameHint:"ScanRequest"`
+}
+
+// kind is the kind of scan that is asked for, and the format of an SBOM.
+func (in *startScan) kind() (scan.Kind, sbom.Format) {
+	if in.Body == nil {
+		return scan.Vulnerabilities, ""
+	}
+	return kindOf(in.Body.Type), in.Body.Format
+}
+
+func kindOf(scanType string) scan.Kind {
+	if scanType == string(scan.SBOM) {
+		return scan.SBOM
+	}
+	return scan.Vulnerabilities
 }
 
 type stopScan struct {
@@ -60,15 +74,20 @@ func onScan[I any](s scans, action string, of func(*I) (*InArtifact, scan.Kind))
 	})
 }
 
-func (in *startScan) wanted() (*InArtifact, scan.Kind) { return &in.InArtifact, in.Body.kind() }
-func (in *stopScan) wanted() (*InArtifact, scan.Kind)  { return &in.InArtifact, in.Body.kind() }
+func (in *startScan) wanted() (*InArtifact, scan.Kind) {
+	kind, _ := in.kind()
+	return &in.InArtifact, kind
+}
+
+func (in *stopScan) wanted() (*InArtifact, scan.Kind) { return &in.InArtifact, kindOf(in.Body.Type) }
 
 func (s scans) start(ctx context.Context, in *startScan) (*accepted, error) {
 	repo, ref, err := in.artifact()
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.scans.Start(ctx, repo, ref, in.Body.kind())
+	kind, format := in.kind()
+	return nil, s.scans.Start(ctx, repo, ref, kind, format)
 }
 
 func (s scans) stop(ctx context.Context, in *stopScan) (*accepted, error) {
@@ -76,7 +95,7 @@ func (s scans) stop(ctx context.Context, in *stopScan) (*accepted, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.scans.Stop(ctx, repo, ref, in.Body.kind())
+	return nil, s.scans.Stop(ctx, repo, ref, kindOf(in.Body.Type))
 }
 
 type getReportLog struct {

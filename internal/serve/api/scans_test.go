@@ -17,6 +17,7 @@ import (
 	"github.com/berth-registry/berth/internal/job"
 	"github.com/berth-registry/berth/internal/oci"
 	"github.com/berth-registry/berth/internal/registry"
+	"github.com/berth-registry/berth/internal/sbom"
 	"github.com/berth-registry/berth/internal/scan"
 	"github.com/berth-registry/berth/internal/storage/queue"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
@@ -28,13 +29,15 @@ type inspector struct {
 	content  *registry.Service
 	there    bool
 	disabled bool
+
+	cyclonedx bool // it makes such SBOMs, too
 }
 
 func (s *inspector) Of(context.Context, int64) (scan.Registration, error) {
 	if !s.there {
 		return scan.Registration{}, scan.ErrNoScanner
 	}
-	return scan.Registration{UUID: "i-1", Scanner: finding.Scanner{Name: "Inspector", Vendor: "Tests", Version: "2"}, Disabled: s.disabled, Vulnerabilities: true, SBOM: true}, nil
+	return scan.Registration{UUID: "i-1", Scanner: finding.Scanner{Name: "Inspector", Vendor: "Tests", Version: "2"}, Disabled: s.disabled, Vulnerabilities: true, SBOM: true, CycloneDX: s.cyclonedx}, nil
 }
 
 func (s *inspector) Default(ctx context.Context) (scan.Registration, error) { return s.Of(ctx, 0) }
@@ -80,12 +83,17 @@ func (s *inspector) Again(context.Context, scan.Subject, scan.Log) (finding.Repo
 
 func (s *inspector) Generation(context.Context) (int64, error) { return 0, nil }
 
-func (s *inspector) SBOM(ctx context.Context, subject scan.Subject, _ string, _ scan.Log) ([]byte, error) {
+func (s *inspector) SBOM(ctx context.Context, subject scan.Subject, _ sbom.Format, _ scan.Log) ([]byte, error) {
 	all, err := s.texts(ctx, subject)
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(map[string]any{"spdxVersion": "SPDX-2.3", "packages": all})
+}
+
+func (s *inspector) SBOMAgain(ctx context.Context, subject scan.Subject, f sbom.Format, made time.Time) ([]byte, bool, error) {
+	all, err := s.texts(ctx, subject)
+	return fmt.Appendf(nil, `{"format":%q,"year":%d,"layers":%d}`, f, made.Year(), len(all)), err == nil, err
 }
 
 // work does what waits, as another node of the same database, until nothing does.
@@ -207,6 +215,33 @@ func TestAListOfWhatIsInstalledIsAnAccessory(t *testing.T) {
 	bodyHas(`"type":"SBOM"`)(t, w, w.want(200, "lim", "GET /projects/alpha/repositories/app/artifacts/"+a.SBOM.Digest))
 	w.want(400, "mia", "POST /projects/alpha/repositories/app/artifacts/"+a.SBOM.Digest+"/scan")
 	w.want(404, "lim", "GET /projects/alpha/repositories/app/artifacts/"+a.SBOM.Digest+"/additions/vulnerabilities")
+}
+
+func TestTheFormatOfAnSBOMIsChosenByWhoAsks(t *testing.T) {
+	w := newWorld(t)
+	anInspector(w)
+	const cyclonedx = "POST " + appOfAlpha + "/scan\n\n" + `{"scan_type":"sbom","sbom_media_type":"application/vnd.cyclonedx+json"}`
+	bodyHas("Inspector makes no SBOM of type application/vnd.cyclonedx+json")(t, w, w.want(400, "mia", cyclonedx))
+	w.inspector.cyclonedx = true
+	w.want(422, "mia", "POST "+appOfAlpha+"/scan\n\n"+`{"scan_type":"sbom","sbom_media_type":"text/spdx"}`)
+	w.want(422, "mia", "POST "+appOfAlpha+"/scan\n\n"+`{"scan_type":"bill"}`)
+	w.want(403, "dev", cyclonedx)
+	w.want(202, "mia", cyclonedx)
+	w.work()
+	a := into[artifactBodyRead](t, w.want(200, "lim", "GET "+appOfAlpha+"?with_sbom_overview=true"))
+	bodyHas(`"media_type":"application/vnd.cyclonedx+json"`)(t, w, w.want(200, "lim", "GET "+strings.TrimSuffix(a.Additions["sboms"].Href, "sbom")+"layers"))
+	for accept, want := range map[string]struct{ mediaType, body string }{
+		"*/*":                                    {"application/vnd.goharbor.harbor.sbom.v1", `{"packages":["a layer with alpha app"]`},
+		"application/json":                       {"application/vnd.goharbor.harbor.sbom.v1", `{"packages":["a layer with alpha app"]`},
+		"application/vnd.cyclonedx+json, */*":    {"application/vnd.cyclonedx+json", `{"packages":["a layer with alpha app"]`},
+		"text/html, Application/SPDX+json;q=0.9": {"application/spdx+json", fmt.Sprintf(`{"format":"application/spdx+json","year":%d,"layers":1}`, time.Now().UTC().Year())},
+	} {
+		answer := w.want(200, "lim", "GET "+a.Additions["sboms"].Href+"\nAccept: "+accept)
+		if got := answer.Header().Get("Content-Type"); got != want.mediaType || !strings.HasPrefix(answer.Body.String(), want.body) {
+			t.Errorf("%s: %s, %s", accept, got, answer.Body)
+		}
+	}
+	w.want(406, "lim", "GET "+a.Additions["sboms"].Href+"\nAccept: text/html")
 }
 
 func TestAllIsScannedNowOrByASchedule(t *testing.T) {
