@@ -39,6 +39,7 @@ type upstream struct {
 	slow                    atomic.Pointer[chan struct{}]
 	cuts                    atomic.Int64 // blobs whose connection is cut in the middle
 	lies                    atomic.Bool  // blobs are not what they should be
+	open, most              atomic.Int64 // blobs that are being sent, and the most of them at once
 }
 
 func startUpstream(t *testing.T) *upstream {
@@ -68,6 +69,8 @@ func startUpstream(t *testing.T) *upstream {
 			w.Header().Set("RateLimit-Remaining", "76;w=21600")
 		case r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/"):
 			u.blobs.Add(1)
+			u.count(u.open.Add(1))
+			defer u.open.Add(-1)
 			if gate := u.slow.Load(); gate != nil {
 				w = &gated{ResponseWriter: w, gate: *gate}
 			}
@@ -87,6 +90,16 @@ func startUpstream(t *testing.T) *upstream {
 	}
 	t.Cleanup(u.far.Close)
 	return u
+}
+
+// count keeps the largest number of blobs that were sent at once.
+func (u *upstream) count(n int64) {
+	for {
+		most := u.most.Load()
+		if n <= most || u.most.CompareAndSwap(most, n) {
+			return
+		}
+	}
 }
 
 // gated sends the first half megabyte, and the rest when it may.
@@ -137,16 +150,20 @@ func (u *upstream) blob(t *testing.T, repository string, b []byte) {
 	}
 }
 
-// push pushes an image of a layer, and returns its digest and that of the layer.
-func (u *upstream) push(t *testing.T, repository, tag string, layer []byte) (image, content oci.Digest) {
+// push pushes an image of layers, and returns its digest and that of the first
+// layer.
+func (u *upstream) push(t *testing.T, repository, tag string, layers ...[]byte) (image, content oci.Digest) {
 	t.Helper()
 	config := []byte(fmt.Sprintf(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"created":"2026-01-01T00:00:00Z","author":%q}`, repository+tag))
-	for _, b := range [][]byte{config, layer} {
+	u.blob(t, repository, config)
+	var list []string
+	for _, b := range layers {
 		u.blob(t, repository, b)
+		list = append(list, fmt.Sprintf(`{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":%q,"size":%d}`, oci.Sum(oci.SHA256, b), len(b)))
 	}
-	content = oci.Sum(oci.SHA256, layer)
-	manifest := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":%q,"size":%d}]}`,
-		oci.MediaTypeImageManifest, oci.MediaTypeImageConfig, oci.Sum(oci.SHA256, config), len(config), content, len(layer))
+	content = oci.Sum(oci.SHA256, layers[0])
+	manifest := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[%s]}`,
+		oci.MediaTypeImageManifest, oci.MediaTypeImageConfig, oci.Sum(oci.SHA256, config), len(config), strings.Join(list, ","))
 	image = oci.Sum(oci.SHA256, manifest)
 	ref := tag
 	if ref == "" {
@@ -428,6 +445,27 @@ func TestAFullCacheStillServes(t *testing.T) {
 	}
 	if r := c.Do("GET", "/api/v2.0/projects/mirror/repositories/library%252Fapp/artifacts/v1", apptest.Admin, c.Password, nil); r.StatusCode != http.StatusNotFound {
 		t.Errorf("%d: it was kept", r.StatusCode)
+	}
+}
+
+func TestACacheOfOneConnectionServesAndKeepsAll(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	var layers [][]byte
+	for i := range 8 {
+		layers = append(layers, blobtest.Content(uint64(i), 300<<10))
+	}
+	image, _ := u.push(t, "library/app", "v1", layers...)
+	other, _ := u.push(t, "library/app", "v2", blobtest.Content(20, 300<<10), blobtest.Content(21, 300<<10))
+	c := startCache(t, u, `,"max_upstream_conn":"1"`)
+	c.get("HEAD", "/v2/mirror/library/app/manifests/v2") // which has it fetched
+	if d := c.pull("mirror/library/app", "v1"); d != image {
+		t.Error(d)
+	}
+	c.kept("mirror/library/app", string(image))
+	c.kept("mirror/library/app", string(other))
+	if n := u.most.Load(); n != 1 {
+		t.Errorf("%d blobs were fetched at once", n)
 	}
 }
 

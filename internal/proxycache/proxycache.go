@@ -46,6 +46,9 @@ const (
 	mostKnown  = 100_000  // tags and digests of which something is remembered
 	mostTags   = 100_000  // of one repository
 	mostComing = 64 << 20 // bytes of manifests whose blobs are on their way
+
+	patience    = 30 * time.Second // of a client that waits for a connection
+	mostWaiting = 1000             // for a connection of one project
 )
 
 // Config is what a Service is made of.
@@ -75,7 +78,7 @@ type Service struct {
 	held    int64 // bytes of those
 	flights map[content]*flight
 	resting map[int64]pause
-	slots   map[int64]int
+	lines   map[int64]*line // by project
 	mirrors mirrors
 }
 
@@ -102,7 +105,7 @@ type pause struct {
 func New(c Config) *Service {
 	s := &Service{
 		Config: c, known: map[string]finding{}, coming: map[content]*manifest{}, flights: map[content]*flight{},
-		resting: map[int64]pause{}, slots: map[int64]int{},
+		resting: map[int64]pause{}, lines: map[int64]*line{},
 	}
 	s.ctx, s.cancel = context.WithCancel(access.With(context.Background(), access.Caller{Kind: access.Server, Name: "harbor#proxy-cache-service"}))
 	return s

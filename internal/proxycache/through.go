@@ -19,8 +19,10 @@ func (c *Cache) through(ctx context.Context, p place, d oci.Digest) (registry.Bl
 	if err != nil {
 		return registry.Blob{}, nil, err
 	}
-	if !c.s.take(p.ProjectID, rules) {
-		return registry.Blob{}, nil, waiting(ErrBusy, rest)
+	line, cancel := inLine(ctx)
+	defer cancel()
+	if err := c.s.take(line, p.ProjectID, rules); err != nil {
+		return registry.Blob{}, nil, err
 	}
 	give := func() { c.s.give(p.ProjectID) }
 	other, err := c.reach(ctx)
