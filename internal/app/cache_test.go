@@ -327,6 +327,72 @@ func TestATagOfACacheFollowsItsUpstream(t *testing.T) {
 	}
 }
 
+// TestATagOfACacheNeverGoesBack moves a tag to an image that takes long to come.
+func TestATagOfACacheNeverGoesBack(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	u.push(t, "library/app", "v1", blobtest.Content(1, 100))
+	const fresh = 2 * time.Second
+	c := startCache(t, u, "", func(cfg *app.Config) { cfg.CacheFresh = fresh })
+	c.pull("mirror/library/app", "v1")
+	c.kept("mirror/library/app", "v1")
+	gate := make(chan struct{})
+	open := sync.OnceFunc(func() { close(gate) })
+	defer open()
+	u.slow.Store(&gate)
+	second, _ := u.push(t, "library/app", "v1", blobtest.Content(2, 2<<20))
+	digest := func(method string) oci.Digest {
+		r, _ := c.get(method, "/v2/mirror/library/app/manifests/v1")
+		return oci.Digest(r.Header.Get("Docker-Content-Digest"))
+	}
+	eventually(t, "the tag follows", func() bool { return digest("HEAD") == second })
+	serves := func(when string) {
+		t.Helper()
+		for _, method := range []string{"GET", "HEAD"} {
+			if d := digest(method); d != second {
+				t.Errorf("%s, %s: the tag went back to %s", when, method, d)
+			}
+		}
+	}
+	serves("at once")
+	time.Sleep(fresh)
+	serves("when it was asked for again")
+	time.Sleep(fresh)
+	u.fail.Store(http.StatusTooManyRequests)
+	serves("when the upstream fails")
+	u.fail.Store(0)
+	open()
+	c.kept("mirror/library/app", string(second))
+	serves("when it is kept")
+	if n := u.manifests.Load(); n != 2 {
+		t.Errorf("%d manifests were fetched, there are 2", n)
+	}
+}
+
+func TestTheFirstPullFetchesAManifestOnce(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	image, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 2<<20))
+	c := startCache(t, u, "")
+	gate := make(chan struct{})
+	open := sync.OnceFunc(func() { close(gate) })
+	defer open()
+	u.slow.Store(&gate)
+	if r, _ := c.get("HEAD", "/v2/mirror/library/app/manifests/v1"); r.Header.Get("Docker-Content-Digest") != string(image) {
+		t.Fatalf("%d %v", r.StatusCode, r.Header)
+	}
+	if r, body := c.get("GET", "/v2/mirror/library/app/manifests/"+string(image)); oci.Sum(oci.SHA256, body) != image {
+		t.Errorf("%d %s", r.StatusCode, body)
+	}
+	open()
+	c.pull("mirror/library/app", string(image))
+	c.kept("mirror/library/app", "v1")
+	c.pull("mirror/library/app", "v1")
+	if n := u.manifests.Load(); n != 1 {
+		t.Errorf("the manifest was fetched %d times", n)
+	}
+}
+
 // TestOneDownloadServesAll has many clients want one blob, of which the upstream
 // holds the end back until each has seen its beginning.
 func TestOneDownloadServesAll(t *testing.T) {

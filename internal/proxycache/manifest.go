@@ -1,6 +1,7 @@
 package proxycache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -30,8 +31,12 @@ func (c *Cache) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Refere
 	if err != nil {
 		return registry.Manifest{}, err
 	}
-	if said, known := c.s.recall(p.Name + " " + ref.String()); ref.Digest != "" || known && !said.missing {
-		m, err := c.s.Content.Manifest(ctx, p.Repo, ref, by)
+	at := ref
+	if said, known := c.s.recall(p.Name + " " + ref.String()); known && !said.missing {
+		at.Digest = said.digest
+	}
+	if at.Digest != "" {
+		m, err := c.s.Content.Manifest(ctx, p.Repo, at, by)
 		if !fault.OfKind(err, fault.NotFound) {
 			return m, err
 		}
@@ -43,7 +48,8 @@ func (c *Cache) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Refere
 	if err != nil || !here {
 		return m, err
 	}
-	return c.s.Content.Manifest(ctx, p.Repo, ref, by)
+	at.Digest = m.Digest
+	return c.s.Content.Manifest(ctx, p.Repo, at, by)
 }
 
 // StatManifest returns a manifest's facts, as registry.Service does. What is not
@@ -61,29 +67,30 @@ func (c *Cache) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Re
 	return m, err
 }
 
-// find returns a manifest, and whether it is here.
-func (c *Cache) find(ctx context.Context, p place, ref oci.Reference) (m registry.Manifest, here bool, err error) {
-	m, err = c.s.Content.FindManifest(ctx, p.Repo, ref)
-	if err != nil && !fault.OfKind(err, fault.NotFound) {
-		return m, false, err
-	}
-	here = err == nil
-	if here && ref.Digest != "" {
-		return m, true, nil
-	}
+// find returns a manifest, and whether it is here. What is on its way is looked for
+// first: it is newer than what is here of its tag.
+func (c *Cache) find(ctx context.Context, p place, ref oci.Reference) (registry.Manifest, bool, error) {
 	key := p.Name + " " + ref.String()
-	if said, known := c.s.recall(key); known {
-		switch as := said.digest == m.Digest; { // which is empty where nothing is here
-		case as && said.missing:
-			return registry.Manifest{}, false, artifact.ErrUnknown.With("%s", ref)
-		case as:
-			return m, true, nil
+	said, known := c.s.recall(key)
+	var old answer
+	if coming, ok := c.s.awaited(p.Name, cmp.Or(ref.Digest, said.digest)); ok {
+		old.Manifest = coming
+	} else {
+		m, err := c.s.Content.FindManifest(ctx, p.Repo, ref)
+		if err != nil && !fault.OfKind(err, fault.NotFound) {
+			return m, false, err
 		}
-		if coming, ok := c.s.awaited(p.Name, said.digest); ok {
-			return coming, false, nil
-		}
+		old = answer{m, err == nil}
 	}
-	return c.ask(ctx, p, ref, key, m, here)
+	switch {
+	case old.Digest != "" && ref.Digest != "":
+		return old.Manifest, old.here, nil
+	case !known || said.digest != old.Digest: // which is empty where there is nothing
+		return c.ask(ctx, p, ref, key, old)
+	case said.missing:
+		return registry.Manifest{}, false, artifact.ErrUnknown.With("%s", ref)
+	}
+	return old.Manifest, old.here, nil
 }
 
 // awaited returns a manifest whose blobs are on their way.
@@ -97,7 +104,8 @@ func (s *Service) awaited(repository string, d oci.Digest) (registry.Manifest, b
 	return registry.Manifest(m.Manifest), true
 }
 
-// An answer is what asking an upstream came to.
+// An answer is what asking an upstream came to, or what there was before: nothing
+// where the digest is empty.
 type answer struct {
 	registry.Manifest
 
@@ -106,7 +114,7 @@ type answer struct {
 
 // ask asks the upstream, once for all who want to know. Where it does not answer,
 // what is here is served, however old.
-func (c *Cache) ask(ctx context.Context, p place, ref oci.Reference, key string, old registry.Manifest, have bool) (registry.Manifest, bool, error) {
+func (c *Cache) ask(ctx context.Context, p place, ref oci.Reference, key string, old answer) (registry.Manifest, bool, error) {
 	came := c.s.asking.DoChan(key, func() (any, error) {
 		var a answer
 		var err error = errClosed
@@ -115,7 +123,7 @@ func (c *Cache) ask(ctx context.Context, p place, ref oci.Reference, key string,
 			defer close(done)
 			asking, cancel := context.WithTimeout(c.s.ctx, wholeTime)
 			defer cancel()
-			a, err = c.upstream(asking, p, ref, key, old, have)
+			a, err = c.upstream(asking, p, ref, key, old)
 		}) {
 			<-done
 		}
@@ -132,12 +140,13 @@ func (c *Cache) ask(ctx context.Context, p place, ref oci.Reference, key string,
 
 var errClosed = ErrUpstream.With("the server stops")
 
-func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key string, old registry.Manifest, have bool) (answer, error) {
+func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key string, old answer) (answer, error) {
+	have := old.Digest != ""
 	rules, err := c.rules(ctx, p)
 	if err != nil {
 		return answer{}, err
 	}
-	m, err := c.fetch(ctx, p, ref, old, have)
+	m, err := c.fetch(ctx, p, ref, old.Digest)
 	switch {
 	case err == nil:
 		c.s.remember(key, finding{digest: m.Digest}, c.s.Fresh)
@@ -149,12 +158,12 @@ func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key st
 			c.s.remember(key, finding{digest: old.Digest}, negative)
 		}
 		c.s.Log.WarnContext(ctx, "served from the cache, since its registry does not answer", "repository", p.Name, "reference", ref.String(), "error", err)
-		return answer{old, true}, nil
+		return old, nil
 	default:
 		return answer{}, told(err, artifact.ErrUnknown)
 	}
 	if have && m.Digest == old.Digest {
-		return answer{old, true}, nil
+		return old, nil
 	}
 	here, err := c.keep(ctx, p, m, ref)
 	if err != nil {
@@ -164,8 +173,8 @@ func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key st
 }
 
 // fetch asks what a tag is, which costs no pull of those that a registry counts,
-// and fetches it only where it is something else than what is here.
-func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old registry.Manifest, have bool) (m remote.Manifest, err error) {
+// and fetches it only where it is something else than the digest old.
+func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old oci.Digest) (m remote.Manifest, err error) {
 	other, err := c.reach(ctx)
 	if err != nil {
 		return m, err
@@ -177,11 +186,11 @@ func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old regis
 	}()
 	at := ref.String()
 	if ref.Tag != "" {
-		patience := askTime
-		if have {
-			patience = askBriefly
+		within := askTime
+		if old != "" {
+			within = askBriefly
 		}
-		asking, cancel := context.WithTimeoutCause(ctx, patience, remote.ErrUnavailable.With("it takes longer than %s", patience))
+		asking, cancel := context.WithTimeoutCause(ctx, within, remote.ErrUnavailable.With("it takes longer than %s", within))
 		defer cancel()
 		if m, err = other.StatManifest(asking, p.far, ref.Tag); err != nil {
 			if asking.Err() != nil && ctx.Err() == nil {
@@ -189,13 +198,16 @@ func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old regis
 			}
 			return m, err
 		}
-		if have && m.Digest == old.Digest {
+		if m.Digest == old && old != "" {
 			return m, nil
 		}
 		if m.Digest != "" {
 			at = string(m.Digest)
 			if here, err := c.s.Content.FindManifest(ctx, p.Repo, oci.Reference{Digest: m.Digest}); err == nil {
 				return c.again(ctx, p, here)
+			}
+			if coming, ok := c.s.awaited(p.Name, m.Digest); ok {
+				return remote.Manifest(coming), nil
 			}
 		}
 	}

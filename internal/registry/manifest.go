@@ -118,10 +118,16 @@ func tagsOf(req PushRequest) ([]string, error) {
 	return req.Tags, nil
 }
 
-// Manifest returns a manifest for a pull and notes the pull. It returns
-// artifact.ErrUnknown or artifact.ErrRepositoryUnknown, and what the gate says.
+// Manifest returns a manifest for a pull and notes the pull. What is asked for by a
+// digest and a tag is what has the digest, pulled by that tag, wherever the tag
+// points at the moment. It returns artifact.ErrUnknown or
+// artifact.ErrRepositoryUnknown, and what the gate says.
 func (s *Service) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, by Puller) (Manifest, error) {
-	a, body, err := s.artifacts.Find(ctx, repo.Name, ref, true)
+	of := ref
+	if ref.Digest != "" {
+		of.Tag = ""
+	}
+	a, body, err := s.artifacts.Find(ctx, repo.Name, of, true)
 	if err != nil {
 		return Manifest{}, err
 	}
