@@ -35,7 +35,9 @@ type upstream struct {
 	front *httptest.Server
 
 	blobs, manifests, heads atomic.Int64
-	fail                    atomic.Int64 // a status that it answers with; 0: none; -1: it hangs up
+	failed                  atomic.Int64
+	fail                    atomic.Int64           // a status that it answers with; 0: none; -1: it hangs up
+	failing                 atomic.Pointer[string] // what is in the paths that it fails for; nil: all
 	slow                    atomic.Pointer[chan struct{}]
 	cuts                    atomic.Int64 // blobs whose connection is cut in the middle
 	lies                    atomic.Bool  // blobs are not what they should be
@@ -52,7 +54,14 @@ func startUpstream(t *testing.T) *upstream {
 	through := httputil.NewSingleHostReverseProxy(target)
 	through.FlushInterval = -1
 	u.front = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch code := u.fail.Load(); {
+		code := u.fail.Load()
+		if of := u.failing.Load(); of != nil && !strings.Contains(r.URL.Path, *of) {
+			code = 0
+		}
+		if code != 0 {
+			u.failed.Add(1)
+		}
+		switch {
 		case code == -1:
 			panic(http.ErrAbortHandler)
 		case code != 0:
@@ -291,6 +300,35 @@ func TestACacheServesWhatItsUpstreamDoesNot(t *testing.T) {
 		if r.StatusCode != http.StatusTooManyRequests && r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
 			t.Errorf("%d: %d %s, Retry-After %q", fail, r.StatusCode, body, r.Header.Get("Retry-After"))
 		}
+	}
+}
+
+// TestAFailingRepositoryLeavesTheOthers has one repository of an upstream fail.
+func TestAFailingRepositoryLeavesTheOthers(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	u.push(t, "library/good", "v1", blobtest.Content(1, 100))
+	u.push(t, "library/bad", "v1", blobtest.Content(2, 100))
+	bad := "/library/bad/"
+	u.failing.Store(&bad)
+	for _, step := range []struct {
+		fail int64
+		all  bool // of the upstream is left alone
+	}{{http.StatusInternalServerError, false}, {http.StatusServiceUnavailable, false}, {http.StatusTooManyRequests, true}, {-1, true}} {
+		c := startCache(t, u, "")
+		u.fail.Store(step.fail)
+		c.get("GET", "/v2/mirror/library/bad/manifests/v1")
+		before := u.failed.Load()
+		if r, _ := c.get("GET", "/v2/mirror/library/bad/manifests/v1"); r.StatusCode == http.StatusOK || r.Header.Get("Retry-After") == "" {
+			t.Errorf("%d: %d", step.fail, r.StatusCode)
+		}
+		if n := u.failed.Load() - before; before == 0 || n != 0 {
+			t.Errorf("%d: what fails was asked %d times more", step.fail, n)
+		}
+		if r, _ := c.get("GET", "/v2/mirror/library/good/manifests/v1"); (r.StatusCode != http.StatusOK) != step.all {
+			t.Errorf("%d: %d of another repository", step.fail, r.StatusCode)
+		}
+		u.fail.Store(0)
 	}
 }
 

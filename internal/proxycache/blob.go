@@ -36,13 +36,13 @@ func (c *Cache) StatBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, 
 	if _, err := c.rules(ctx, p); err != nil {
 		return b, err
 	}
-	other, err := c.reach(ctx)
+	other, err := c.reach(ctx, p)
 	if err != nil {
 		return b, told(err, registry.ErrBlobUnknown)
 	}
 	size, err := other.StatBlob(ctx, p.far, d)
 	if err != nil {
-		c.s.failed(c.endpoint, err)
+		c.failed(p, err)
 		return b, told(err, registry.ErrBlobUnknown)
 	}
 	if size < 0 {
@@ -173,13 +173,13 @@ func (c *Cache) receive(p place, d oci.Digest, f *flight) error {
 	}
 	defer c.s.give(p.ProjectID)
 	close(f.turn)
-	other, err := c.reach(ctx)
+	other, err := c.reach(ctx, p)
 	if err != nil {
 		return err
 	}
 	first, size, err := other.Blob(ctx, p.far, d, 0)
 	if err != nil {
-		c.s.failed(c.endpoint, err)
+		c.failed(p, err)
 		return err
 	}
 	if size < 0 {

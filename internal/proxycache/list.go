@@ -53,7 +53,7 @@ func (c *Cache) farTags(ctx context.Context, p place) ([]string, error) {
 	if _, err := c.rules(ctx, p); err != nil {
 		return nil, err
 	}
-	other, err := c.reach(ctx)
+	other, err := c.reach(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (c *Cache) farTags(ctx context.Context, p place) ([]string, error) {
 		return nil
 	})
 	if err != nil {
-		c.s.failed(c.endpoint, err)
+		c.failed(p, err)
 	}
 	return all, err
 }
@@ -98,7 +98,7 @@ func (c *Cache) fetchReferrers(ctx context.Context, p place, d oci.Digest) error
 	if err != nil || !rules.Referrers {
 		return err
 	}
-	other, err := c.reach(ctx)
+	other, err := c.reach(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (c *Cache) fetchReferrers(ctx context.Context, p place, d oci.Digest) error
 	defer cancel()
 	all, err := other.Referrers(ctx, p.far, d)
 	if err != nil {
-		c.s.failed(c.endpoint, err)
+		c.failed(p, err)
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)

@@ -175,13 +175,13 @@ func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key st
 // fetch asks what a tag is, which costs no pull of those that a registry counts,
 // and fetches it only where it is something else than the digest old.
 func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old oci.Digest) (m remote.Manifest, err error) {
-	other, err := c.reach(ctx)
+	other, err := c.reach(ctx, p)
 	if err != nil {
 		return m, err
 	}
 	defer func() {
 		if err != nil {
-			c.s.failed(c.endpoint, err)
+			c.failed(p, err)
 		}
 	}()
 	at := ref.String()
@@ -190,7 +190,7 @@ func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old oci.D
 		if old != "" {
 			within = askBriefly
 		}
-		asking, cancel := context.WithTimeoutCause(ctx, within, remote.ErrUnavailable.With("it takes longer than %s", within))
+		asking, cancel := context.WithTimeoutCause(ctx, within, remote.ErrUnavailable.With("it takes longer than %s", within).Because(context.DeadlineExceeded))
 		defer cancel()
 		if m, err = other.StatManifest(asking, p.far, ref.Tag); err != nil {
 			if asking.Err() != nil && ctx.Err() == nil {

@@ -40,7 +40,7 @@ const (
 	askTime    = 30 * time.Second // for the upstream's answer about a tag
 	askBriefly = 5 * time.Second  // where there is something to serve in its place
 	wholeTime  = 2 * time.Minute  // to ask and to fetch a manifest
-	rest       = 10 * time.Second // that an upstream gets which does not answer
+	rest       = 10 * time.Second // that an upstream or a repository gets which fails
 	negative   = 10 * time.Second // that is not asked for again which it does not have
 	mostRest   = 5 * time.Minute
 	mostKnown  = 100_000  // tags and digests of which something is remembered
@@ -77,7 +77,7 @@ type Service struct {
 	coming  map[content]*manifest
 	held    int64 // bytes of those
 	flights map[content]*flight
-	resting map[int64]pause
+	resting map[target]pause
 	lines   map[int64]*line // by project
 	mirrors mirrors
 }
@@ -95,7 +95,13 @@ type finding struct {
 	until   time.Time
 }
 
-// A pause is how long an upstream is left alone, and why.
+// A target is a repository of an upstream, or all of it where that is empty.
+type target struct {
+	endpoint   int64
+	repository string
+}
+
+// A pause is how long a target is left alone, and why.
 type pause struct {
 	until time.Time
 	why   error
@@ -105,7 +111,7 @@ type pause struct {
 func New(c Config) *Service {
 	s := &Service{
 		Config: c, known: map[string]finding{}, coming: map[content]*manifest{}, flights: map[content]*flight{},
-		resting: map[int64]pause{}, lines: map[int64]*line{},
+		resting: map[target]pause{}, lines: map[int64]*line{},
 	}
 	s.ctx, s.cancel = context.WithCancel(access.With(context.Background(), access.Caller{Kind: access.Server, Name: "harbor#proxy-cache-service"}))
 	return s
@@ -166,9 +172,10 @@ func (c *Cache) at(ctx context.Context, repo artifact.Repo) (place, error) {
 	return place{repo, far}, nil
 }
 
-// reach returns a client of the upstream, or why it is not to be asked now.
-func (c *Cache) reach(ctx context.Context) (*remote.Registry, error) {
-	if err := c.s.rests(c.endpoint); err != nil {
+// reach returns a client of the upstream, or why it is not to be asked now about a
+// place.
+func (c *Cache) reach(ctx context.Context, p place) (*remote.Registry, error) {
+	if err := cmp.Or(c.s.rests(target{endpoint: c.endpoint}), c.s.rests(target{c.endpoint, p.far})); err != nil {
 		return nil, err
 	}
 	return c.s.Endpoints.Client(ctx, c.endpoint)
@@ -207,11 +214,11 @@ func (s *Service) recall(key string) (finding, bool) {
 	return f, ok && time.Now().Before(f.until)
 }
 
-// rests returns why an upstream is left alone at the moment, or nil.
-func (s *Service) rests(endpoint int64) error {
+// rests returns why a target is left alone at the moment, or nil.
+func (s *Service) rests(t target) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.resting[endpoint]
+	p := s.resting[t]
 	left := time.Until(p.until)
 	if left <= 0 {
 		return nil
@@ -220,16 +227,28 @@ func (s *Service) rests(endpoint int64) error {
 }
 
 // failed has an upstream left alone for a while that allows no more requests, or
-// that does not answer.
-func (s *Service) failed(endpoint int64, err error) {
+// from which no answer came. One that answers that it fails may do so for a place
+// alone.
+func (c *Cache) failed(p place, err error) {
 	var f *fault.Fault
-	if !errors.As(err, &f) || f.Kind != fault.TooMany && !errors.Is(f, remote.ErrUnavailable) {
+	if !errors.As(err, &f) {
 		return
 	}
+	t := target{endpoint: c.endpoint}
+	switch {
+	case f.Kind == fault.TooMany:
+	case !errors.Is(f, remote.ErrUnavailable):
+		return
+	case f.Unwrap() == nil: // an answer, for which there is no cause here
+		t.repository = p.far
+	}
 	after := min(cmp.Or(fault.After(err), rest), mostRest)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.resting[endpoint] = pause{time.Now().Add(after), err}
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if len(c.s.resting) >= mostKnown {
+		clear(c.s.resting)
+	}
+	c.s.resting[t] = pause{time.Now().Add(after), err}
 }
 
 // waiting says of a failure when to try again.
