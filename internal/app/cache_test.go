@@ -36,12 +36,12 @@ type upstream struct {
 
 	blobs, manifests, heads atomic.Int64
 	failed                  atomic.Int64
-	fail                    atomic.Int64           // a status that it answers with; 0: none; -1: it hangs up
-	failing                 atomic.Pointer[string] // what is in the paths that it fails for; nil: all
-	slow                    atomic.Pointer[chan struct{}]
-	cuts                    atomic.Int64 // blobs whose connection is cut in the middle
-	lies                    atomic.Bool  // blobs are not what they should be
-	open, most              atomic.Int64 // blobs that are being sent, and the most of them at once
+	fail                    atomic.Int64                  // a status that it answers with; 0: none; -1: it hangs up
+	failing                 atomic.Pointer[string]        // what is in the paths that it fails for; nil: all
+	slow, slower            atomic.Pointer[chan struct{}] // holds blobs, and manifests, back
+	cuts                    atomic.Int64                  // blobs whose connection is cut in the middle
+	lies                    atomic.Bool                   // blobs are not what they should be
+	open, most              atomic.Int64                  // blobs that are being sent, and the most of them at once
 }
 
 func startUpstream(t *testing.T) *upstream {
@@ -76,6 +76,9 @@ func startUpstream(t *testing.T) *upstream {
 			u.manifests.Add(1)
 			w.Header().Set("RateLimit-Limit", "100;w=21600")
 			w.Header().Set("RateLimit-Remaining", "76;w=21600")
+			if gate := u.slower.Load(); gate != nil {
+				<-*gate
+			}
 		case r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/"):
 			u.blobs.Add(1)
 			u.count(u.open.Add(1))
@@ -402,6 +405,34 @@ func TestATagOfACacheNeverGoesBack(t *testing.T) {
 	open()
 	c.kept("mirror/library/app", string(second))
 	serves("when it is kept")
+	if n := u.manifests.Load(); n != 2 {
+		t.Errorf("%d manifests were fetched, there are 2", n)
+	}
+}
+
+func TestACacheWaitsBrieflyWhereItHasSomething(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	first, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 100))
+	c := startCache(t, u, "", func(cfg *app.Config) { cfg.CacheFresh = time.Millisecond })
+	c.pull("mirror/library/app", "v1")
+	c.kept("mirror/library/app", "v1")
+	second, _ := u.push(t, "library/app", "v1", blobtest.Content(2, 100))
+	gate := make(chan struct{})
+	open := sync.OnceFunc(func() { close(gate) })
+	defer open()
+	u.slower.Store(&gate)
+	began := time.Now()
+	for range 2 {
+		if d := c.pull("mirror/library/app", "v1"); d != first {
+			t.Errorf("%s is served, which the upstream has not sent", d)
+		}
+	}
+	if took := time.Since(began); took > 30*time.Second { // the upstream has a minute
+		t.Errorf("the upstream was waited for, for %s", took)
+	}
+	open()
+	eventually(t, "the tag follows", func() bool { return c.pull("mirror/library/app", "v1") == second })
 	if n := u.manifests.Load(); n != 2 {
 		t.Errorf("%d manifests were fetched, there are 2", n)
 	}

@@ -113,32 +113,31 @@ type answer struct {
 }
 
 // ask asks the upstream, once for all who want to know. Where it does not answer,
-// what is here is served, however old.
+// or not soon, what there was before is served, however old. What comes later is
+// there for who asks then.
 func (c *Cache) ask(ctx context.Context, p place, ref oci.Reference, key string, old answer) (registry.Manifest, bool, error) {
-	came := c.s.asking.DoChan(key, func() (any, error) {
-		var a answer
-		var err error = errClosed
-		done := make(chan struct{})
-		if c.s.start(func() {
-			defer close(done)
-			asking, cancel := context.WithTimeout(c.s.ctx, wholeTime)
-			defer cancel()
-			a, err = c.upstream(asking, p, ref, key, old)
-		}) {
-			<-done
-		}
-		return a, err
-	})
-	select {
-	case r := <-came:
-		a, _ := r.Val.(answer)
-		return a.Manifest, a.here, r.Err
-	case <-ctx.Done():
-		return registry.Manifest{}, false, context.Cause(ctx)
+	waits := ctx
+	if old.Digest != "" {
+		var cancel context.CancelFunc
+		waits, cancel = context.WithDeadlineCause(ctx, c.s.since(key).Add(askBriefly), errSlow)
+		defer cancel()
 	}
+	found, err := c.s.once(waits, key, wholeTime, func(asking context.Context) (any, error) {
+		return c.upstream(asking, p, ref, key, old)
+	})
+	if errors.Is(err, errSlow) {
+		c.servesOld(ctx, p, ref, err)
+		return old.Manifest, old.here, nil
+	}
+	a, _ := found.(answer)
+	return a.Manifest, a.here, err
 }
 
-var errClosed = ErrUpstream.With("the server stops")
+var errSlow = errors.New("it takes longer than " + askBriefly.String())
+
+func (c *Cache) servesOld(ctx context.Context, p place, ref oci.Reference, why error) {
+	c.s.Log.WarnContext(ctx, "served from the cache, since its registry does not answer", "repository", p.Name, "reference", ref.String(), "error", why)
+}
 
 func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key string, old answer) (answer, error) {
 	have := old.Digest != ""
@@ -157,7 +156,7 @@ func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key st
 		if errors.Is(err, remote.ErrNotFound) {
 			c.s.remember(key, finding{digest: old.Digest}, negative)
 		}
-		c.s.Log.WarnContext(ctx, "served from the cache, since its registry does not answer", "repository", p.Name, "reference", ref.String(), "error", err)
+		c.servesOld(ctx, p, ref, err)
 		return old, nil
 	default:
 		return answer{}, told(err, artifact.ErrUnknown)

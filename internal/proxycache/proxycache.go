@@ -73,6 +73,7 @@ type Service struct {
 
 	mu      sync.Mutex
 	closed  bool
+	begun   map[string]time.Time // what is done once, by its key
 	known   map[string]finding
 	coming  map[content]*manifest
 	held    int64 // bytes of those
@@ -110,7 +111,7 @@ type pause struct {
 // New returns a service. Its owner closes it.
 func New(c Config) *Service {
 	s := &Service{
-		Config: c, known: map[string]finding{}, coming: map[content]*manifest{}, flights: map[content]*flight{},
+		Config: c, begun: map[string]time.Time{}, known: map[string]finding{}, coming: map[content]*manifest{}, flights: map[content]*flight{},
 		resting: map[target]pause{}, lines: map[int64]*line{},
 	}
 	s.ctx, s.cancel = context.WithCancel(access.With(context.Background(), access.Caller{Kind: access.Server, Name: "harbor#proxy-cache-service"}))
@@ -136,6 +137,56 @@ func (s *Service) start(do func()) bool {
 	}
 	s.work.Go(do)
 	return true
+}
+
+var errClosed = ErrUpstream.With("the server stops")
+
+// once does what several want at the same time, one time for all of them. It goes
+// on, for as long as it may, also where nobody waits for it any longer.
+func (s *Service) once(ctx context.Context, key string, within time.Duration, do func(context.Context) (any, error)) (any, error) {
+	came := s.asking.DoChan(key, func() (found any, err error) {
+		err = errClosed
+		done := make(chan struct{})
+		if s.start(func() {
+			defer close(done)
+			s.begins(key)
+			defer s.ends(key)
+			doing, cancel := context.WithTimeout(s.ctx, within)
+			defer cancel()
+			found, err = do(doing)
+		}) {
+			<-done
+		}
+		return found, err
+	})
+	select {
+	case r := <-came:
+		return r.Val, r.Err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (s *Service) begins(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begun[key] = time.Now()
+}
+
+func (s *Service) ends(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.begun, key)
+}
+
+// since returns when that began which is done once, or now.
+func (s *Service) since(key string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at, ok := s.begun[key]; ok {
+		return at
+	}
+	return time.Now()
 }
 
 // Of returns the content of a project that is a cache of an endpoint, and what of
