@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,7 @@ type upstream struct {
 	front *httptest.Server
 
 	blobs, manifests, heads atomic.Int64
+	lists                   atomic.Int64
 	failed                  atomic.Int64
 	fail                    atomic.Int64                  // a status that it answers with; 0: none; -1: it hangs up
 	failing                 atomic.Pointer[string]        // what is in the paths that it fails for; nil: all
@@ -70,6 +72,8 @@ func startUpstream(t *testing.T) *upstream {
 			return
 		}
 		switch {
+		case strings.HasSuffix(r.URL.Path, "/tags/list"):
+			u.lists.Add(1)
 		case r.Method == http.MethodHead && strings.Contains(r.URL.Path, "/manifests/"):
 			u.heads.Add(1)
 		case strings.Contains(r.URL.Path, "/manifests/"):
@@ -460,6 +464,47 @@ func TestTheFirstPullFetchesAManifestOnce(t *testing.T) {
 	if n := u.manifests.Load(); n != 1 {
 		t.Errorf("the manifest was fetched %d times", n)
 	}
+}
+
+func TestPagesOfTagsAreOfOneList(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	want := []string{"v1", "v2", "v3", "v4", "v5"}
+	for _, tag := range want {
+		u.push(t, "library/app", tag, blobtest.Content(1, 100))
+	}
+	const fresh = 2 * time.Second
+	c := startCache(t, u, "", func(cfg *app.Config) { cfg.CacheFresh = fresh })
+	c.pull("mirror/library/app", "v3")
+	c.kept("mirror/library/app", "v3")
+	pages := func(n int) (all []string) {
+		t.Helper()
+		for next := fmt.Sprintf("/v2/mirror/library/app/tags/list?n=%d", n); next != ""; {
+			r, body := c.get("GET", next)
+			var page struct{ Tags []string }
+			if json.Unmarshal(body, &page) != nil || len(page.Tags) > n || len(all) > 10 {
+				t.Fatalf("%d %s", r.StatusCode, body)
+			}
+			all = append(all, page.Tags...)
+			next, _, _ = strings.Cut(strings.TrimPrefix(r.Header.Get("Link"), "<"), ">")
+		}
+		return all
+	}
+	c.get("HEAD", "/v2/mirror/library/app/manifests/v3") // so that it has signed in
+	u.lists.Store(0)
+	began := time.Now()
+	for _, n := range []int{1, 2, 3, 5, 100} {
+		if got := pages(n); !slices.Equal(got, want) {
+			t.Errorf("in pages of %d: %v", n, got)
+		}
+	}
+	if n, most := u.lists.Load(), 2*int64(1+time.Since(began)/fresh); n > most { // the first is refused, until it has signed in for the list
+		t.Errorf("the list was asked for %d times, at most %d are needed", n, most)
+	}
+	u.push(t, "library/app", "v6", blobtest.Content(1, 100))
+	eventually(t, "the list has the new tag", func() bool { return slices.Contains(pages(100), "v6") })
+	u.fail.Store(http.StatusInternalServerError)
+	eventually(t, "the list is of what is here", func() bool { return slices.Equal(pages(100), []string{"v3"}) })
 }
 
 // TestOneDownloadServesAll has many clients want one blob, of which the upstream

@@ -45,6 +45,7 @@ const (
 	mostRest   = 5 * time.Minute
 	mostKnown  = 100_000  // tags and digests of which something is remembered
 	mostTags   = 100_000  // of one repository
+	mostListed = 500_000  // tags of lists that are remembered: 70 MB at most
 	mostComing = 64 << 20 // bytes of manifests whose blobs are on their way
 
 	patience    = 30 * time.Second // of a client that waits for a connection
@@ -75,6 +76,8 @@ type Service struct {
 	closed  bool
 	begun   map[string]time.Time // what is done once, by its key
 	known   map[string]finding
+	lists   map[string]list // by repository
+	listed  int             // tags in those
 	coming  map[content]*manifest
 	held    int64 // bytes of those
 	flights map[content]*flight
@@ -111,7 +114,7 @@ type pause struct {
 // New returns a service. Its owner closes it.
 func New(c Config) *Service {
 	s := &Service{
-		Config: c, begun: map[string]time.Time{}, known: map[string]finding{}, coming: map[content]*manifest{}, flights: map[content]*flight{},
+		Config: c, begun: map[string]time.Time{}, known: map[string]finding{}, lists: map[string]list{}, coming: map[content]*manifest{}, flights: map[content]*flight{},
 		resting: map[target]pause{}, lines: map[int64]*line{},
 	}
 	s.ctx, s.cancel = context.WithCancel(access.With(context.Background(), access.Caller{Kind: access.Server, Name: "harbor#proxy-cache-service"}))
