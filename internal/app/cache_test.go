@@ -376,7 +376,7 @@ func TestATagOfACacheFollowsItsUpstream(t *testing.T) {
 func TestATagOfACacheNeverGoesBack(t *testing.T) {
 	t.Parallel()
 	u := startUpstream(t)
-	u.push(t, "library/app", "v1", blobtest.Content(1, 100))
+	first, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 100))
 	const fresh = 2 * time.Second
 	c := startCache(t, u, "", func(cfg *app.Config) { cfg.CacheFresh = fresh })
 	c.pull("mirror/library/app", "v1")
@@ -412,6 +412,11 @@ func TestATagOfACacheNeverGoesBack(t *testing.T) {
 	if n := u.manifests.Load(); n != 2 {
 		t.Errorf("%d manifests were fetched, there are 2", n)
 	}
+	// One pull was of the first, and all others of the second.
+	pulls(t, c.Server, 5)
+	if text, _ := asked(t, c.Server, http.StatusOK, "GET", "/auditlog-exts?page_size=100&q=operation%3Dpull", ""); strings.Count(text, "@"+string(first)) != 1 || strings.Count(text, "@"+string(second)) != 4 {
+		t.Error(text)
+	}
 }
 
 func TestACacheWaitsBrieflyWhereItHasSomething(t *testing.T) {
@@ -439,6 +444,89 @@ func TestACacheWaitsBrieflyWhereItHasSomething(t *testing.T) {
 	eventually(t, "the tag follows", func() bool { return c.pull("mirror/library/app", "v1") == second })
 	if n := u.manifests.Load(); n != 2 {
 		t.Errorf("%d manifests were fetched, there are 2", n)
+	}
+}
+
+// pulls waits until the audit log has so many pulls, and returns of what they were,
+// in order.
+func pulls(t *testing.T, s *apptest.Server, n int) (resources []string) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d pulls are recorded", n), func() bool {
+		text, _ := asked(t, s, http.StatusOK, "GET", "/auditlog-exts?page_size=100&q=operation%3Dpull", "")
+		var rows []struct{ Resource string }
+		if err := json.Unmarshal([]byte(text), &rows); err != nil {
+			t.Fatal(err, text)
+		}
+		resources = nil
+		for _, r := range rows {
+			resources = append(resources, r.Resource)
+		}
+		return len(rows) >= n
+	})
+	slices.Sort(resources)
+	return resources
+}
+
+// TestEachPullFromACacheIsRecordedOnce has manifests sent before they are kept, and
+// such as are never kept.
+func TestEachPullFromACacheIsRecordedOnce(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	image, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 2<<20))
+	u.push(t, "library/large", "v1", blobtest.Content(2, 2<<20))
+	c := startCache(t, u, "")
+	gate := make(chan struct{})
+	open := sync.OnceFunc(func() { close(gate) })
+	defer open()
+	u.slow.Store(&gate)
+	const app, large = "mirror/library/app", "mirror/library/large"
+	c.get("HEAD", "/v2/"+app+"/manifests/v1")
+	for _, ref := range []string{"v1", string(image), "v1"} {
+		c.get("GET", "/v2/"+app+"/manifests/"+ref)
+	}
+	open()
+	c.kept(app, "v1")
+	want := []string{app + ":v1", app + ":v1", app + "@" + string(image)}
+	if got := pulls(t, c.Server, 3); !slices.Equal(got, want) {
+		t.Errorf("recorded are %v, pulled were %v", got, want)
+	}
+	var kept struct {
+		Count int       `json:"pull_count"`
+		At    time.Time `json:"pull_time"`
+		Tags  []struct {
+			At time.Time `json:"pull_time"`
+		}
+	}
+	const path = "/projects/mirror/repositories/library%252Fapp"
+	text, _ := asked(t, c.Server, http.StatusOK, "GET", path, "")
+	if json.Unmarshal([]byte(text), &kept) != nil || kept.Count != 3 {
+		t.Error(text)
+	}
+	text, _ = asked(t, c.Server, http.StatusOK, "GET", path+"/artifacts/v1", "")
+	if json.Unmarshal([]byte(text), &kept) != nil || kept.At.Year() < 2000 || len(kept.Tags) != 1 || kept.Tags[0].At.Year() < 2000 {
+		t.Error(text)
+	}
+	asked(t, c.Server, http.StatusOK, "PUT", "/quotas/2", `{"hard":{"storage":1000}}`)
+	c.pull(large, "v1")
+	want = append(want, large+":v1")
+	if got := pulls(t, c.Server, 4); !slices.Equal(got, want) {
+		t.Errorf("recorded are %v, pulled were %v", got, want)
+	}
+}
+
+func TestPullsAreRecordedOfWhatWasNotKeptBeforeTheStop(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	u.push(t, "library/app", "v1", blobtest.Content(1, 2<<20))
+	c := startCache(t, u, "")
+	gate := make(chan struct{})
+	defer close(gate)
+	u.slow.Store(&gate)
+	c.get("GET", "/v2/mirror/library/app/manifests/v1")
+	c.Stop()
+	again := apptest.Start(t, func(cfg *app.Config) { cfg.Data, cfg.AdminPassword = c.Config.Data, c.Config.AdminPassword })
+	if got := pulls(t, again, 1); !slices.Equal(got, []string{"mirror/library/app:v1"}) {
+		t.Error(got)
 	}
 }
 

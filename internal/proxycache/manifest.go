@@ -20,8 +20,12 @@ import (
 type manifest struct {
 	remote.Manifest
 
-	done chan struct{}
+	done  chan struct{}
+	pulls []artifact.Pull // that were served meanwhile
 }
+
+// mostPulls bounds the pulls that wait for their manifests to be kept.
+const mostPulls = 10_000
 
 // Manifest returns a manifest for a pull, as registry.Service does. It returns
 // artifact.ErrUnknown, ErrFiltered, ErrUpstream, or a fault of kind TooMany. What
@@ -42,14 +46,35 @@ func (c *Cache) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Refere
 		}
 	}
 	m, here, err := c.find(ctx, p, ref)
-	if err == nil && !here {
-		err = c.s.Content.CheckPull(ctx, p.Repo, m.Digest, by)
-	}
-	if err != nil || !here {
+	if err != nil {
 		return m, err
 	}
 	at.Digest = m.Digest
-	return c.s.Content.Manifest(ctx, p.Repo, at, by)
+	if here {
+		return c.s.Content.Manifest(ctx, p.Repo, at, by)
+	}
+	pull, err := c.s.Content.CheckPull(ctx, p.Repo, at, by)
+	if err != nil {
+		return m, err
+	}
+	return m, c.note(ctx, p, m.Digest, pull)
+}
+
+// note notes a pull of a manifest that is not here: when it is, or at once where
+// that is not to be waited for.
+func (c *Cache) note(ctx context.Context, p place, d oci.Digest, pull artifact.Pull) error {
+	c.s.mu.Lock()
+	m := c.s.coming[content{p.Name, d}]
+	waits := m != nil && c.s.owed < mostPulls
+	if waits {
+		c.s.owed++
+		m.pulls = append(m.pulls, pull)
+	}
+	c.s.mu.Unlock()
+	if waits {
+		return nil
+	}
+	return c.s.Content.NotePulls(ctx, p.Repo, d, pull)
 }
 
 // StatManifest returns a manifest's facts, as registry.Service does. What is not
@@ -61,7 +86,7 @@ func (c *Cache) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Re
 	}
 	m, _, err := c.find(ctx, p, ref)
 	if err == nil {
-		err = c.s.Content.CheckPull(ctx, p.Repo, m.Digest, by)
+		_, err = c.s.Content.CheckPull(ctx, p.Repo, oci.Reference{Tag: ref.Tag, Digest: m.Digest}, by)
 	}
 	m.Body = nil
 	return m, err
@@ -273,24 +298,37 @@ func (c *Cache) complete(p place, m remote.Manifest, ref oci.Reference, missing 
 			case <-c.s.ctx.Done():
 			}
 		} else {
-			defer c.s.arrived(key, mine)
+			defer c.arrived(p, mine)
 		}
 		if err := c.all(p, m, ref, missing); err != nil && c.s.ctx.Err() == nil {
 			c.s.Log.Warn("an image is not kept", "repository", p.Name, "digest", m.Digest, "error", err)
 		}
 	})
 	if !started && before == nil {
-		c.s.arrived(key, mine)
+		c.arrived(p, mine)
 	}
 	return nil
 }
 
-func (s *Service) arrived(key content, m *manifest) {
-	s.mu.Lock()
-	delete(s.coming, key)
-	s.held -= m.Size
-	s.mu.Unlock()
+// noteTime bounds how long pulls may take to be noted, also while the server stops.
+const noteTime = 10 * time.Second
+
+func (c *Cache) arrived(p place, m *manifest) {
+	c.s.mu.Lock()
+	delete(c.s.coming, content{p.Name, m.Digest})
+	c.s.held -= m.Size
+	pulls := m.pulls
+	c.s.owed -= len(pulls)
+	c.s.mu.Unlock()
 	close(m.done)
+	if len(pulls) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.s.ctx), noteTime)
+	defer cancel()
+	if err := c.s.Content.NotePulls(ctx, p.Repo, m.Digest, pulls...); err != nil {
+		c.s.Log.Error("pulls are not recorded", "repository", p.Name, "digest", m.Digest, "count", len(pulls), "error", err)
+	}
 }
 
 // imageTime bounds how long an image may be on its way.

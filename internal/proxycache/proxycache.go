@@ -80,6 +80,7 @@ type Service struct {
 	listed  int             // tags in those
 	coming  map[content]*manifest
 	held    int64 // bytes of those
+	owed    int   // pulls of those, which are not noted yet
 	flights map[content]*flight
 	resting map[target]pause
 	lines   map[int64]*line // by project
