@@ -8,11 +8,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,14 +39,13 @@ type upstream struct {
 	front *httptest.Server
 
 	blobs, manifests, heads atomic.Int64
-	lists                   atomic.Int64
-	failed                  atomic.Int64
-	fail                    atomic.Int64                  // a status that it answers with; 0: none; -1: it hangs up
-	failing                 atomic.Pointer[string]        // what is in the paths that it fails for; nil: all
-	slow, slower            atomic.Pointer[chan struct{}] // holds blobs, and manifests, back
-	cuts                    atomic.Int64                  // blobs whose connection is cut in the middle
-	lies                    atomic.Bool                   // blobs are not what they should be
-	open, most              atomic.Int64                  // blobs that are being sent, and the most of them at once
+	lists, failed           atomic.Int64
+	fail                    atomic.Int64                     // a status that it answers with; 0: none; -1: it hangs up
+	failing                 atomic.Pointer[string]           // what is in the paths that it fails for; nil: all
+	slow, slower            atomic.Pointer[chan struct{}]    // holds blobs, and manifests, back
+	cuts                    atomic.Int64                     // blobs whose connection is cut in the middle
+	lie                     atomic.Pointer[http.HandlerFunc] // which answers for blobs; nil: none does
+	open, most              atomic.Int64                     // blobs that are being sent, and the most of them at once
 }
 
 func startUpstream(t *testing.T) *upstream {
@@ -93,8 +95,9 @@ func startUpstream(t *testing.T) *upstream {
 			if u.cuts.Add(-1) >= 0 {
 				w = &cut{ResponseWriter: w}
 			}
-			if u.lies.Load() {
-				w = liar{w}
+			if lie := u.lie.Load(); lie != nil {
+				(*lie)(w, r)
+				return
 			}
 		}
 		through.ServeHTTP(w, r)
@@ -148,11 +151,6 @@ func (c *cut) Write(p []byte) (int, error) {
 	c.sent += n
 	return n, err
 }
-
-// liar sends zeros.
-type liar struct{ http.ResponseWriter }
-
-func (l liar) Write(p []byte) (int, error) { return l.ResponseWriter.Write(make([]byte, len(p))) }
 
 func (g *gated) Unwrap() http.ResponseWriter { return g.ResponseWriter }
 
@@ -737,19 +735,187 @@ func TestACacheOfOneConnectionServesAndKeepsAll(t *testing.T) {
 	}
 }
 
+// stored is how many files of content the cache has, whole or not.
+func (c cache) stored() (n int) {
+	c.Helper()
+	err := filepath.WalkDir(filepath.Join(c.Config.Data, "blobs"), func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			n++
+		}
+		return err
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
+	return n
+}
+
 func TestACacheKeepsNothingWrong(t *testing.T) {
 	t.Parallel()
+	const size = 3 << 20
+	right := blobtest.Content(1, size)
 	u := startUpstream(t)
-	_, layer := u.push(t, "library/app", "v1", blobtest.Content(1, 3<<20))
+	_, layer := u.push(t, "library/app", "v1", right)
 	c := startCache(t, u, "")
-	u.lies.Store(true)
-	r := c.Do("GET", "/v2/mirror/library/app/blobs/"+string(layer), apptest.Admin, c.Password, nil)
-	if n, err := io.Copy(io.Discard, r.Body); err == nil && r.StatusCode == http.StatusOK {
-		t.Errorf("%d wrong bytes are taken for the blob", n)
+	send := func(length int, parts ...[]byte) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", strconv.Itoa(length))
+			for _, p := range parts {
+				_, _ = w.Write(p) // the cache may have seen enough
+			}
+		}
 	}
-	u.lies.Store(false)
+	for _, lie := range []struct {
+		what string
+		tell http.HandlerFunc
+	}{
+		{"other content", send(size, make([]byte, size))},
+		{"a wrong last byte", send(size, right[:size-1], []byte{right[size-1] + 1})},
+		{"more content", send(size+1<<20, right, make([]byte, 1<<20))},
+		{"less content", send(1<<20, right[:1<<20])},
+		{"no content", send(0)},
+		{"content without end", func(w http.ResponseWriter, _ *http.Request) {
+			for some := make([]byte, 1<<16); ; {
+				if _, err := w.Write(some); err != nil {
+					return
+				}
+			}
+		}},
+		{"content that does not say its length", func(w http.ResponseWriter, _ *http.Request) {
+			_ = http.NewResponseController(w).Flush()
+			_, _ = w.Write(right)
+		}},
+	} {
+		u.lie.Store(&lie.tell)
+		r := c.Do("GET", "/v2/mirror/library/app/blobs/"+string(layer), apptest.Admin, c.Password, nil)
+		if n, err := io.Copy(io.Discard, r.Body); err == nil && r.StatusCode == http.StatusOK {
+			t.Errorf("%s: %d wrong bytes are taken for the blob", lie.what, n)
+		}
+		eventually(t, lie.what+" is gone", func() bool { return c.stored() == 0 })
+	}
+	u.lie.Store(nil)
 	c.pull("mirror/library/app", "v1")
 	c.kept("mirror/library/app", "v1")
+	if n := c.stored(); n != 2 {
+		t.Errorf("%d files are kept of two blobs", n)
+	}
+}
+
+func TestACacheFetchesNoFasterThanItMay(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	u.push(t, "library/app", "v1", blobtest.Content(1, 300<<10))
+	c := startCache(t, u, `,"proxy_speed_kb":"100"`)
+	began := time.Now()
+	c.pull("mirror/library/app", "v1")
+	if took := time.Since(began); took < 1500*time.Millisecond { // the first 100 KB come at once
+		t.Errorf("300 KB came in %s", took)
+	}
+}
+
+func TestWhatACachesUpstreamHasNoMore(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	image, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 1000))
+	soon := func(cfg *app.Config) { cfg.CacheFresh = time.Millisecond }
+	follows, holds := startCache(t, u, "", soon), startCache(t, u, `,"proxy_cache_local_on_not_found":"true"`, soon)
+	for _, c := range []cache{follows, holds} {
+		c.pull("mirror/library/app", "v1")
+		c.kept("mirror/library/app", "v1")
+	}
+	if err := u.far.DeleteManifest(t.Context(), "library/app", string(image)); err != nil {
+		t.Fatal(err)
+	}
+	for c, want := range map[cache]int{follows: http.StatusNotFound, holds: http.StatusOK} {
+		for _, method := range []string{"HEAD", "GET"} {
+			if r, body := c.get(method, "/v2/mirror/library/app/manifests/v1"); r.StatusCode != want {
+				t.Errorf("%s: %d %s, want %d", method, r.StatusCode, body, want)
+			}
+		}
+		c.pull("mirror/library/app", string(image)) // which stays what it is
+	}
+}
+
+func TestAMissingTagIsAskedForOnceInAWhile(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	u.push(t, "library/app", "v1", blobtest.Content(1, 1000))
+	c := startCache(t, u, "", func(cfg *app.Config) { cfg.CacheFresh = time.Millisecond })
+	c.pull("mirror/library/app", "v1") // so that it has signed in
+	heads, manifests, began := u.heads.Load(), u.manifests.Load(), time.Now()
+	for range 5 {
+		for _, method := range []string{"HEAD", "GET"} {
+			if r, _ := c.get(method, "/v2/mirror/library/app/manifests/v2"); r.StatusCode != http.StatusNotFound {
+				t.Fatal(r.StatusCode)
+			}
+		}
+	}
+	const holds = 10 * time.Second
+	if n, most := u.heads.Load()-heads, int64(1+time.Since(began)/holds); n == 0 || n > most || u.manifests.Load() != manifests {
+		t.Errorf("it was asked for %d times, at most %d are needed, and fetched %d times", n, most, u.manifests.Load()-manifests)
+	}
+	u.push(t, "library/app", "v2", blobtest.Content(2, 1000))
+	eventually(t, "the tag is there", func() bool {
+		r, _ := c.get("GET", "/v2/mirror/library/app/manifests/v2")
+		return r.StatusCode == http.StatusOK
+	})
+}
+
+func TestACacheFetchesReferrersWhereItMay(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	image, layer := u.push(t, "library/app", "v1", blobtest.Content(1, 1000))
+	signature := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"artifactType":"x/signature","config":{"mediaType":"x/none","digest":%q,"size":1000},"layers":[],"subject":{"mediaType":%q,"digest":%q,"size":500}}`,
+		oci.MediaTypeImageManifest, layer, oci.MediaTypeImageManifest, image)
+	digest := oci.Sum(oci.SHA256, signature)
+	if err := u.far.PushManifest(t.Context(), "library/app", string(digest), oci.MediaTypeImageManifest, signature); err != nil {
+		t.Fatal(err)
+	}
+	for metadata, want := range map[string]bool{"": false, `,"proxy_referrer_api":"true"`: true} {
+		c := startCache(t, u, metadata)
+		c.pull("mirror/library/app", "v1")
+		c.kept("mirror/library/app", "v1")
+		for range 2 {
+			r, body := c.get("GET", "/v2/mirror/library/app/referrers/"+string(image))
+			if r.StatusCode != http.StatusOK || strings.Contains(string(body), string(digest)) != want {
+				t.Errorf("%q: %d %s", metadata, r.StatusCode, body)
+			}
+		}
+		if !want {
+			continue
+		}
+		u.fail.Store(http.StatusInternalServerError)
+		c.pull("mirror/library/app", string(digest)) // which came with the list
+		u.fail.Store(0)
+	}
+}
+
+func TestRulesAboutPullsHoldInACache(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	image, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 1000))
+	c := startCache(t, u, `,"prevent_vul":"true","severity":"low"`)
+	refused := func(when string) {
+		t.Helper()
+		for _, ref := range []string{"v1", string(image)} {
+			for _, method := range []string{"HEAD", "GET"} {
+				if r, body := c.get(method, "/v2/mirror/library/app/manifests/"+ref); r.StatusCode != http.StatusPreconditionFailed {
+					t.Errorf("%s %s %s: %d %s", method, ref, when, r.StatusCode, body)
+				}
+			}
+		}
+	}
+	refused("before it is kept")
+	c.kept("mirror/library/app", "v1")
+	refused("when it is kept, and was not examined")
+	asked(t, c.Server, http.StatusOK, "PUT", "/projects/mirror", `{"metadata":{"prevent_vul":"false"}}`)
+	eventually(t, "the rule is gone", func() bool {
+		r, _ := c.get("GET", "/v2/mirror/library/app/manifests/v1")
+		return r.StatusCode == http.StatusOK
+	})
+	if got := pulls(t, c.Server, 1); !slices.Equal(got, []string{"mirror/library/app:v1"}) {
+		t.Errorf("recorded are %v", got)
+	}
 }
 
 func TestNobodyPushesToACache(t *testing.T) {
