@@ -8,10 +8,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,10 +39,13 @@ type upstream struct {
 	front *httptest.Server
 
 	blobs, manifests, heads atomic.Int64
-	fail                    atomic.Int64 // a status that it answers with; 0: none; -1: it hangs up
-	slow                    atomic.Pointer[chan struct{}]
-	cuts                    atomic.Int64 // blobs whose connection is cut in the middle
-	lies                    atomic.Bool  // blobs are not what they should be
+	lists, failed           atomic.Int64
+	fail                    atomic.Int64                     // a status that it answers with; 0: none; -1: it hangs up
+	failing                 atomic.Pointer[string]           // what is in the paths that it fails for; nil: all
+	slow, slower            atomic.Pointer[chan struct{}]    // holds blobs, and manifests, back
+	cuts                    atomic.Int64                     // blobs whose connection is cut in the middle
+	lie                     atomic.Pointer[http.HandlerFunc] // which answers for blobs; nil: none does
+	open, most              atomic.Int64                     // blobs that are being sent, and the most of them at once
 }
 
 func startUpstream(t *testing.T) *upstream {
@@ -51,7 +58,14 @@ func startUpstream(t *testing.T) *upstream {
 	through := httputil.NewSingleHostReverseProxy(target)
 	through.FlushInterval = -1
 	u.front = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch code := u.fail.Load(); {
+		code := u.fail.Load()
+		if of := u.failing.Load(); of != nil && !strings.Contains(r.URL.Path, *of) {
+			code = 0
+		}
+		if code != 0 {
+			u.failed.Add(1)
+		}
+		switch {
 		case code == -1:
 			panic(http.ErrAbortHandler)
 		case code != 0:
@@ -60,22 +74,30 @@ func startUpstream(t *testing.T) *upstream {
 			return
 		}
 		switch {
+		case strings.HasSuffix(r.URL.Path, "/tags/list"):
+			u.lists.Add(1)
 		case r.Method == http.MethodHead && strings.Contains(r.URL.Path, "/manifests/"):
 			u.heads.Add(1)
 		case strings.Contains(r.URL.Path, "/manifests/"):
 			u.manifests.Add(1)
 			w.Header().Set("RateLimit-Limit", "100;w=21600")
 			w.Header().Set("RateLimit-Remaining", "76;w=21600")
+			if gate := u.slower.Load(); gate != nil {
+				<-*gate
+			}
 		case r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/"):
 			u.blobs.Add(1)
+			u.count(u.open.Add(1))
+			defer u.open.Add(-1)
 			if gate := u.slow.Load(); gate != nil {
 				w = &gated{ResponseWriter: w, gate: *gate}
 			}
 			if u.cuts.Add(-1) >= 0 {
 				w = &cut{ResponseWriter: w}
 			}
-			if u.lies.Load() {
-				w = liar{w}
+			if lie := u.lie.Load(); lie != nil {
+				(*lie)(w, r)
+				return
 			}
 		}
 		through.ServeHTTP(w, r)
@@ -87,6 +109,16 @@ func startUpstream(t *testing.T) *upstream {
 	}
 	t.Cleanup(u.far.Close)
 	return u
+}
+
+// count keeps the largest number of blobs that were sent at once.
+func (u *upstream) count(n int64) {
+	for {
+		most := u.most.Load()
+		if n <= most || u.most.CompareAndSwap(most, n) {
+			return
+		}
+	}
 }
 
 // gated sends the first half megabyte, and the rest when it may.
@@ -120,11 +152,6 @@ func (c *cut) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// liar sends zeros.
-type liar struct{ http.ResponseWriter }
-
-func (l liar) Write(p []byte) (int, error) { return l.ResponseWriter.Write(make([]byte, len(p))) }
-
 func (g *gated) Unwrap() http.ResponseWriter { return g.ResponseWriter }
 
 func (u *upstream) blob(t *testing.T, repository string, b []byte) {
@@ -137,16 +164,20 @@ func (u *upstream) blob(t *testing.T, repository string, b []byte) {
 	}
 }
 
-// push pushes an image of a layer, and returns its digest and that of the layer.
-func (u *upstream) push(t *testing.T, repository, tag string, layer []byte) (image, content oci.Digest) {
+// push pushes an image of layers, and returns its digest and that of the first
+// layer.
+func (u *upstream) push(t *testing.T, repository, tag string, layers ...[]byte) (image, content oci.Digest) {
 	t.Helper()
 	config := []byte(fmt.Sprintf(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"created":"2026-01-01T00:00:00Z","author":%q}`, repository+tag))
-	for _, b := range [][]byte{config, layer} {
+	u.blob(t, repository, config)
+	var list []string
+	for _, b := range layers {
 		u.blob(t, repository, b)
+		list = append(list, fmt.Sprintf(`{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":%q,"size":%d}`, oci.Sum(oci.SHA256, b), len(b)))
 	}
-	content = oci.Sum(oci.SHA256, layer)
-	manifest := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":%q,"size":%d}]}`,
-		oci.MediaTypeImageManifest, oci.MediaTypeImageConfig, oci.Sum(oci.SHA256, config), len(config), content, len(layer))
+	content = oci.Sum(oci.SHA256, layers[0])
+	manifest := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[%s]}`,
+		oci.MediaTypeImageManifest, oci.MediaTypeImageConfig, oci.Sum(oci.SHA256, config), len(config), strings.Join(list, ","))
 	image = oci.Sum(oci.SHA256, manifest)
 	ref := tag
 	if ref == "" {
@@ -277,6 +308,35 @@ func TestACacheServesWhatItsUpstreamDoesNot(t *testing.T) {
 	}
 }
 
+// TestAFailingRepositoryLeavesTheOthers has one repository of an upstream fail.
+func TestAFailingRepositoryLeavesTheOthers(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	u.push(t, "library/good", "v1", blobtest.Content(1, 100))
+	u.push(t, "library/bad", "v1", blobtest.Content(2, 100))
+	bad := "/library/bad/"
+	u.failing.Store(&bad)
+	for _, step := range []struct {
+		fail int64
+		all  bool // of the upstream is left alone
+	}{{http.StatusInternalServerError, false}, {http.StatusServiceUnavailable, false}, {http.StatusTooManyRequests, true}, {-1, true}} {
+		c := startCache(t, u, "")
+		u.fail.Store(step.fail)
+		c.get("GET", "/v2/mirror/library/bad/manifests/v1")
+		before := u.failed.Load()
+		if r, _ := c.get("GET", "/v2/mirror/library/bad/manifests/v1"); r.StatusCode == http.StatusOK || r.Header.Get("Retry-After") == "" {
+			t.Errorf("%d: %d", step.fail, r.StatusCode)
+		}
+		if n := u.failed.Load() - before; before == 0 || n != 0 {
+			t.Errorf("%d: what fails was asked %d times more", step.fail, n)
+		}
+		if r, _ := c.get("GET", "/v2/mirror/library/good/manifests/v1"); (r.StatusCode != http.StatusOK) != step.all {
+			t.Errorf("%d: %d of another repository", step.fail, r.StatusCode)
+		}
+		u.fail.Store(0)
+	}
+}
+
 func TestATagOfACacheFollowsItsUpstream(t *testing.T) {
 	t.Parallel()
 	u := startUpstream(t)
@@ -308,6 +368,229 @@ func TestATagOfACacheFollowsItsUpstream(t *testing.T) {
 	if _, body := c.get("GET", "/v2/mirror/library/app/tags/list"); json.Unmarshal(body, &list) != nil || fmt.Sprint(list.Tags) != "[v1 v2]" {
 		t.Errorf("%s", body)
 	}
+}
+
+// TestATagOfACacheNeverGoesBack moves a tag to an image that takes long to come.
+func TestATagOfACacheNeverGoesBack(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	first, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 100))
+	const fresh = 2 * time.Second
+	c := startCache(t, u, "", func(cfg *app.Config) { cfg.CacheFresh = fresh })
+	c.pull("mirror/library/app", "v1")
+	c.kept("mirror/library/app", "v1")
+	gate := make(chan struct{})
+	open := sync.OnceFunc(func() { close(gate) })
+	defer open()
+	u.slow.Store(&gate)
+	second, _ := u.push(t, "library/app", "v1", blobtest.Content(2, 2<<20))
+	digest := func(method string) oci.Digest {
+		r, _ := c.get(method, "/v2/mirror/library/app/manifests/v1")
+		return oci.Digest(r.Header.Get("Docker-Content-Digest"))
+	}
+	eventually(t, "the tag follows", func() bool { return digest("HEAD") == second })
+	serves := func(when string) {
+		t.Helper()
+		for _, method := range []string{"GET", "HEAD"} {
+			if d := digest(method); d != second {
+				t.Errorf("%s, %s: the tag went back to %s", when, method, d)
+			}
+		}
+	}
+	serves("at once")
+	time.Sleep(fresh)
+	serves("when it was asked for again")
+	time.Sleep(fresh)
+	u.fail.Store(http.StatusTooManyRequests)
+	serves("when the upstream fails")
+	u.fail.Store(0)
+	open()
+	c.kept("mirror/library/app", string(second))
+	serves("when it is kept")
+	if n := u.manifests.Load(); n != 2 {
+		t.Errorf("%d manifests were fetched, there are 2", n)
+	}
+	// One pull was of the first, and all others of the second.
+	pulls(t, c.Server, 5)
+	if text, _ := asked(t, c.Server, http.StatusOK, "GET", "/auditlog-exts?page_size=100&q=operation%3Dpull", ""); strings.Count(text, "@"+string(first)) != 1 || strings.Count(text, "@"+string(second)) != 4 {
+		t.Error(text)
+	}
+}
+
+func TestACacheWaitsBrieflyWhereItHasSomething(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	first, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 100))
+	c := startCache(t, u, "", func(cfg *app.Config) { cfg.CacheFresh = time.Millisecond })
+	c.pull("mirror/library/app", "v1")
+	c.kept("mirror/library/app", "v1")
+	second, _ := u.push(t, "library/app", "v1", blobtest.Content(2, 100))
+	gate := make(chan struct{})
+	open := sync.OnceFunc(func() { close(gate) })
+	defer open()
+	u.slower.Store(&gate)
+	began := time.Now()
+	for range 2 {
+		if d := c.pull("mirror/library/app", "v1"); d != first {
+			t.Errorf("%s is served, which the upstream has not sent", d)
+		}
+	}
+	if took := time.Since(began); took > 30*time.Second { // the upstream has a minute
+		t.Errorf("the upstream was waited for, for %s", took)
+	}
+	open()
+	eventually(t, "the tag follows", func() bool { return c.pull("mirror/library/app", "v1") == second })
+	if n := u.manifests.Load(); n != 2 {
+		t.Errorf("%d manifests were fetched, there are 2", n)
+	}
+}
+
+// pulls waits until the audit log has so many pulls, and returns of what they were,
+// in order.
+func pulls(t *testing.T, s *apptest.Server, n int) (resources []string) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d pulls are recorded", n), func() bool {
+		text, _ := asked(t, s, http.StatusOK, "GET", "/auditlog-exts?page_size=100&q=operation%3Dpull", "")
+		var rows []struct{ Resource string }
+		if err := json.Unmarshal([]byte(text), &rows); err != nil {
+			t.Fatal(err, text)
+		}
+		resources = nil
+		for _, r := range rows {
+			resources = append(resources, r.Resource)
+		}
+		return len(rows) >= n
+	})
+	slices.Sort(resources)
+	return resources
+}
+
+// TestEachPullFromACacheIsRecordedOnce has manifests sent before they are kept, and
+// such as are never kept.
+func TestEachPullFromACacheIsRecordedOnce(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	image, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 2<<20))
+	u.push(t, "library/large", "v1", blobtest.Content(2, 2<<20))
+	c := startCache(t, u, "")
+	gate := make(chan struct{})
+	open := sync.OnceFunc(func() { close(gate) })
+	defer open()
+	u.slow.Store(&gate)
+	const app, large = "mirror/library/app", "mirror/library/large"
+	c.get("HEAD", "/v2/"+app+"/manifests/v1")
+	for _, ref := range []string{"v1", string(image), "v1"} {
+		c.get("GET", "/v2/"+app+"/manifests/"+ref)
+	}
+	open()
+	c.kept(app, "v1")
+	want := []string{app + ":v1", app + ":v1", app + "@" + string(image)}
+	if got := pulls(t, c.Server, 3); !slices.Equal(got, want) {
+		t.Errorf("recorded are %v, pulled were %v", got, want)
+	}
+	var kept struct {
+		Count int       `json:"pull_count"`
+		At    time.Time `json:"pull_time"`
+		Tags  []struct {
+			At time.Time `json:"pull_time"`
+		}
+	}
+	const path = "/projects/mirror/repositories/library%252Fapp"
+	text, _ := asked(t, c.Server, http.StatusOK, "GET", path, "")
+	if json.Unmarshal([]byte(text), &kept) != nil || kept.Count != 3 {
+		t.Error(text)
+	}
+	text, _ = asked(t, c.Server, http.StatusOK, "GET", path+"/artifacts/v1", "")
+	if json.Unmarshal([]byte(text), &kept) != nil || kept.At.Year() < 2000 || len(kept.Tags) != 1 || kept.Tags[0].At.Year() < 2000 {
+		t.Error(text)
+	}
+	asked(t, c.Server, http.StatusOK, "PUT", "/quotas/2", `{"hard":{"storage":1000}}`)
+	c.pull(large, "v1")
+	want = append(want, large+":v1")
+	if got := pulls(t, c.Server, 4); !slices.Equal(got, want) {
+		t.Errorf("recorded are %v, pulled were %v", got, want)
+	}
+}
+
+func TestPullsAreRecordedOfWhatWasNotKeptBeforeTheStop(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	u.push(t, "library/app", "v1", blobtest.Content(1, 2<<20))
+	c := startCache(t, u, "")
+	gate := make(chan struct{})
+	defer close(gate)
+	u.slow.Store(&gate)
+	c.get("GET", "/v2/mirror/library/app/manifests/v1")
+	c.Stop()
+	again := apptest.Start(t, func(cfg *app.Config) { cfg.Data, cfg.AdminPassword = c.Config.Data, c.Config.AdminPassword })
+	if got := pulls(t, again, 1); !slices.Equal(got, []string{"mirror/library/app:v1"}) {
+		t.Error(got)
+	}
+}
+
+func TestTheFirstPullFetchesAManifestOnce(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	image, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 2<<20))
+	c := startCache(t, u, "")
+	gate := make(chan struct{})
+	open := sync.OnceFunc(func() { close(gate) })
+	defer open()
+	u.slow.Store(&gate)
+	if r, _ := c.get("HEAD", "/v2/mirror/library/app/manifests/v1"); r.Header.Get("Docker-Content-Digest") != string(image) {
+		t.Fatalf("%d %v", r.StatusCode, r.Header)
+	}
+	if r, body := c.get("GET", "/v2/mirror/library/app/manifests/"+string(image)); oci.Sum(oci.SHA256, body) != image {
+		t.Errorf("%d %s", r.StatusCode, body)
+	}
+	open()
+	c.pull("mirror/library/app", string(image))
+	c.kept("mirror/library/app", "v1")
+	c.pull("mirror/library/app", "v1")
+	if n := u.manifests.Load(); n != 1 {
+		t.Errorf("the manifest was fetched %d times", n)
+	}
+}
+
+func TestPagesOfTagsAreOfOneList(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	want := []string{"v1", "v2", "v3", "v4", "v5"}
+	for _, tag := range want {
+		u.push(t, "library/app", tag, blobtest.Content(1, 100))
+	}
+	const fresh = 2 * time.Second
+	c := startCache(t, u, "", func(cfg *app.Config) { cfg.CacheFresh = fresh })
+	c.pull("mirror/library/app", "v3")
+	c.kept("mirror/library/app", "v3")
+	pages := func(n int) (all []string) {
+		t.Helper()
+		for next := fmt.Sprintf("/v2/mirror/library/app/tags/list?n=%d", n); next != ""; {
+			r, body := c.get("GET", next)
+			var page struct{ Tags []string }
+			if json.Unmarshal(body, &page) != nil || len(page.Tags) > n || len(all) > 10 {
+				t.Fatalf("%d %s", r.StatusCode, body)
+			}
+			all = append(all, page.Tags...)
+			next, _, _ = strings.Cut(strings.TrimPrefix(r.Header.Get("Link"), "<"), ">")
+		}
+		return all
+	}
+	c.get("HEAD", "/v2/mirror/library/app/manifests/v3") // so that it has signed in
+	u.lists.Store(0)
+	began := time.Now()
+	for _, n := range []int{1, 2, 3, 5, 100} {
+		if got := pages(n); !slices.Equal(got, want) {
+			t.Errorf("in pages of %d: %v", n, got)
+		}
+	}
+	if n, most := u.lists.Load(), 2*int64(1+time.Since(began)/fresh); n > most { // the first is refused, until it has signed in for the list
+		t.Errorf("the list was asked for %d times, at most %d are needed", n, most)
+	}
+	u.push(t, "library/app", "v6", blobtest.Content(1, 100))
+	eventually(t, "the list has the new tag", func() bool { return slices.Contains(pages(100), "v6") })
+	u.fail.Store(http.StatusInternalServerError)
+	eventually(t, "the list is of what is here", func() bool { return slices.Equal(pages(100), []string{"v3"}) })
 }
 
 // TestOneDownloadServesAll has many clients want one blob, of which the upstream
@@ -431,19 +714,208 @@ func TestAFullCacheStillServes(t *testing.T) {
 	}
 }
 
-func TestACacheKeepsNothingWrong(t *testing.T) {
+func TestACacheOfOneConnectionServesAndKeepsAll(t *testing.T) {
 	t.Parallel()
 	u := startUpstream(t)
-	_, layer := u.push(t, "library/app", "v1", blobtest.Content(1, 3<<20))
-	c := startCache(t, u, "")
-	u.lies.Store(true)
-	r := c.Do("GET", "/v2/mirror/library/app/blobs/"+string(layer), apptest.Admin, c.Password, nil)
-	if n, err := io.Copy(io.Discard, r.Body); err == nil && r.StatusCode == http.StatusOK {
-		t.Errorf("%d wrong bytes are taken for the blob", n)
+	var layers [][]byte
+	for i := range 8 {
+		layers = append(layers, blobtest.Content(uint64(i), 300<<10))
 	}
-	u.lies.Store(false)
+	image, _ := u.push(t, "library/app", "v1", layers...)
+	other, _ := u.push(t, "library/app", "v2", blobtest.Content(20, 300<<10), blobtest.Content(21, 300<<10))
+	c := startCache(t, u, `,"max_upstream_conn":"1"`)
+	c.get("HEAD", "/v2/mirror/library/app/manifests/v2") // which has it fetched
+	if d := c.pull("mirror/library/app", "v1"); d != image {
+		t.Error(d)
+	}
+	c.kept("mirror/library/app", string(image))
+	c.kept("mirror/library/app", string(other))
+	if n := u.most.Load(); n != 1 {
+		t.Errorf("%d blobs were fetched at once", n)
+	}
+}
+
+// stored is how many files of content the cache has, whole or not.
+func (c cache) stored() (n int) {
+	c.Helper()
+	err := filepath.WalkDir(filepath.Join(c.Config.Data, "blobs"), func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			n++
+		}
+		return err
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
+	return n
+}
+
+func TestACacheKeepsNothingWrong(t *testing.T) {
+	t.Parallel()
+	const size = 3 << 20
+	right := blobtest.Content(1, size)
+	u := startUpstream(t)
+	_, layer := u.push(t, "library/app", "v1", right)
+	c := startCache(t, u, "")
+	send := func(length int, parts ...[]byte) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", strconv.Itoa(length))
+			for _, p := range parts {
+				_, _ = w.Write(p) // the cache may have seen enough
+			}
+		}
+	}
+	for _, lie := range []struct {
+		what string
+		tell http.HandlerFunc
+	}{
+		{"other content", send(size, make([]byte, size))},
+		{"a wrong last byte", send(size, right[:size-1], []byte{right[size-1] + 1})},
+		{"more content", send(size+1<<20, right, make([]byte, 1<<20))},
+		{"less content", send(1<<20, right[:1<<20])},
+		{"no content", send(0)},
+		{"content without end", func(w http.ResponseWriter, _ *http.Request) {
+			for some := make([]byte, 1<<16); ; {
+				if _, err := w.Write(some); err != nil {
+					return
+				}
+			}
+		}},
+		{"content that does not say its length", func(w http.ResponseWriter, _ *http.Request) {
+			_ = http.NewResponseController(w).Flush()
+			_, _ = w.Write(right)
+		}},
+	} {
+		u.lie.Store(&lie.tell)
+		r := c.Do("GET", "/v2/mirror/library/app/blobs/"+string(layer), apptest.Admin, c.Password, nil)
+		if n, err := io.Copy(io.Discard, r.Body); err == nil && r.StatusCode == http.StatusOK {
+			t.Errorf("%s: %d wrong bytes are taken for the blob", lie.what, n)
+		}
+		eventually(t, lie.what+" is gone", func() bool { return c.stored() == 0 })
+	}
+	u.lie.Store(nil)
 	c.pull("mirror/library/app", "v1")
 	c.kept("mirror/library/app", "v1")
+	if n := c.stored(); n != 2 {
+		t.Errorf("%d files are kept of two blobs", n)
+	}
+}
+
+func TestACacheFetchesNoFasterThanItMay(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	u.push(t, "library/app", "v1", blobtest.Content(1, 300<<10))
+	c := startCache(t, u, `,"proxy_speed_kb":"100"`)
+	began := time.Now()
+	c.pull("mirror/library/app", "v1")
+	if took := time.Since(began); took < 1500*time.Millisecond { // the first 100 KB come at once
+		t.Errorf("300 KB came in %s", took)
+	}
+}
+
+func TestWhatACachesUpstreamHasNoMore(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	image, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 1000))
+	soon := func(cfg *app.Config) { cfg.CacheFresh = time.Millisecond }
+	follows, holds := startCache(t, u, "", soon), startCache(t, u, `,"proxy_cache_local_on_not_found":"true"`, soon)
+	for _, c := range []cache{follows, holds} {
+		c.pull("mirror/library/app", "v1")
+		c.kept("mirror/library/app", "v1")
+	}
+	if err := u.far.DeleteManifest(t.Context(), "library/app", string(image)); err != nil {
+		t.Fatal(err)
+	}
+	for c, want := range map[cache]int{follows: http.StatusNotFound, holds: http.StatusOK} {
+		for _, method := range []string{"HEAD", "GET"} {
+			if r, body := c.get(method, "/v2/mirror/library/app/manifests/v1"); r.StatusCode != want {
+				t.Errorf("%s: %d %s, want %d", method, r.StatusCode, body, want)
+			}
+		}
+		c.pull("mirror/library/app", string(image)) // which stays what it is
+	}
+}
+
+func TestAMissingTagIsAskedForOnceInAWhile(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	u.push(t, "library/app", "v1", blobtest.Content(1, 1000))
+	c := startCache(t, u, "", func(cfg *app.Config) { cfg.CacheFresh = time.Millisecond })
+	c.pull("mirror/library/app", "v1") // so that it has signed in
+	heads, manifests, began := u.heads.Load(), u.manifests.Load(), time.Now()
+	for range 5 {
+		for _, method := range []string{"HEAD", "GET"} {
+			if r, _ := c.get(method, "/v2/mirror/library/app/manifests/v2"); r.StatusCode != http.StatusNotFound {
+				t.Fatal(r.StatusCode)
+			}
+		}
+	}
+	const holds = 10 * time.Second
+	if n, most := u.heads.Load()-heads, int64(1+time.Since(began)/holds); n == 0 || n > most || u.manifests.Load() != manifests {
+		t.Errorf("it was asked for %d times, at most %d are needed, and fetched %d times", n, most, u.manifests.Load()-manifests)
+	}
+	u.push(t, "library/app", "v2", blobtest.Content(2, 1000))
+	eventually(t, "the tag is there", func() bool {
+		r, _ := c.get("GET", "/v2/mirror/library/app/manifests/v2")
+		return r.StatusCode == http.StatusOK
+	})
+}
+
+func TestACacheFetchesReferrersWhereItMay(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	image, layer := u.push(t, "library/app", "v1", blobtest.Content(1, 1000))
+	signature := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"artifactType":"x/signature","config":{"mediaType":"x/none","digest":%q,"size":1000},"layers":[],"subject":{"mediaType":%q,"digest":%q,"size":500}}`,
+		oci.MediaTypeImageManifest, layer, oci.MediaTypeImageManifest, image)
+	digest := oci.Sum(oci.SHA256, signature)
+	if err := u.far.PushManifest(t.Context(), "library/app", string(digest), oci.MediaTypeImageManifest, signature); err != nil {
+		t.Fatal(err)
+	}
+	for metadata, want := range map[string]bool{"": false, `,"proxy_referrer_api":"true"`: true} {
+		c := startCache(t, u, metadata)
+		c.pull("mirror/library/app", "v1")
+		c.kept("mirror/library/app", "v1")
+		for range 2 {
+			r, body := c.get("GET", "/v2/mirror/library/app/referrers/"+string(image))
+			if r.StatusCode != http.StatusOK || strings.Contains(string(body), string(digest)) != want {
+				t.Errorf("%q: %d %s", metadata, r.StatusCode, body)
+			}
+		}
+		if !want {
+			continue
+		}
+		u.fail.Store(http.StatusInternalServerError)
+		c.pull("mirror/library/app", string(digest)) // which came with the list
+		u.fail.Store(0)
+	}
+}
+
+func TestRulesAboutPullsHoldInACache(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t)
+	image, _ := u.push(t, "library/app", "v1", blobtest.Content(1, 1000))
+	c := startCache(t, u, `,"prevent_vul":"true","severity":"low"`)
+	refused := func(when string) {
+		t.Helper()
+		for _, ref := range []string{"v1", string(image)} {
+			for _, method := range []string{"HEAD", "GET"} {
+				if r, body := c.get(method, "/v2/mirror/library/app/manifests/"+ref); r.StatusCode != http.StatusPreconditionFailed {
+					t.Errorf("%s %s %s: %d %s", method, ref, when, r.StatusCode, body)
+				}
+			}
+		}
+	}
+	refused("before it is kept")
+	c.kept("mirror/library/app", "v1")
+	refused("when it is kept, and was not examined")
+	asked(t, c.Server, http.StatusOK, "PUT", "/projects/mirror", `{"metadata":{"prevent_vul":"false"}}`)
+	eventually(t, "the rule is gone", func() bool {
+		r, _ := c.get("GET", "/v2/mirror/library/app/manifests/v1")
+		return r.StatusCode == http.StatusOK
+	})
+	if got := pulls(t, c.Server, 1); !slices.Equal(got, []string{"mirror/library/app:v1"}) {
+		t.Errorf("recorded are %v", got)
+	}
 }
 
 func TestNobodyPushesToACache(t *testing.T) {

@@ -229,6 +229,7 @@ func (a *App) Stop() error {
 			log.Error("work did not end; it is taken up again", "error", err)
 		}
 		cancel()
+		a.caches.Close() // which notes the pulls of what is not whole
 		r.cancel()
 		r.background.Wait()
 		// The last pulls have only now become events.

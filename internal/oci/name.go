@@ -115,7 +115,7 @@ func CheckTag(s string) error {
 }
 
 // A Reference names a manifest within a repository. Exactly one of its fields
-// is set.
+// is set, unless it is said that a tag may come with the digest that it means.
 type Reference struct {
 	Tag    string
 	Digest Digest

@@ -9,13 +9,13 @@ import (
 	"github.com/berth-registry/berth/internal/blob"
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/oci"
-	"github.com/berth-registry/berth/internal/project"
 	"github.com/berth-registry/berth/internal/registry"
 	"github.com/berth-registry/berth/internal/remote"
 )
 
 // A flight is a blob on its way, which all read who want it.
 type flight struct {
+	turn   chan struct{}      // closed when it has its connection, or is over
 	begun  chan struct{}      // closed when the next is there, or it is over
 	coming *registry.Incoming // nil where it was refused
 	done   chan struct{}
@@ -36,13 +36,13 @@ func (c *Cache) StatBlob(ctx context.Context, repo artifact.Repo, d oci.Digest, 
 	if _, err := c.rules(ctx, p); err != nil {
 		return b, err
 	}
-	other, err := c.reach(ctx)
+	other, err := c.reach(ctx, p)
 	if err != nil {
 		return b, told(err, registry.ErrBlobUnknown)
 	}
 	size, err := other.StatBlob(ctx, p.far, d)
 	if err != nil {
-		c.s.failed(c.endpoint, err)
+		c.failed(p, err)
 		return b, told(err, registry.ErrBlobUnknown)
 	}
 	if size < 0 {
@@ -70,10 +70,8 @@ func (c *Cache) OpenBlob(ctx context.Context, repo artifact.Repo, d oci.Digest) 
 			return b, r, err
 		}
 		f := c.flight(p, d)
-		select {
-		case <-f.begun:
-		case <-ctx.Done():
-			return b, nil, context.Cause(ctx)
+		if err := f.wait(ctx); err != nil {
+			return b, nil, err
 		}
 		if f.coming != nil {
 			if r, ok := f.coming.Open(ctx); ok {
@@ -94,6 +92,24 @@ func (c *Cache) OpenBlob(ctx context.Context, repo artifact.Repo, d oci.Digest) 
 		}
 	}
 	return b, nil, err
+}
+
+// wait waits until a blob is on its way, or over. Who waits too long for a
+// connection gets ErrBusy, while the blob waits on.
+func (f *flight) wait(ctx context.Context) error {
+	line, cancel := inLine(ctx)
+	defer cancel()
+	select {
+	case <-f.turn:
+	case <-line.Done():
+		return context.Cause(line)
+	}
+	select {
+	case <-f.begun:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // ensure waits until a blob is here.
@@ -119,7 +135,7 @@ func (c *Cache) flight(p place, d oci.Digest) *flight {
 		c.s.mu.Unlock()
 		return f
 	}
-	f = &flight{begun: make(chan struct{}), done: make(chan struct{})}
+	f = &flight{turn: make(chan struct{}), begun: make(chan struct{}), done: make(chan struct{})}
 	c.s.flights[key] = f
 	c.s.mu.Unlock()
 	if !c.s.start(func() { c.s.landed(key, f, c.receive(p, d, f)) }) {
@@ -133,8 +149,12 @@ func (s *Service) landed(key content, f *flight, err error) {
 	delete(s.flights, key)
 	s.mu.Unlock()
 	f.err = err
-	if f.coming == nil {
-		close(f.begun)
+	for _, reached := range []chan struct{}{f.turn, f.begun} {
+		select {
+		case <-reached:
+		default:
+			close(reached)
+		}
 	}
 	close(f.done)
 }
@@ -148,17 +168,18 @@ func (c *Cache) receive(p place, d oci.Digest, f *flight) error {
 	if err != nil {
 		return err
 	}
-	other, err := c.reach(ctx)
+	if err := c.s.take(ctx, p.ProjectID, rules); err != nil {
+		return err
+	}
+	defer c.s.give(p.ProjectID)
+	close(f.turn)
+	other, err := c.reach(ctx, p)
 	if err != nil {
 		return err
 	}
-	if !c.s.take(p.ProjectID, rules) {
-		return waiting(ErrBusy, rest)
-	}
-	defer c.s.give(p.ProjectID)
 	first, size, err := other.Blob(ctx, p.far, d, 0)
 	if err != nil {
-		c.s.failed(c.endpoint, err)
+		c.failed(p, err)
 		return err
 	}
 	if size < 0 {
@@ -184,23 +205,4 @@ func (c *Cache) receive(p place, d oci.Digest, f *flight) error {
 		return remote.ErrAnswer.With("%v", err)
 	}
 	return err
-}
-
-// take takes one of the connections that a project may have.
-func (s *Service) take(project int64, r project.CacheRules) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r.Connections > 0 && s.slots[project] >= r.Connections {
-		return false
-	}
-	s.slots[project]++
-	return true
-}
-
-func (s *Service) give(project int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.slots[project]--; s.slots[project] == 0 {
-		delete(s.slots, project)
-	}
 }

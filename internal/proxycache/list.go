@@ -19,7 +19,7 @@ import (
 )
 
 // Tags returns at most n names of tags behind last: those that are here and those
-// of the upstream, where it answers.
+// of the upstream, where it answers, which are remembered for as long as one tag is.
 func (c *Cache) Tags(ctx context.Context, repo artifact.Repo, last string, n int) ([]string, error) {
 	p, err := c.at(ctx, repo)
 	if err != nil {
@@ -37,28 +37,44 @@ func (c *Cache) Tags(ctx context.Context, repo artifact.Repo, last string, n int
 		}
 		return here, nil
 	}
-	all := here
-	for _, t := range far {
-		if t > last {
-			all = append(all, t)
-		}
+	from, found := slices.BinarySearch(far, last)
+	if found {
+		from++
 	}
+	all := slices.Concat(here, far[from:min(from+n, len(far))])
 	slices.Sort(all)
 	all = slices.Compact(all)
 	return all[:min(n, len(all))], nil
 }
 
-// farTags returns the tags of the upstream.
+// A list is all tags of a repository of an upstream, in order.
+type list struct {
+	tags  []string
+	until time.Time
+}
+
+// farTags returns the tags of the upstream, in order, as it has said them not long
+// ago. They are not to be changed.
 func (c *Cache) farTags(ctx context.Context, p place) ([]string, error) {
 	if _, err := c.rules(ctx, p); err != nil {
 		return nil, err
 	}
-	other, err := c.reach(ctx)
+	c.s.mu.Lock()
+	l := c.s.lists[p.Name]
+	c.s.mu.Unlock()
+	if time.Now().Before(l.until) {
+		return l.tags, nil
+	}
+	found, err := c.s.once(ctx, "tags of "+p.Name, askTime, func(ctx context.Context) (any, error) { return c.fetchTags(ctx, p) })
+	tags, _ := found.([]string)
+	return tags, err
+}
+
+func (c *Cache) fetchTags(ctx context.Context, p place) ([]string, error) {
+	other, err := c.reach(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
 	var all []string
 	err = other.Tags(ctx, p.far, func(tags []string) error {
 		if all = append(all, tags...); len(all) > mostTags {
@@ -67,9 +83,25 @@ func (c *Cache) farTags(ctx context.Context, p place) ([]string, error) {
 		return nil
 	})
 	if err != nil {
-		c.s.failed(c.endpoint, err)
+		c.failed(p, err)
+		return nil, err
 	}
-	return all, err
+	slices.Sort(all)
+	all = slices.Compact(all)
+	c.s.keepList(p.Name, all)
+	return all, nil
+}
+
+// keepList keeps a list for as long as a tag is not asked for again.
+func (s *Service) keepList(repository string, tags []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listed += len(tags) - len(s.lists[repository].tags)
+	if s.listed > mostListed {
+		clear(s.lists)
+		s.listed = len(tags)
+	}
+	s.lists[repository] = list{tags, time.Now().Add(s.Fresh)}
 }
 
 // Referrers returns artifacts whose subject is d, as registry.Service does. Where
@@ -98,7 +130,7 @@ func (c *Cache) fetchReferrers(ctx context.Context, p place, d oci.Digest) error
 	if err != nil || !rules.Referrers {
 		return err
 	}
-	other, err := c.reach(ctx)
+	other, err := c.reach(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -106,7 +138,7 @@ func (c *Cache) fetchReferrers(ctx context.Context, p place, d oci.Digest) error
 	defer cancel()
 	all, err := other.Referrers(ctx, p.far, d)
 	if err != nil {
-		c.s.failed(c.endpoint, err)
+		c.failed(p, err)
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)

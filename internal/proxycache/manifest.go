@@ -1,6 +1,7 @@
 package proxycache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -19,8 +20,12 @@ import (
 type manifest struct {
 	remote.Manifest
 
-	done chan struct{}
+	done  chan struct{}
+	pulls []artifact.Pull // that were served meanwhile
 }
+
+// mostPulls bounds the pulls that wait for their manifests to be kept.
+const mostPulls = 10_000
 
 // Manifest returns a manifest for a pull, as registry.Service does. It returns
 // artifact.ErrUnknown, ErrFiltered, ErrUpstream, or a fault of kind TooMany. What
@@ -30,20 +35,46 @@ func (c *Cache) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Refere
 	if err != nil {
 		return registry.Manifest{}, err
 	}
-	if said, known := c.s.recall(p.Name + " " + ref.String()); ref.Digest != "" || known && !said.missing {
-		m, err := c.s.Content.Manifest(ctx, p.Repo, ref, by)
+	at := ref
+	if said, known := c.s.recall(p.Name + " " + ref.String()); known && !said.missing {
+		at.Digest = said.digest
+	}
+	if at.Digest != "" {
+		m, err := c.s.Content.Manifest(ctx, p.Repo, at, by)
 		if !fault.OfKind(err, fault.NotFound) {
 			return m, err
 		}
 	}
 	m, here, err := c.find(ctx, p, ref)
-	if err == nil && !here {
-		err = c.s.Content.CheckPull(ctx, p.Repo, m.Digest, by)
-	}
-	if err != nil || !here {
+	if err != nil {
 		return m, err
 	}
-	return c.s.Content.Manifest(ctx, p.Repo, ref, by)
+	at.Digest = m.Digest
+	if here {
+		return c.s.Content.Manifest(ctx, p.Repo, at, by)
+	}
+	pull, err := c.s.Content.CheckPull(ctx, p.Repo, at, by)
+	if err != nil {
+		return m, err
+	}
+	return m, c.note(ctx, p, m.Digest, pull)
+}
+
+// note notes a pull of a manifest that is not here: when it is, or at once where
+// that is not to be waited for.
+func (c *Cache) note(ctx context.Context, p place, d oci.Digest, pull artifact.Pull) error {
+	c.s.mu.Lock()
+	m := c.s.coming[content{p.Name, d}]
+	waits := m != nil && c.s.owed < mostPulls
+	if waits {
+		c.s.owed++
+		m.pulls = append(m.pulls, pull)
+	}
+	c.s.mu.Unlock()
+	if waits {
+		return nil
+	}
+	return c.s.Content.NotePulls(ctx, p.Repo, d, pull)
 }
 
 // StatManifest returns a manifest's facts, as registry.Service does. What is not
@@ -55,35 +86,36 @@ func (c *Cache) StatManifest(ctx context.Context, repo artifact.Repo, ref oci.Re
 	}
 	m, _, err := c.find(ctx, p, ref)
 	if err == nil {
-		err = c.s.Content.CheckPull(ctx, p.Repo, m.Digest, by)
+		_, err = c.s.Content.CheckPull(ctx, p.Repo, oci.Reference{Tag: ref.Tag, Digest: m.Digest}, by)
 	}
 	m.Body = nil
 	return m, err
 }
 
-// find returns a manifest, and whether it is here.
-func (c *Cache) find(ctx context.Context, p place, ref oci.Reference) (m registry.Manifest, here bool, err error) {
-	m, err = c.s.Content.FindManifest(ctx, p.Repo, ref)
-	if err != nil && !fault.OfKind(err, fault.NotFound) {
-		return m, false, err
-	}
-	here = err == nil
-	if here && ref.Digest != "" {
-		return m, true, nil
-	}
+// find returns a manifest, and whether it is here. What is on its way is looked for
+// first: it is newer than what is here of its tag.
+func (c *Cache) find(ctx context.Context, p place, ref oci.Reference) (registry.Manifest, bool, error) {
 	key := p.Name + " " + ref.String()
-	if said, known := c.s.recall(key); known {
-		switch as := said.digest == m.Digest; { // which is empty where nothing is here
-		case as && said.missing:
-			return registry.Manifest{}, false, artifact.ErrUnknown.With("%s", ref)
-		case as:
-			return m, true, nil
+	said, known := c.s.recall(key)
+	var old answer
+	if coming, ok := c.s.awaited(p.Name, cmp.Or(ref.Digest, said.digest)); ok {
+		old.Manifest = coming
+	} else {
+		m, err := c.s.Content.FindManifest(ctx, p.Repo, ref)
+		if err != nil && !fault.OfKind(err, fault.NotFound) {
+			return m, false, err
 		}
-		if coming, ok := c.s.awaited(p.Name, said.digest); ok {
-			return coming, false, nil
-		}
+		old = answer{m, err == nil}
 	}
-	return c.ask(ctx, p, ref, key, m, here)
+	switch {
+	case old.Digest != "" && ref.Digest != "":
+		return old.Manifest, old.here, nil
+	case !known || said.digest != old.Digest: // which is empty where there is nothing
+		return c.ask(ctx, p, ref, key, old)
+	case said.missing:
+		return registry.Manifest{}, false, artifact.ErrUnknown.With("%s", ref)
+	}
+	return old.Manifest, old.here, nil
 }
 
 // awaited returns a manifest whose blobs are on their way.
@@ -97,7 +129,8 @@ func (s *Service) awaited(repository string, d oci.Digest) (registry.Manifest, b
 	return registry.Manifest(m.Manifest), true
 }
 
-// An answer is what asking an upstream came to.
+// An answer is what asking an upstream came to, or what there was before: nothing
+// where the digest is empty.
 type answer struct {
 	registry.Manifest
 
@@ -105,39 +138,39 @@ type answer struct {
 }
 
 // ask asks the upstream, once for all who want to know. Where it does not answer,
-// what is here is served, however old.
-func (c *Cache) ask(ctx context.Context, p place, ref oci.Reference, key string, old registry.Manifest, have bool) (registry.Manifest, bool, error) {
-	came := c.s.asking.DoChan(key, func() (any, error) {
-		var a answer
-		var err error = errClosed
-		done := make(chan struct{})
-		if c.s.start(func() {
-			defer close(done)
-			asking, cancel := context.WithTimeout(c.s.ctx, wholeTime)
-			defer cancel()
-			a, err = c.upstream(asking, p, ref, key, old, have)
-		}) {
-			<-done
-		}
-		return a, err
-	})
-	select {
-	case r := <-came:
-		a, _ := r.Val.(answer)
-		return a.Manifest, a.here, r.Err
-	case <-ctx.Done():
-		return registry.Manifest{}, false, context.Cause(ctx)
+// or not soon, what there was before is served, however old. What comes later is
+// there for who asks then.
+func (c *Cache) ask(ctx context.Context, p place, ref oci.Reference, key string, old answer) (registry.Manifest, bool, error) {
+	waits := ctx
+	if old.Digest != "" {
+		var cancel context.CancelFunc
+		waits, cancel = context.WithDeadlineCause(ctx, c.s.since(key).Add(askBriefly), errSlow)
+		defer cancel()
 	}
+	found, err := c.s.once(waits, key, wholeTime, func(asking context.Context) (any, error) {
+		return c.upstream(asking, p, ref, key, old)
+	})
+	if errors.Is(err, errSlow) {
+		c.servesOld(ctx, p, ref, err)
+		return old.Manifest, old.here, nil
+	}
+	a, _ := found.(answer)
+	return a.Manifest, a.here, err
 }
 
-var errClosed = ErrUpstream.With("the server stops")
+var errSlow = errors.New("it takes longer than " + askBriefly.String())
 
-func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key string, old registry.Manifest, have bool) (answer, error) {
+func (c *Cache) servesOld(ctx context.Context, p place, ref oci.Reference, why error) {
+	c.s.Log.WarnContext(ctx, "served from the cache, since its registry does not answer", "repository", p.Name, "reference", ref.String(), "error", why)
+}
+
+func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key string, old answer) (answer, error) {
+	have := old.Digest != ""
 	rules, err := c.rules(ctx, p)
 	if err != nil {
 		return answer{}, err
 	}
-	m, err := c.fetch(ctx, p, ref, old, have)
+	m, err := c.fetch(ctx, p, ref, old.Digest)
 	switch {
 	case err == nil:
 		c.s.remember(key, finding{digest: m.Digest}, c.s.Fresh)
@@ -148,13 +181,13 @@ func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key st
 		if errors.Is(err, remote.ErrNotFound) {
 			c.s.remember(key, finding{digest: old.Digest}, negative)
 		}
-		c.s.Log.WarnContext(ctx, "served from the cache, since its registry does not answer", "repository", p.Name, "reference", ref.String(), "error", err)
-		return answer{old, true}, nil
+		c.servesOld(ctx, p, ref, err)
+		return old, nil
 	default:
 		return answer{}, told(err, artifact.ErrUnknown)
 	}
 	if have && m.Digest == old.Digest {
-		return answer{old, true}, nil
+		return old, nil
 	}
 	here, err := c.keep(ctx, p, m, ref)
 	if err != nil {
@@ -164,24 +197,24 @@ func (c *Cache) upstream(ctx context.Context, p place, ref oci.Reference, key st
 }
 
 // fetch asks what a tag is, which costs no pull of those that a registry counts,
-// and fetches it only where it is something else than what is here.
-func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old registry.Manifest, have bool) (m remote.Manifest, err error) {
-	other, err := c.reach(ctx)
+// and fetches it only where it is something else than the digest old.
+func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old oci.Digest) (m remote.Manifest, err error) {
+	other, err := c.reach(ctx, p)
 	if err != nil {
 		return m, err
 	}
 	defer func() {
 		if err != nil {
-			c.s.failed(c.endpoint, err)
+			c.failed(p, err)
 		}
 	}()
 	at := ref.String()
 	if ref.Tag != "" {
-		patience := askTime
-		if have {
-			patience = askBriefly
+		within := askTime
+		if old != "" {
+			within = askBriefly
 		}
-		asking, cancel := context.WithTimeoutCause(ctx, patience, remote.ErrUnavailable.With("it takes longer than %s", patience))
+		asking, cancel := context.WithTimeoutCause(ctx, within, remote.ErrUnavailable.With("it takes longer than %s", within).Because(context.DeadlineExceeded))
 		defer cancel()
 		if m, err = other.StatManifest(asking, p.far, ref.Tag); err != nil {
 			if asking.Err() != nil && ctx.Err() == nil {
@@ -189,13 +222,16 @@ func (c *Cache) fetch(ctx context.Context, p place, ref oci.Reference, old regis
 			}
 			return m, err
 		}
-		if have && m.Digest == old.Digest {
+		if m.Digest == old && old != "" {
 			return m, nil
 		}
 		if m.Digest != "" {
 			at = string(m.Digest)
 			if here, err := c.s.Content.FindManifest(ctx, p.Repo, oci.Reference{Digest: m.Digest}); err == nil {
 				return c.again(ctx, p, here)
+			}
+			if coming, ok := c.s.awaited(p.Name, m.Digest); ok {
+				return remote.Manifest(coming), nil
 			}
 		}
 	}
@@ -262,24 +298,37 @@ func (c *Cache) complete(p place, m remote.Manifest, ref oci.Reference, missing 
 			case <-c.s.ctx.Done():
 			}
 		} else {
-			defer c.s.arrived(key, mine)
+			defer c.arrived(p, mine)
 		}
 		if err := c.all(p, m, ref, missing); err != nil && c.s.ctx.Err() == nil {
 			c.s.Log.Warn("an image is not kept", "repository", p.Name, "digest", m.Digest, "error", err)
 		}
 	})
 	if !started && before == nil {
-		c.s.arrived(key, mine)
+		c.arrived(p, mine)
 	}
 	return nil
 }
 
-func (s *Service) arrived(key content, m *manifest) {
-	s.mu.Lock()
-	delete(s.coming, key)
-	s.held -= m.Size
-	s.mu.Unlock()
+// noteTime bounds how long pulls may take to be noted, also while the server stops.
+const noteTime = 10 * time.Second
+
+func (c *Cache) arrived(p place, m *manifest) {
+	c.s.mu.Lock()
+	delete(c.s.coming, content{p.Name, m.Digest})
+	c.s.held -= m.Size
+	pulls := m.pulls
+	c.s.owed -= len(pulls)
+	c.s.mu.Unlock()
 	close(m.done)
+	if len(pulls) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.s.ctx), noteTime)
+	defer cancel()
+	if err := c.s.Content.NotePulls(ctx, p.Repo, m.Digest, pulls...); err != nil {
+		c.s.Log.Error("pulls are not recorded", "repository", p.Name, "digest", m.Digest, "count", len(pulls), "error", err)
+	}
 }
 
 // imageTime bounds how long an image may be on its way.

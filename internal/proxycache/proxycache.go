@@ -40,12 +40,16 @@ const (
 	askTime    = 30 * time.Second // for the upstream's answer about a tag
 	askBriefly = 5 * time.Second  // where there is something to serve in its place
 	wholeTime  = 2 * time.Minute  // to ask and to fetch a manifest
-	rest       = 10 * time.Second // that an upstream gets which does not answer
+	rest       = 10 * time.Second // that an upstream or a repository gets which fails
 	negative   = 10 * time.Second // that is not asked for again which it does not have
 	mostRest   = 5 * time.Minute
 	mostKnown  = 100_000  // tags and digests of which something is remembered
 	mostTags   = 100_000  // of one repository
+	mostListed = 500_000  // tags of lists that are remembered: 70 MB at most
 	mostComing = 64 << 20 // bytes of manifests whose blobs are on their way
+
+	patience    = 30 * time.Second // of a client that waits for a connection
+	mostWaiting = 1000             // for a connection of one project
 )
 
 // Config is what a Service is made of.
@@ -70,12 +74,16 @@ type Service struct {
 
 	mu      sync.Mutex
 	closed  bool
+	begun   map[string]time.Time // what is done once, by its key
 	known   map[string]finding
+	lists   map[string]list // by repository
+	listed  int             // tags in those
 	coming  map[content]*manifest
 	held    int64 // bytes of those
+	owed    int   // pulls of those, which are not noted yet
 	flights map[content]*flight
-	resting map[int64]pause
-	slots   map[int64]int
+	resting map[target]pause
+	lines   map[int64]*line // by project
 	mirrors mirrors
 }
 
@@ -92,7 +100,13 @@ type finding struct {
 	until   time.Time
 }
 
-// A pause is how long an upstream is left alone, and why.
+// A target is a repository of an upstream, or all of it where that is empty.
+type target struct {
+	endpoint   int64
+	repository string
+}
+
+// A pause is how long a target is left alone, and why.
 type pause struct {
 	until time.Time
 	why   error
@@ -101,8 +115,8 @@ type pause struct {
 // New returns a service. Its owner closes it.
 func New(c Config) *Service {
 	s := &Service{
-		Config: c, known: map[string]finding{}, coming: map[content]*manifest{}, flights: map[content]*flight{},
-		resting: map[int64]pause{}, slots: map[int64]int{},
+		Config: c, begun: map[string]time.Time{}, known: map[string]finding{}, lists: map[string]list{}, coming: map[content]*manifest{}, flights: map[content]*flight{},
+		resting: map[target]pause{}, lines: map[int64]*line{},
 	}
 	s.ctx, s.cancel = context.WithCancel(access.With(context.Background(), access.Caller{Kind: access.Server, Name: "harbor#proxy-cache-service"}))
 	return s
@@ -127,6 +141,56 @@ func (s *Service) start(do func()) bool {
 	}
 	s.work.Go(do)
 	return true
+}
+
+var errClosed = ErrUpstream.With("the server stops")
+
+// once does what several want at the same time, one time for all of them. It goes
+// on, for as long as it may, also where nobody waits for it any longer.
+func (s *Service) once(ctx context.Context, key string, within time.Duration, do func(context.Context) (any, error)) (any, error) {
+	came := s.asking.DoChan(key, func() (found any, err error) {
+		err = errClosed
+		done := make(chan struct{})
+		if s.start(func() {
+			defer close(done)
+			s.begins(key)
+			defer s.ends(key)
+			doing, cancel := context.WithTimeout(s.ctx, within)
+			defer cancel()
+			found, err = do(doing)
+		}) {
+			<-done
+		}
+		return found, err
+	})
+	select {
+	case r := <-came:
+		return r.Val, r.Err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (s *Service) begins(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begun[key] = time.Now()
+}
+
+func (s *Service) ends(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.begun, key)
+}
+
+// since returns when that began which is done once, or now.
+func (s *Service) since(key string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at, ok := s.begun[key]; ok {
+		return at
+	}
+	return time.Now()
 }
 
 // Of returns the content of a project that is a cache of an endpoint, and what of
@@ -163,9 +227,10 @@ func (c *Cache) at(ctx context.Context, repo artifact.Repo) (place, error) {
 	return place{repo, far}, nil
 }
 
-// reach returns a client of the upstream, or why it is not to be asked now.
-func (c *Cache) reach(ctx context.Context) (*remote.Registry, error) {
-	if err := c.s.rests(c.endpoint); err != nil {
+// reach returns a client of the upstream, or why it is not to be asked now about a
+// place.
+func (c *Cache) reach(ctx context.Context, p place) (*remote.Registry, error) {
+	if err := cmp.Or(c.s.rests(target{endpoint: c.endpoint}), c.s.rests(target{c.endpoint, p.far})); err != nil {
 		return nil, err
 	}
 	return c.s.Endpoints.Client(ctx, c.endpoint)
@@ -204,11 +269,11 @@ func (s *Service) recall(key string) (finding, bool) {
 	return f, ok && time.Now().Before(f.until)
 }
 
-// rests returns why an upstream is left alone at the moment, or nil.
-func (s *Service) rests(endpoint int64) error {
+// rests returns why a target is left alone at the moment, or nil.
+func (s *Service) rests(t target) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.resting[endpoint]
+	p := s.resting[t]
 	left := time.Until(p.until)
 	if left <= 0 {
 		return nil
@@ -217,16 +282,28 @@ func (s *Service) rests(endpoint int64) error {
 }
 
 // failed has an upstream left alone for a while that allows no more requests, or
-// that does not answer.
-func (s *Service) failed(endpoint int64, err error) {
+// from which no answer came. One that answers that it fails may do so for a place
+// alone.
+func (c *Cache) failed(p place, err error) {
 	var f *fault.Fault
-	if !errors.As(err, &f) || f.Kind != fault.TooMany && !errors.Is(f, remote.ErrUnavailable) {
+	if !errors.As(err, &f) {
 		return
 	}
+	t := target{endpoint: c.endpoint}
+	switch {
+	case f.Kind == fault.TooMany:
+	case !errors.Is(f, remote.ErrUnavailable):
+		return
+	case f.Unwrap() == nil: // an answer, for which there is no cause here
+		t.repository = p.far
+	}
 	after := min(cmp.Or(fault.After(err), rest), mostRest)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.resting[endpoint] = pause{time.Now().Add(after), err}
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if len(c.s.resting) >= mostKnown {
+		clear(c.s.resting)
+	}
+	c.s.resting[t] = pause{time.Now().Add(after), err}
 }
 
 // waiting says of a failure when to try again.

@@ -19,11 +19,13 @@ func (c *Cache) through(ctx context.Context, p place, d oci.Digest) (registry.Bl
 	if err != nil {
 		return registry.Blob{}, nil, err
 	}
-	if !c.s.take(p.ProjectID, rules) {
-		return registry.Blob{}, nil, waiting(ErrBusy, rest)
+	line, cancel := inLine(ctx)
+	defer cancel()
+	if err := c.s.take(line, p.ProjectID, rules); err != nil {
+		return registry.Blob{}, nil, err
 	}
 	give := func() { c.s.give(p.ProjectID) }
-	other, err := c.reach(ctx)
+	other, err := c.reach(ctx, p)
 	if err != nil {
 		give()
 		return registry.Blob{}, nil, err
@@ -34,7 +36,7 @@ func (c *Cache) through(ctx context.Context, p place, d oci.Digest) (registry.Bl
 	}
 	if err != nil {
 		give()
-		c.s.failed(c.endpoint, err)
+		c.failed(p, err)
 		return registry.Blob{}, nil, err
 	}
 	r := &throughReader{ctx: ctx, size: size, give: give, open: func(offset int64) (io.ReadCloser, error) {

@@ -118,10 +118,16 @@ func tagsOf(req PushRequest) ([]string, error) {
 	return req.Tags, nil
 }
 
-// Manifest returns a manifest for a pull and notes the pull. It returns
-// artifact.ErrUnknown or artifact.ErrRepositoryUnknown, and what the gate says.
+// Manifest returns a manifest for a pull and notes the pull. What is asked for by a
+// digest and a tag is what has the digest, pulled by that tag, wherever the tag
+// points at the moment. It returns artifact.ErrUnknown or
+// artifact.ErrRepositoryUnknown, and what the gate says.
 func (s *Service) Manifest(ctx context.Context, repo artifact.Repo, ref oci.Reference, by Puller) (Manifest, error) {
-	a, body, err := s.artifacts.Find(ctx, repo.Name, ref, true)
+	of := ref
+	if ref.Digest != "" {
+		of.Tag = ""
+	}
+	a, body, err := s.artifacts.Find(ctx, repo.Name, of, true)
 	if err != nil {
 		return Manifest{}, err
 	}
@@ -164,14 +170,41 @@ func (s *Service) FindManifest(ctx context.Context, repo artifact.Repo, ref oci.
 }
 
 // CheckPull reports why a client may not have a manifest that need not be kept here,
-// but that the program could give it, or nil.
-func (s *Service) CheckPull(ctx context.Context, repo artifact.Repo, d oci.Digest, by Puller) error {
-	a, _, err := s.artifacts.Find(ctx, repo.Name, oci.Reference{Digest: d}, false)
-	if err != nil && !fault.OfKind(err, fault.NotFound) {
+// but that the program could give it. Else it returns the pull that it is, of a tag
+// where ref has one beside the digest. Who sends the manifest notes it by NotePulls.
+func (s *Service) CheckPull(ctx context.Context, repo artifact.Repo, ref oci.Reference, by Puller) (artifact.Pull, error) {
+	id, err := s.idOf(ctx, repo, ref.Digest)
+	if err != nil {
+		return artifact.Pull{}, err
+	}
+	fact := event.ArtifactPulled{Where: repo.Where(), Digest: string(ref.Digest), Tag: ref.Tag}
+	fact.Violation, err = s.checkPull(ctx, repo, id, ref.Digest, by)
+	return artifact.Pull{ArtifactID: id, Event: event.New(access.From(ctx).Actor(), fact), Scan: by.Scans}, err
+}
+
+// NotePulls notes pulls of a manifest that may not have been kept here when it was
+// sent: of the artifact that it is now, and otherwise of none.
+func (s *Service) NotePulls(ctx context.Context, repo artifact.Repo, d oci.Digest, pulls ...artifact.Pull) error {
+	id, err := s.idOf(ctx, repo, d)
+	if err != nil {
 		return err
 	}
-	_, err = s.checkPull(ctx, repo, a.ID, d, by)
-	return err
+	for _, p := range pulls {
+		p.ArtifactID = id
+		if err := s.pulls.note(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// idOf returns an artifact's id, 0 where it is not kept here.
+func (s *Service) idOf(ctx context.Context, repo artifact.Repo, d oci.Digest) (int64, error) {
+	a, _, err := s.artifacts.Find(ctx, repo.Name, oci.Reference{Digest: d}, false)
+	if err != nil && !fault.OfKind(err, fault.NotFound) {
+		return 0, err
+	}
+	return a.ID, nil
 }
 
 func (s *Service) checkPull(ctx context.Context, repo artifact.Repo, id int64, d oci.Digest, by Puller) (violation string, err error) {
