@@ -11,6 +11,7 @@ interface Props {
   cache: boolean
 }
 
+const formats = [{ value: 'application/spdx+json', label: 'SPDX' }, { value: 'application/vnd.cyclonedx+json', label: 'CycloneDX' }]
 const severities = ['none', 'low', 'medium', 'high', 'critical'] as const
 
 /** What keeps an image from being pulled. */
@@ -37,6 +38,7 @@ export function PullRules({ form, cache }: Props) {
             <NativeSelect w={260} label={t('pull.severity')} {...form.getInputProps('severity')}
               data={[...severities.map((s) => ({ value: s, label: t(`severity.${s}`) })), ...(severities.some((s) => s === severity) ? [] : [severity])]} />
             <Checkbox label={t('pull.unscanned')} {...box('allowUnscanned')} />
+            <Checkbox label={t('pull.signedVex')} description={t('pull.signedVexHint')} {...box('signedVex')} />
           </Stack>
         )}
         <Checkbox label={t('pull.noSbom')} {...box('preventNoSbom')} />
@@ -54,6 +56,7 @@ export function PushRules({ form, cache }: Props) {
       <Stack gap="sm">
         <Checkbox label={t('push.scan')} {...form.getInputProps('scanOnPush', { type: 'checkbox' })} />
         <Checkbox label={t('push.sbom')} {...form.getInputProps('sbomOnPush', { type: 'checkbox' })} />
+        {form.values.sbomOnPush && <NativeSelect ml={30} w={260} label={t('push.format')} data={formats} {...form.getInputProps('sbomFormat')} />}
       </Stack>
     </Panel>
   )

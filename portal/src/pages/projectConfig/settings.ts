@@ -15,6 +15,8 @@ export interface Settings {
   auditOnly: boolean
   scanOnPush: boolean
   sbomOnPush: boolean
+  sbomFormat: string // media type
+  signedVex: boolean
   allowlist: 'system' | 'project'
   cves: string // as typed, one a line
   endsOn: string // a day, '' for never
@@ -45,6 +47,8 @@ export function settingsOf({ metadata = {}, cve_allowlist }: Project): Settings 
     auditOnly: on(metadata.policy_audit_only),
     scanOnPush: on(metadata.auto_scan),
     sbomOnPush: on(metadata.auto_sbom_generation),
+    sbomFormat: metadata.auto_sbom_media_type || 'application/spdx+json',
+    signedVex: on(metadata.vex_signed_only),
     allowlist: on(metadata.reuse_sys_cve_allowlist, true) ? 'system' : 'project',
     cves: (cve_allowlist?.items ?? []).map((i) => i.cve_id).join('\n'),
     endsOn: dayOf(cve_allowlist?.expires_at),
@@ -71,6 +75,8 @@ export function asSent(s: Settings, cache: boolean): Schemas['ProjectReq'] {
     policy_audit_only: String(s.auditOnly),
     auto_scan: String(s.scanOnPush),
     auto_sbom_generation: String(s.sbomOnPush),
+    auto_sbom_media_type: s.sbomFormat,
+    vex_signed_only: String(s.signedVex),
     reuse_sys_cve_allowlist: String(s.allowlist === 'system'),
     ...(cache && {
       proxy_speed_kb: s.speed || '-1',
