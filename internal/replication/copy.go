@@ -67,6 +67,7 @@ func (w way) to(d oci.Digest) way {
 // A result is what came of one artifact.
 type result struct {
 	what   string // "copied"
+	why    string // it was skipped
 	digest oci.Digest
 	blobs  int   // sent
 	bytes  int64 // sent
@@ -98,17 +99,12 @@ func (t *tally) add(n int64) {
 // artifact copies what a tag or a digest names, with its children, what refers to
 // it, and last of all itself: whoever sees it sees its signatures.
 func (c *copying) artifact(ctx context.Context, ref string) (r result, err error) {
-	m, err := c.from.StatManifest(ctx, c.source, ref)
+	m, err := stat(ctx, c.from, c.source, ref)
 	if fault.OfKind(err, fault.NotFound) {
 		return result{what: gone}, nil
 	}
 	if err != nil {
 		return r, err
-	}
-	if m.Digest == "" { // the registry does not say it
-		if m, err = c.from.Manifest(ctx, c.source, ref); err != nil {
-			return r, err
-		}
 	}
 	r.digest = m.Digest
 	if ok, err := c.wanted(ctx, &m); err != nil || !ok {
@@ -116,6 +112,7 @@ func (c *copying) artifact(ctx context.Context, ref string) (r result, err error
 		return r, err
 	}
 	if r.what, err = c.plan(ctx, ref, m.Digest); err != nil || r.what == skipped {
+		r.why = "the destination has another artifact there, and the policy does not override"
 		return r, err
 	}
 	var t tally
@@ -127,6 +124,16 @@ func (c *copying) artifact(ctx context.Context, ref string) (r result, err error
 		r.what = copied // what refers to it
 	}
 	return r, nil
+}
+
+// stat returns what a side says of a manifest, and fetches it where its digest is
+// not said.
+func stat(ctx context.Context, at side, repository, ref string) (remote.Manifest, error) {
+	m, err := at.StatManifest(ctx, repository, ref)
+	if err == nil && m.Digest == "" {
+		return at.Manifest(ctx, repository, ref)
+	}
+	return m, err
 }
 
 // plan says what is to become of a tag or a digest: copied, unchanged or skipped.
@@ -164,8 +171,10 @@ func (c *copying) wanted(ctx context.Context, m *remote.Manifest) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	return c.policy.WantsType(artifact.Describe(parsed, m.Digest, nil, nil).Type), nil
+	return c.policy.WantsType(typeOf(parsed, m.Digest)), nil
 }
+
+func typeOf(m oci.Manifest, d oci.Digest) string { return artifact.Describe(m, d, nil, nil).Type }
 
 // load fetches a manifest by its digest where it is not there yet, and reads it.
 func load(ctx context.Context, from side, repository string, m *remote.Manifest) (oci.Manifest, error) {
@@ -200,7 +209,7 @@ func (c *copying) whole(ctx context.Context, m remote.Manifest, ref string, ther
 		return err
 	}
 	if len(w.through) == 0 && !there {
-		c.note(artifact.Describe(parsed, m.Digest, nil, nil).Type)
+		c.note(typeOf(parsed, m.Digest))
 	}
 	if !there {
 		if err := c.content(ctx, parsed.Blobs, t); err != nil {

@@ -367,18 +367,22 @@ func (d *doing) tell(ctx context.Context, ref string, r result, err error) error
 		}
 	case r.what == skipped:
 		d.progress.Skipped++
-		d.run.Logf("%s: left alone: the destination has another artifact there, and the policy does not override", name)
+		d.run.Logf("%s: left alone: %s", name, r.why)
 	case r.what == unchanged:
 		d.progress.Done++
 		d.run.Logf("%s: is there already, %s", name, r.digest)
 	default:
 		d.progress.Done++
+		took := ""
+		if r.what == copied {
+			took = fmt.Sprintf(", %d blobs with %d bytes were sent", r.blobs, r.bytes)
+		}
 		if len(d.progress.Named) < mostFailures {
 			d.progress.Named = append(d.progress.Named, name)
 		}
 		d.progress.Blobs += r.blobs
 		d.progress.Bytes += r.bytes
-		d.run.Logf("%s: %s, %s, %d blobs with %d bytes were sent", name, r.what, r.digest, r.blobs, r.bytes)
+		d.run.Logf("%s: %s, %s%s", name, r.what, r.digest, took)
 	}
 	if time.Since(d.kept) < reportEvery {
 		return nil
@@ -394,25 +398,4 @@ func asksToWait(err error) (time.Duration, bool) {
 		return 0, false
 	}
 	return min(cmp.Or(fault.After(err), time.Minute), mostPause), true
-}
-
-// delete deletes at the target what was deleted here. What is not there is no
-// failure, nor is what an index has that is to be deleted by itself.
-func (d *doing) delete(ctx context.Context, w Work) error {
-	one := func(ref string, do func() error) error {
-		err := do()
-		if fault.OfKind(err, fault.NotFound) || w.Tags == nil && fault.OfKind(err, fault.Conflict) {
-			err = nil
-		}
-		return d.tell(ctx, ref, result{what: deleted, digest: oci.Digest(w.Digest)}, err)
-	}
-	if w.Digest != "" {
-		return one(w.Digest, func() error { return d.to.DeleteManifest(ctx, d.target, w.Digest) })
-	}
-	for _, tag := range w.Tags {
-		if err := one(tag, func() error { return d.to.DeleteTag(ctx, d.target, tag) }); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -30,6 +30,8 @@ type side interface {
 	Prepare(ctx context.Context, project string, public bool) error
 	PushBlob(ctx context.Context, repository string, s remote.Source) (sent bool, err error)
 	PushManifest(ctx context.Context, repository, ref, mediaType string, body []byte) error
+	// TagsOf returns the tags that name an artifact.
+	TagsOf(ctx context.Context, repository string, d oci.Digest) ([]string, error)
 	DeleteManifest(ctx context.Context, repository, ref string) error
 	DeleteTag(ctx context.Context, repository, tag string) error
 }
@@ -215,6 +217,11 @@ func (h *Here) PushManifest(ctx context.Context, repository, ref, mediaType stri
 	}
 	_, err = h.Content.PushManifest(ctx, r, registry.PushRequest{Ref: at, MediaType: mediaType, Body: body})
 	return err
+}
+
+// TagsOf implements side.
+func (h *Here) TagsOf(ctx context.Context, repository string, d oci.Digest) ([]string, error) {
+	return h.Artifacts.TagsOf(ctx, repository, d, mostTags)
 }
 
 // DeleteManifest implements side.
