@@ -141,7 +141,7 @@ func (c *copying) plan(ctx context.Context, ref string, d oci.Digest) (string, e
 	if c.absent[ref] {
 		return copied, nil
 	}
-	there, err := c.to.StatManifest(ctx, c.target, ref)
+	there, err := stat(ctx, c.to, c.target, ref)
 	switch {
 	case fault.OfKind(err, fault.NotFound):
 		return copied, nil
@@ -149,7 +149,7 @@ func (c *copying) plan(ctx context.Context, ref string, d oci.Digest) (string, e
 		return "", err
 	case there.Digest == d:
 		return unchanged, nil
-	case there.Digest != "" && !c.policy.Override:
+	case !c.policy.Override:
 		return skipped, nil
 	}
 	return copied, nil
