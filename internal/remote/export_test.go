@@ -26,12 +26,12 @@ func Trusted(registry, realm string) bool {
 // Hurry has the registry given up after a time without a byte, and what broke
 // tried again at once.
 func (r *Registry) Hurry(stall time.Duration) {
-	r.times.stall, r.times.pause = stall, time.Millisecond
+	r.times.stall, r.times.pause, r.times.patience = stall, time.Millisecond, stall
 }
 
 // HurryAll bounds the time of everything.
 func (r *Registry) HurryAll(limit time.Duration) {
-	r.times = times{hash: limit, ask: limit, stall: limit, pause: time.Millisecond}
+	r.times = times{hash: limit, ask: limit, stall: limit, pause: time.Millisecond, patience: limit}
 }
 
 // EndTokens has the time of all tokens be over.

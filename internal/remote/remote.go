@@ -57,10 +57,12 @@ type times struct {
 	hash  time.Duration // for an answer to begin: a registry may hash a whole blob before
 	ask   time.Duration // for what has a small answer
 	stall time.Duration // without a byte of a body
-	pause time.Duration // before an upload that broke goes on; more each time
+	pause time.Duration // before an upload that broke goes on; twice as much each time
+	// patience is for how long an upload waits in all for a registry that is away.
+	patience time.Duration
 }
 
-var usual = times{hash: 5 * time.Minute, ask: time.Minute, stall: time.Minute, pause: 500 * time.Millisecond}
+var usual = times{hash: 5 * time.Minute, ask: time.Minute, stall: time.Minute, pause: 500 * time.Millisecond, patience: time.Minute}
 
 // A Registry is a client of one. It is safe for concurrent use. Its owner closes
 // it.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
 	"github.com/berth-registry/berth/internal/artifact"
@@ -226,17 +225,12 @@ func (c *copying) whole(ctx context.Context, m remote.Manifest, ref string, ther
 }
 
 func (c *copying) children(ctx context.Context, all []oci.Descriptor, t *tally, w way) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(artifactsAtOnce)
-	for _, d := range all {
-		g.Go(func() error {
-			if err := c.child(ctx, d.Digest, t, w); err != nil {
-				return fmt.Errorf("%s: %w", d.Digest, err)
-			}
-			return nil
-		})
-	}
-	return g.Wait()
+	return each(ctx, artifactsAtOnce, all, func(d oci.Descriptor) error {
+		if err := c.child(ctx, d.Digest, t, w); err != nil {
+			return fmt.Errorf("%s: %w", d.Digest, err)
+		}
+		return nil
+	})
 }
 
 // note keeps what the first artifact is.

@@ -196,7 +196,7 @@ func (h *Here) PushBlob(ctx context.Context, repository string, s remote.Source)
 			return false, err
 		}
 	}
-	in := remote.Lasting(ctx, nil, s.Size, func(offset int64) (io.ReadCloser, error) { return s.Open(ctx, offset) })
+	in := remote.Patient(ctx, s.Size, func(offset int64) (io.ReadCloser, error) { return s.Open(ctx, offset) })
 	defer in.Close()
 	_, err = h.Content.PushBlob(ctx, r, s.Digest, registry.Chunk{Size: s.Size, Body: in})
 	if failed := in.Err(); failed != nil {
