@@ -252,8 +252,7 @@ func descriptor(mediaType string, content []byte, more string) string {
 func (p *pair) image(s *apptest.Server, repository, tag, config, more string, layers ...[]byte) []byte {
 	p.t.Helper()
 	ctx, to := p.t.Context(), p.at[s]
-	project, _ := oci.SplitRepository(repository)
-	if err := to.Prepare(ctx, project, false); err != nil {
+	if err := to.Prepare(ctx, repository, false); err != nil {
 		p.t.Fatal(err)
 	}
 	var list []string

@@ -95,7 +95,7 @@ func TestDestinationsThatRefuse(t *testing.T) {
 	asked(t, p.here, 201, "POST", "/projects", `{"project_name":"mirror","registry_id":1}`)
 	p.wire.forget()
 	_, log := p.end(p.start(p.policy(pulling+`,"dest_namespace":"mirror","filters":[{"type":"name","value":"from/app"}]`)), "Failed")
-	if !strings.Contains(log, "project mirror of the destination: the project is a cache of a registry and takes no pushes") || p.wire.sent() != 0 {
+	if !strings.Contains(log, "repository mirror/app of the destination: the project is a cache of a registry and takes no pushes") || p.wire.sent() != 0 {
 		t.Errorf("%d blobs were sent: %s", p.wire.sent(), log)
 	}
 	if text, _ := asked(t, p.here, 200, "GET", "/projects/mirror/repositories", ""); strings.TrimSpace(text) != "[]" {

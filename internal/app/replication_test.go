@@ -343,3 +343,28 @@ func TestTagsThatMayNotMoveStay(t *testing.T) {
 		t.Error(log)
 	}
 }
+
+// TestImagesOfDockerHub have a namespace that people leave out.
+func TestImagesOfDockerHub(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, "docker-hub")
+	p.image(p.there, "library/alpine", "v1", `{"os":"linux"}`, "", []byte("alpine"))
+	p.run(p.policy(pulling + `,"filters":[{"type":"name","value":"{alpine,library/alpine}"}]`))
+	p.same(p.there, "library/alpine", p.here, "library/alpine", "v1")
+	tasks, _ := p.run(p.policy(pulling + `,"dest_namespace":"mirror","filters":[{"type":"name","value":"alpine"}]`))
+	p.same(p.there, "library/alpine", p.here, "mirror/alpine", "v1")
+	if len(tasks) != 1 || !strings.HasPrefix(tasks[0].Source, "library/alpine ") {
+		t.Errorf("%+v", tasks)
+	}
+
+	// It has names of two components.
+	text, _ := asked(t, p.here, 400, "POST", "/replication/policies", `{"name":"deep",`+pushing+`,"dest_namespace":"acme/deep"}`)
+	if !strings.Contains(text, "Docker Hub has names of 2 components") {
+		t.Error(text)
+	}
+	p.image(p.here, "deep/down/app", "v1", `{"os":"linux"}`, "", []byte("deep"))
+	_, log := p.end(p.start(p.policy(pushing+`,"filters":[{"type":"name","value":"deep/**"}]`)), "Failed")
+	if !strings.Contains(log, "Docker Hub has names of 2 components, and deep/down/app has 3") || strings.Contains(log, "it is tried again") || p.wire.has("POST ") {
+		t.Errorf("%q: %s", p.wire.seen, log)
+	}
+}

@@ -1,14 +1,25 @@
 package remote
 
 import (
+	"context"
+	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 var (
-	AmazonRequest = amazonRequest
-	Short         = short
+	Short = short
 )
+
+// AmazonRequest is amazonRequest, of GetAuthorizationToken.
+func AmazonRequest(ctx context.Context, to, region string, as aws.Credentials, now time.Time) (*http.Request, error) {
+	return amazonRequest(ctx, amazon{to, region}, "GetAuthorizationToken", struct{}{}, as, now)
+}
+
+// AmazonAt has ECR's own API be elsewhere.
+func (r *Registry) AmazonAt(to, region string) { r.amazon = amazon{to, region} }
 
 // Trusted is trusted, of URLs as text.
 func Trusted(registry, realm string) bool {

@@ -86,12 +86,20 @@ func (r *Registry) names(ctx context.Context, path string, query url.Values) ([]
 	return names, nil
 }
 
-// Prepare makes the project of a repository where the registry has projects and
-// lacks this one: public, or only for its members.
-func (r *Registry) Prepare(ctx context.Context, project string, public bool) error {
-	if r.kind != Harbor {
+// Prepare makes what a repository needs that is to be written to: its project
+// where the registry has projects, public or only for its members; or itself.
+func (r *Registry) Prepare(ctx context.Context, repository string, public bool) error {
+	if r.vendor.prepare == nil {
 		return nil
 	}
+	return r.vendor.prepare(ctx, r, repository, public)
+}
+
+func prepareHarbor(ctx context.Context, r *Registry, repository string, public bool) error {
+	if err := oci.CheckRepository(repository); err != nil {
+		return err
+	}
+	project, _ := oci.SplitRepository(repository)
 	ctx, cancel := r.within(ctx)
 	defer cancel()
 	answer, err := r.api(ctx, http.MethodHead, "projects", url.Values{"project_name": {project}}, nil)

@@ -27,6 +27,7 @@ import (
 // far as that is short and printable.
 var (
 	ErrSettings    = fault.New(fault.Invalid, "BAD_REQUEST", "the registry cannot be reached so")
+	ErrName        = fault.New(fault.Invalid, "BAD_REQUEST", "the registry can have no repository of the name")
 	ErrNotFound    = fault.New(fault.NotFound, "NOT_FOUND", "the registry does not have it")
 	ErrRefused     = fault.New(fault.Denied, "DENIED", "the registry refuses it")
 	ErrRealm       = fault.New(fault.Denied, "DENIED", "the registry asks for its credentials to be sent to somebody else")
@@ -77,6 +78,8 @@ type Registry struct {
 	auth       authority
 	times      times
 
+	amazon amazon
+
 	listing lock // of who adds to a list of referrers
 
 	mu     sync.Mutex
@@ -117,7 +120,7 @@ func Open(r outbound.Rules, s Settings) (*Registry, error) {
 	reg := &Registry{
 		kind: s.Kind, vendor: v, base: base, account: s.Account, secret: s.Secret, skipVerify: s.SkipVerify,
 		out:   outbound.Trusting(roots, r, outbound.Limits{Header: usual.hash, Whole: outbound.Unlimited}),
-		times: usual, listing: newLock(),
+		times: usual, amazon: amazonOf(base), listing: newLock(),
 	}
 	reg.auth.reset(reg)
 	return reg, nil

@@ -101,7 +101,11 @@ func (s *Service) sides(ctx context.Context, p Policy) (from, to side, err error
 // them, the source is not asked for its list, which many registries do not have.
 func plan(ctx context.Context, p Policy, from side) ([]string, error) {
 	if names, literal := p.Names(); literal {
-		return names, nil
+		for i, name := range names {
+			names[i] = remote.FullName(from.Kind(), name)
+		}
+		slices.Sort(names)
+		return slices.Compact(names), nil
 	}
 	var all []string
 	err := from.Repositories(ctx, func(names []string) error {
@@ -136,6 +140,9 @@ type doing struct {
 // repository does in one repository what a task is to do.
 func (s *Service) repository(ctx context.Context, r *job.Run, p Policy, w Work, from, to side) error {
 	target, err := p.Target(w.Repository)
+	if err == nil {
+		err = remote.CheckName(to.Kind(), target)
+	}
 	if err != nil {
 		return job.Permanent(err)
 	}
@@ -313,7 +320,7 @@ func (d *doing) wantsDigest(ctx context.Context, digest string) (bool, error) {
 	return d.policyWantsOneOf(ctx, parsed.Subject.Digest)
 }
 
-// prepare makes the target's project where that is lacking.
+// prepare makes what the target lacks: its project, or itself.
 func (s *Service) prepare(ctx context.Context, c *copying) error {
 	public := false
 	if here, ok := c.from.(*Here); ok {
@@ -322,9 +329,8 @@ func (s *Service) prepare(ctx context.Context, c *copying) error {
 			return err
 		}
 	}
-	of, _ := oci.SplitRepository(c.target)
-	if err := c.to.Prepare(ctx, of, public); err != nil {
-		return fmt.Errorf("project %s of the destination: %w", of, err)
+	if err := c.to.Prepare(ctx, c.target, public); err != nil {
+		return fmt.Errorf("repository %s of the destination: %w", c.target, err)
 	}
 	return nil
 }
