@@ -188,6 +188,8 @@ type replicationTask struct {
 	Kind        string `json:"resource_type"`
 	Source      string `json:"src_resource"`
 	Destination string `json:"dst_resource"`
+	Text        string `json:"status_text"`
+	Failures    []struct{ Artifact, Cause string }
 }
 
 // end waits for the end of an execution, and returns its tasks and their logs.

@@ -119,6 +119,9 @@ func TestDestinationsThatRefuse(t *testing.T) {
 	if d := p.digest(p.here, "keep/app", "frozen"); d != frozen {
 		t.Errorf("the immutable tag is %s by now", d)
 	}
+	if f := tasks[0].Failures; len(f) != 1 || f[0].Artifact != "keep/app:frozen" || !strings.Contains(f[0].Cause, "immutable") || !strings.HasPrefix(tasks[0].Text, "1 of 2 artifacts could not be copied") {
+		t.Errorf("the task says %+v", tasks[0])
+	}
 	if strings.Count(log, "keep/app:frozen: failed: ") != 1 || !strings.Contains(log, "immutable") || !strings.Contains(log, "keep/app:v2: copied") || !strings.Contains(tasks[0].Source, "[2 item(s) in total]") {
 		t.Errorf("%+v: %s", tasks, log)
 	}
