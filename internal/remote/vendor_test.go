@@ -111,7 +111,9 @@ func TestVendors(t *testing.T) {
 		}
 		asked := func(path string) {
 			t.Helper()
-			lines := slices.DeleteFunc(f.lines(), func(l string) bool { return strings.HasPrefix(l, "GET /token") || l == "POST /" && kind == remote.Amazon })
+			lines := slices.DeleteFunc(f.lines(), func(l string) bool {
+				return strings.HasPrefix(l, "GET /token") || l == "POST /" && kind == remote.Amazon
+			})
 			if path == "" && len(lines) > 0 || path != "" && (len(lines) == 0 || lines[0] != "GET "+path) {
 				t.Errorf("%s was asked for %q, want %q", kind, lines, path)
 			}
