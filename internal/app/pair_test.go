@@ -188,6 +188,8 @@ type replicationTask struct {
 	Kind        string `json:"resource_type"`
 	Source      string `json:"src_resource"`
 	Destination string `json:"dst_resource"`
+	Text        string `json:"status_text"`
+	Failures    []struct{ Artifact, Cause string }
 }
 
 // end waits for the end of an execution, and returns its tasks and their logs.
@@ -252,8 +254,7 @@ func descriptor(mediaType string, content []byte, more string) string {
 func (p *pair) image(s *apptest.Server, repository, tag, config, more string, layers ...[]byte) []byte {
 	p.t.Helper()
 	ctx, to := p.t.Context(), p.at[s]
-	project, _ := oci.SplitRepository(repository)
-	if err := to.Prepare(ctx, project, false); err != nil {
+	if err := to.Prepare(ctx, repository, false); err != nil {
 		p.t.Fatal(err)
 	}
 	var list []string

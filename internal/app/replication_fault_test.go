@@ -3,11 +3,13 @@ package app_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/berth-registry/berth/internal/app/apptest"
 	"github.com/berth-registry/berth/internal/oci"
@@ -93,7 +95,7 @@ func TestDestinationsThatRefuse(t *testing.T) {
 	asked(t, p.here, 201, "POST", "/projects", `{"project_name":"mirror","registry_id":1}`)
 	p.wire.forget()
 	_, log := p.end(p.start(p.policy(pulling+`,"dest_namespace":"mirror","filters":[{"type":"name","value":"from/app"}]`)), "Failed")
-	if !strings.Contains(log, "project mirror of the destination: the project is a cache of a registry and takes no pushes") || p.wire.sent() != 0 {
+	if !strings.Contains(log, "repository mirror/app of the destination: the project is a cache of a registry and takes no pushes") || p.wire.sent() != 0 {
 		t.Errorf("%d blobs were sent: %s", p.wire.sent(), log)
 	}
 	if text, _ := asked(t, p.here, 200, "GET", "/projects/mirror/repositories", ""); strings.TrimSpace(text) != "[]" {
@@ -116,6 +118,9 @@ func TestDestinationsThatRefuse(t *testing.T) {
 	p.same(p.there, "keep/app", p.here, "keep/app", "v2")
 	if d := p.digest(p.here, "keep/app", "frozen"); d != frozen {
 		t.Errorf("the immutable tag is %s by now", d)
+	}
+	if f := tasks[0].Failures; len(f) != 1 || f[0].Artifact != "keep/app:frozen" || !strings.Contains(f[0].Cause, "immutable") || !strings.HasPrefix(tasks[0].Text, "1 of 2 artifacts could not be copied") {
+		t.Errorf("the task says %+v", tasks[0])
 	}
 	if strings.Count(log, "keep/app:frozen: failed: ") != 1 || !strings.Contains(log, "immutable") || !strings.Contains(log, "keep/app:v2: copied") || !strings.Contains(tasks[0].Source, "[2 item(s) in total]") {
 		t.Errorf("%+v: %s", tasks, log)
@@ -238,4 +243,100 @@ func TestListsOfReferrersAreMended(t *testing.T) {
 	if p.wire.has("PUT ") {
 		t.Errorf("what is there was written again: %q", p.wire.seen)
 	}
+}
+
+// TestAbsencesAreOutlasted has the other registry be away for some seconds in the
+// middle of a blob: that goes on where it was.
+func TestAbsencesAreOutlasted(t *testing.T) {
+	t.Parallel()
+	const size, cut, again, away = 16 << 20, 8 << 20, 1 << 20, 2500 * time.Millisecond
+	for i, direction := range []string{pushing, pulling} {
+		t.Run([]string{"push", "pull"}[i], func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, "harbor")
+			from, to := p.here, p.there
+			if direction == pulling {
+				from, to = to, from
+			}
+			big := random(size, byte(i))
+			p.image(from, "away/app", "v1", `{"os":"linux"}`, "", big, []byte("small"))
+			var (
+				mu    sync.Mutex
+				cuts  int
+				until time.Time // it is away
+				bytes atomic.Int64
+			)
+			p.wire.meddle(func(w http.ResponseWriter, r *http.Request) bool {
+				blob := r.Method == "PATCH" || r.Method == "GET" && strings.HasSuffix(r.URL.Path, digestOf(big))
+				mu.Lock()
+				gone := time.Now().Before(until)
+				first := blob && cuts == 0
+				if blob {
+					cuts++
+				}
+				mu.Unlock()
+				leave := func() {
+					mu.Lock()
+					defer mu.Unlock()
+					until = time.Now().Add(away)
+				}
+				switch {
+				case gone:
+					panic(http.ErrAbortHandler)
+				case !blob:
+				case r.Method == "PATCH":
+					r.Body = &counted{ReadCloser: r.Body, n: &bytes}
+					if first {
+						r.Body = &leaving{&halved{r.Body, cut}, leave}
+					}
+				case first:
+					answer := from.Do("GET", r.URL.Path, apptest.Admin, from.Password, nil)
+					bytes.Add(cut)
+					defer leave()
+					panicAfter(w, answer)
+				default:
+					var offset int64
+					if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &offset); err != nil {
+						t.Errorf("range %q: %v", r.Header.Get("Range"), err)
+					}
+					bytes.Add(size - offset)
+				}
+				return false
+			})
+			_, log := p.run(p.policy(direction + `,"filters":[{"type":"name","value":"away/app"}]`))
+			p.wire.meddle(nil)
+			p.same(from, "away/app", to, "away/app", "v1")
+			if n := bytes.Load(); n < size || n > size+again {
+				t.Errorf("%d of %d bytes were sent: %s", n, size, log)
+			}
+		})
+	}
+}
+
+// counted counts what is read of a body.
+type counted struct {
+	io.ReadCloser
+	n *atomic.Int64
+}
+
+// Read implements io.Reader.
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.ReadCloser.Read(b)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// leaving calls something once it breaks.
+type leaving struct {
+	io.ReadCloser
+	leave func()
+}
+
+// Read implements io.Reader.
+func (l *leaving) Read(b []byte) (int, error) {
+	n, err := l.ReadCloser.Read(b)
+	if err != nil {
+		l.leave()
+	}
+	return n, err
 }

@@ -311,3 +311,60 @@ func (h *halved) Read(b []byte) (int, error) {
 	h.left -= n
 	return n, err
 }
+
+// TestTagsThatMayNotMoveStay copies without override to a registry that does not
+// say which digests its tags name.
+func TestTagsThatMayNotMoveStay(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, "docker-registry")
+	p.wire.change(func(r *http.Response) { r.Header.Del("Docker-Content-Digest") })
+	image := p.image(p.here, "stay/app", "v1", `{"os":"linux"}`, "", []byte("here"))
+	p.image(p.here, "stay/app", "v2", `{"os":"linux"}`, "", []byte("new"))
+	signature := strings.Replace(digestOf(image), ":", "-", 1) + ".sig"
+	p.image(p.here, "stay/app", signature, `{}`, "", []byte("signature here"))
+	var there []string
+	for _, tag := range []string{"v1", signature} {
+		there = append(there, digestOf(p.image(p.there, "stay/app", tag, `{"os":"linux"}`, "", []byte(tag+" there"))))
+	}
+	policy := p.policy(strings.Replace(pushing, `"override":true`, `"override":false`, 1) + `,"filters":[{"type":"name","value":"stay/app"},{"type":"tag","value":"v*"}]`)
+	_, log := p.run(policy)
+	p.same(p.here, "stay/app", p.there, "stay/app", "v2")
+	if d := p.digest(p.there, "stay/app", "v1"); string(d) != there[0] || !strings.Contains(log, "stay/app:v1: left alone: ") {
+		t.Errorf("v1 is %s, want %s: %s", d, there[0], log)
+	}
+	// The image itself is the same by another tag: its signature there is another one.
+	asked(t, p.here, 201, "POST", "/projects/stay/repositories/app/artifacts/v1/tags", `{"name":"v3"}`)
+	_, log = p.run(policy)
+	p.same(p.here, "stay/app", p.there, "stay/app", "v3")
+	if d := p.digest(p.there, "stay/app", signature); string(d) != there[1] {
+		t.Errorf("the signature is %s, want %s: %s", d, there[1], log)
+	}
+	if !strings.Contains(log, "stay/app:v2: is there already") {
+		t.Error(log)
+	}
+}
+
+// TestImagesOfDockerHub have a namespace that people leave out.
+func TestImagesOfDockerHub(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, "docker-hub")
+	p.image(p.there, "library/alpine", "v1", `{"os":"linux"}`, "", []byte("alpine"))
+	p.run(p.policy(pulling + `,"filters":[{"type":"name","value":"{alpine,library/alpine}"}]`))
+	p.same(p.there, "library/alpine", p.here, "library/alpine", "v1")
+	tasks, _ := p.run(p.policy(pulling + `,"dest_namespace":"mirror","filters":[{"type":"name","value":"alpine"}]`))
+	p.same(p.there, "library/alpine", p.here, "mirror/alpine", "v1")
+	if len(tasks) != 1 || !strings.HasPrefix(tasks[0].Source, "library/alpine ") {
+		t.Errorf("%+v", tasks)
+	}
+
+	// It has names of two components.
+	text, _ := asked(t, p.here, 400, "POST", "/replication/policies", `{"name":"deep",`+pushing+`,"dest_namespace":"acme/deep"}`)
+	if !strings.Contains(text, "Docker Hub has names of 2 components") {
+		t.Error(text)
+	}
+	p.image(p.here, "deep/down/app", "v1", `{"os":"linux"}`, "", []byte("deep"))
+	_, log := p.end(p.start(p.policy(pushing+`,"filters":[{"type":"name","value":"deep/**"}]`)), "Failed")
+	if !strings.Contains(log, "Docker Hub has names of 2 components, and deep/down/app has 3") || strings.Contains(log, "it is tried again") || p.wire.has("POST ") {
+		t.Errorf("%q: %s", p.wire.seen, log)
+	}
+}

@@ -39,11 +39,11 @@ func TestBerth(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // the second time it is there
-		if err := r.Prepare(ctx, "alpha", false); err != nil {
+		if err := r.Prepare(ctx, "alpha/app", false); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := r.Prepare(ctx, "Not A Name", false); err == nil {
+	if err := r.Prepare(ctx, "Not A Name/app", false); err == nil {
 		t.Error("a project with no name")
 	}
 
@@ -165,7 +165,7 @@ func TestBerth(t *testing.T) {
 	if _, err := nobody.Manifest(ctx, "alpha/app", "v1"); !fault.OfKind(err, fault.Denied) {
 		t.Errorf("as nobody: %v", err)
 	}
-	if err := nobody.Prepare(ctx, "beta", true); !errors.Is(err, remote.ErrRefused) {
+	if err := nobody.Prepare(ctx, "beta/app", true); !errors.Is(err, remote.ErrRefused) {
 		t.Errorf("as nobody: %v", err)
 	}
 	wrong := settings // at the end, since who fails has to wait

@@ -3,7 +3,10 @@ package remote
 import (
 	"context"
 	"net/http"
-	"net/url"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/oci"
@@ -43,25 +46,55 @@ func (r *Registry) DeleteTag(ctx context.Context, repository, tag string) error 
 	if err != nil {
 		return err
 	}
-	err = r.Tags(ctx, repository, func(tags []string) error {
-		for _, other := range tags {
-			if other == tag {
-				continue
-			}
-			o, err := r.digestOf(ctx, repository, other)
-			if err != nil && !fault.OfKind(err, fault.NotFound) {
-				return err
-			}
-			if err == nil && o == d {
-				return ErrConflict.With("the registry deletes no tags, and the tag %s names the same artifact", other)
-			}
-		}
-		return nil
-	})
+	tags, err := r.TagsOf(ctx, repository, d)
 	if err != nil {
 		return err
 	}
+	if i := slices.IndexFunc(tags, func(other string) bool { return other != tag }); i >= 0 {
+		return ErrConflict.With("the registry deletes no tags, and the tag %s names the same artifact", tags[i])
+	}
 	return r.DeleteManifest(ctx, repository, string(d))
+}
+
+// tagsAtOnce bounds how many tags are asked for at the same time.
+const tagsAtOnce = 8
+
+// TagsOf returns the tags that name an artifact. Where the registry has no list of
+// these it is asked for each of the repository's tags.
+func (r *Registry) TagsOf(ctx context.Context, repository string, d oci.Digest) (all []string, err error) {
+	if r.kind == Harbor {
+		at, err := harborArtifact(repository, string(d))
+		if err != nil {
+			return nil, err
+		}
+		err = r.harborNames(ctx, at+"/tags", func(names []string) error {
+			all = append(all, names...)
+			return nil
+		})
+		return all, err
+	}
+	var mu sync.Mutex
+	err = r.Tags(ctx, repository, func(tags []string) error {
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(tagsAtOnce)
+		for _, tag := range tags {
+			g.Go(func() error {
+				is, err := r.digestOf(ctx, repository, tag)
+				if err != nil && !fault.OfKind(err, fault.NotFound) {
+					return err
+				}
+				if err == nil && is == d {
+					mu.Lock()
+					defer mu.Unlock()
+					all = append(all, tag)
+				}
+				return nil
+			})
+		}
+		return g.Wait()
+	})
+	slices.Sort(all)
+	return all, err
 }
 
 // digestOf returns the digest of what a tag names, also where the registry does
@@ -76,11 +109,13 @@ func (r *Registry) digestOf(ctx context.Context, repository, tag string) (oci.Di
 
 // deleteHarborTag deletes by Harbor's API: its registry takes digests alone.
 func (r *Registry) deleteHarborTag(ctx context.Context, repository, tag string) error {
+	at, err := harborArtifact(repository, tag)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := r.within(ctx)
 	defer cancel()
-	project, rest := oci.SplitRepository(repository)
-	path := "projects/" + project + "/repositories/" + url.PathEscape(url.PathEscape(rest)) + "/artifacts/" + tag + "/tags/" + tag
-	answer, err := r.api(ctx, http.MethodDelete, path, nil, nil)
+	answer, err := r.api(ctx, http.MethodDelete, at+"/tags/"+tag, nil, nil)
 	if err != nil {
 		return err
 	}

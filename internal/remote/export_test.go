@@ -1,14 +1,25 @@
 package remote
 
 import (
+	"context"
+	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 var (
-	AmazonRequest = amazonRequest
-	Short         = short
+	Short = short
 )
+
+// AmazonRequest is amazonRequest, of GetAuthorizationToken.
+func AmazonRequest(ctx context.Context, to, region string, as aws.Credentials, now time.Time) (*http.Request, error) {
+	return amazonRequest(ctx, amazon{to, region}, "GetAuthorizationToken", struct{}{}, as, now)
+}
+
+// AmazonAt has ECR's own API be elsewhere.
+func (r *Registry) AmazonAt(to, region string) { r.amazon = amazon{to, region} }
 
 // Trusted is trusted, of URLs as text.
 func Trusted(registry, realm string) bool {
@@ -26,12 +37,12 @@ func Trusted(registry, realm string) bool {
 // Hurry has the registry given up after a time without a byte, and what broke
 // tried again at once.
 func (r *Registry) Hurry(stall time.Duration) {
-	r.times.stall, r.times.pause = stall, time.Millisecond
+	r.times.stall, r.times.pause, r.times.patience = stall, time.Millisecond, stall
 }
 
 // HurryAll bounds the time of everything.
 func (r *Registry) HurryAll(limit time.Duration) {
-	r.times = times{hash: limit, ask: limit, stall: limit, pause: time.Millisecond}
+	r.times = times{hash: limit, ask: limit, stall: limit, pause: time.Millisecond, patience: limit}
 }
 
 // EndTokens has the time of all tokens be over.

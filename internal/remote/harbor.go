@@ -43,8 +43,13 @@ const harborPage = 100
 // harborRepositories lists by Harbor's API, since its catalog is for
 // administrators.
 func harborRepositories(ctx context.Context, r *Registry, fn func([]string) error) error {
+	return r.harborNames(ctx, "repositories", fn)
+}
+
+// harborNames calls fn for each page of a list of Harbor's API.
+func (r *Registry) harborNames(ctx context.Context, path string, fn func([]string) error) error {
 	for page := 1; page <= maxPages; page++ {
-		names, err := r.harborPage(ctx, page)
+		names, err := r.harborPage(ctx, path, page)
 		if err != nil {
 			return err
 		}
@@ -56,10 +61,10 @@ func harborRepositories(ctx context.Context, r *Registry, fn func([]string) erro
 	return ErrAnswer.With("its list has more than %d pages", maxPages)
 }
 
-func (r *Registry) harborPage(ctx context.Context, page int) ([]string, error) {
+func (r *Registry) harborPage(ctx context.Context, path string, page int) ([]string, error) {
 	ctx, cancel := r.within(ctx)
 	defer cancel()
-	return r.names(ctx, "repositories", url.Values{"page": {strconv.Itoa(page)}})
+	return r.names(ctx, path, url.Values{"page": {strconv.Itoa(page)}})
 }
 
 // names returns the names on a page of a list of Harbor's API.
@@ -81,12 +86,20 @@ func (r *Registry) names(ctx context.Context, path string, query url.Values) ([]
 	return names, nil
 }
 
-// Prepare makes the project of a repository where the registry has projects and
-// lacks this one: public, or only for its members.
-func (r *Registry) Prepare(ctx context.Context, project string, public bool) error {
-	if r.kind != Harbor {
+// Prepare makes what a repository needs that is to be written to: its project
+// where the registry has projects, public or only for its members; or itself.
+func (r *Registry) Prepare(ctx context.Context, repository string, public bool) error {
+	if r.vendor.prepare == nil {
 		return nil
 	}
+	return r.vendor.prepare(ctx, r, repository, public)
+}
+
+func prepareHarbor(ctx context.Context, r *Registry, repository string, public bool) error {
+	if err := oci.CheckRepository(repository); err != nil {
+		return err
+	}
+	project, _ := oci.SplitRepository(repository)
 	ctx, cancel := r.within(ctx)
 	defer cancel()
 	answer, err := r.api(ctx, http.MethodHead, "projects", url.Values{"project_name": {project}}, nil)
@@ -110,25 +123,33 @@ func (r *Registry) Prepare(ctx context.Context, project string, public bool) err
 	return nil
 }
 
+// harborArtifact returns where Harbor's API has an artifact.
+func harborArtifact(repository, ref string) (string, error) {
+	if err := oci.CheckRepository(repository); err != nil {
+		return "", err
+	}
+	if _, err := oci.ParseReference(ref); err != nil {
+		return "", err
+	}
+	project, rest := oci.SplitRepository(repository)
+	// The name of a repository is escaped twice, so that no proxy in between makes
+	// a path of it.
+	return "projects/" + project + "/repositories/" + url.PathEscape(url.PathEscape(rest)) + "/artifacts/" + ref, nil
+}
+
 // Labels returns the names of the labels of an artifact, or nil where the registry
 // has none.
 func (r *Registry) Labels(ctx context.Context, repository, digest string) ([]string, error) {
 	if r.kind != Harbor {
 		return nil, nil
 	}
-	if err := oci.CheckRepository(repository); err != nil {
+	at, err := harborArtifact(repository, digest)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := oci.ParseReference(digest); err != nil {
-		return nil, err
-	}
-	project, rest := oci.SplitRepository(repository)
 	ctx, cancel := r.within(ctx)
 	defer cancel()
-	// The name of a repository is escaped twice, so that no proxy in between makes
-	// a path of it.
-	path := "projects/" + project + "/repositories/" + url.PathEscape(url.PathEscape(rest)) + "/artifacts/" + digest
-	answer, err := r.api(ctx, http.MethodGet, path, url.Values{"with_label": {"true"}}, nil)
+	answer, err := r.api(ctx, http.MethodGet, at, url.Values{"with_label": {"true"}}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -11,8 +11,12 @@ import (
 	"github.com/berth-registry/berth/internal/fault"
 )
 
-// mostOpened is how often content is opened again that gives not one byte.
-const mostOpened = 4
+// How often content is opened again that gives not one byte, after pauses of half a
+// second, and twice as much each time.
+const (
+	mostOpened  = 4 // after 7.5 s in all, where somebody waits for it
+	mostPatient = 7 // after a minute
+)
 
 // A LastingReader is content that goes on where its source broke off, so that
 // whoever keeps it sees one stream.
@@ -20,6 +24,7 @@ type LastingReader struct {
 	ctx  context.Context //nolint:containedctx // of whoever reads
 	open func(offset int64) (io.ReadCloser, error)
 	size int64
+	most int // of tries
 
 	now    io.ReadCloser
 	offset int64
@@ -30,7 +35,13 @@ type LastingReader struct {
 // Lasting returns content of a size, or of any where that is below 0, that begins
 // with what is open already, or nil, and that open opens from an offset on.
 func Lasting(ctx context.Context, first io.ReadCloser, size int64, open func(offset int64) (io.ReadCloser, error)) *LastingReader {
-	return &LastingReader{ctx: ctx, open: open, size: size, now: first}
+	return &LastingReader{ctx: ctx, open: open, size: size, most: mostOpened, now: first}
+}
+
+// Patient returns what Lasting does, for content that nobody waits for: it lasts
+// until its source was away for a minute.
+func Patient(ctx context.Context, size int64, open func(offset int64) (io.ReadCloser, error)) *LastingReader {
+	return &LastingReader{ctx: ctx, open: open, size: size, most: mostPatient}
 }
 
 // Read implements io.Reader.
@@ -69,7 +80,7 @@ func (l *LastingReader) Read(p []byte) (int, error) {
 // again has the source opened again, unless that would not help.
 func (l *LastingReader) again() {
 	_ = l.Close() // it was only read
-	if l.tries++; l.tries > mostOpened || !fault.OfKind(l.err, fault.Unavailable) {
+	if l.tries++; l.tries > l.most || !fault.OfKind(l.err, fault.Unavailable) {
 		return
 	}
 	select {

@@ -104,6 +104,23 @@ func TestContentThatLasts(t *testing.T) {
 	}
 }
 
+// What nobody waits for lasts for a minute, and no longer.
+func TestPatientContent(t *testing.T) {
+	for _, away := range []int{7, 8} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &spring{content: noise(100), gives: append([]int{30}, slices.Repeat([]int{-1}, away-1)...), err: remote.ErrUnavailable.With("down")}
+			l, began := remote.Patient(t.Context(), 100, s.open), time.Now()
+			got, err := io.ReadAll(l)
+			if lasted := err == nil && len(got) == 100; lasted != (away == 7) || !lasted && !errors.Is(err, remote.ErrUnavailable) {
+				t.Errorf("away for %d tries: %d bytes, %v", away, len(got), err)
+			}
+			if took := time.Since(began); took < time.Minute || took > 70*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
+}
+
 // What is open already is read first, and each source is closed.
 func TestContentThatIsOpenAlready(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

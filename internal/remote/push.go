@@ -82,13 +82,13 @@ type Source struct {
 // Limits of pushes.
 const (
 	atOnce   = 1 << 20 // a blob of so few bytes is sent in one piece, or anew
-	maxTries = 5       // that go on with a blob and bring it no further by atOnce
+	maxTries = 8       // that go on with a blob and bring it no further by atOnce
 )
 
 // PushBlob writes a blob that is not there yet, and reports whether its bytes
 // were sent: not where the registry could take it from another repository. Where
-// the connection breaks it goes on from where the registry stands. An error of
-// the source is returned as it is.
+// the connection breaks it goes on from where the registry stands, also where that
+// is away for up to a minute. An error of the source is returned as it is.
 func (r *Registry) PushBlob(ctx context.Context, repository string, s Source) (sent bool, err error) {
 	if _, err := oci.ParseDigest(string(s.Digest)); err != nil {
 		return false, err
@@ -98,9 +98,7 @@ func (r *Registry) PushBlob(ctx context.Context, repository string, s Source) (s
 		return false, err
 	}
 	if s.Size > atOnce || u.source.Chunk > 0 && s.Size > u.source.Chunk {
-		if err := u.pieces(ctx); err != nil {
-			return true, err
-		}
+		return true, u.run(ctx)
 	}
 	return true, u.finish(ctx)
 }
@@ -163,35 +161,71 @@ type upload struct {
 	r          *Registry
 	repository string
 	source     Source
-	at         *url.URL // where it goes on
-	size       int64    // that the registry has
+	at         *url.URL  // where it goes on
+	size       int64     // that the registry has
+	until      time.Time // when it is given up, unless it comes further before
 }
 
-// pieces sends all bytes, and goes on where the connection breaks.
-func (u *upload) pieces(ctx context.Context) error {
+// run sends all bytes and ends the upload. Where the connection breaks, or the
+// registry is away for a while, it goes on.
+func (u *upload) run(ctx context.Context) error {
 	var best int64 // how far it came when tries were last counted from the beginning
-	for tries := 0; u.size < u.source.Size; {
-		err := u.piece(ctx)
-		if err == nil {
+	for tries := 0; ; {
+		last, step := u.size == u.source.Size, u.piece
+		if last {
+			step = u.finish
+		}
+		err := step(ctx)
+		switch {
+		case err == nil && last:
+			return nil
+		case err == nil:
 			tries, best = 0, u.size
 			continue
-		}
-		if tries++; tries == maxTries || ctx.Err() != nil || !fault.OfKind(err, fault.Unavailable) || errors.Is(err, ErrAnswer) && !errors.Is(err, errRange) {
+		case ctx.Err() != nil || !passes(err):
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Duration(tries) * u.r.times.pause):
+		if tries == 0 {
+			u.until = time.Now().Add(u.r.times.patience)
 		}
-		if u.stand(ctx) != nil {
-			return err // the upload is gone: what broke it is the cause
+		if tries, err = u.rest(ctx, tries+1, err); err != nil {
+			if _, has := u.r.StatBlob(ctx, u.repository, u.source.Digest); last && has == nil {
+				return nil // it ended, and the answer was lost
+			}
+			return err
 		}
 		if u.size >= best+atOnce {
 			tries, best = 0, u.size
 		}
 	}
-	return nil
+}
+
+// passes reports whether an upload may go on after an error.
+func passes(err error) bool {
+	return fault.OfKind(err, fault.Unavailable) && (!errors.Is(err, ErrAnswer) || errors.Is(err, errRange))
+}
+
+// rest waits until the registry says how much of the upload it has, with pauses
+// that grow, and returns how many tries there were. Where it does not, the error is
+// what broke the upload.
+func (u *upload) rest(ctx context.Context, tries int, cause error) (int, error) {
+	ctx, cancel := context.WithDeadline(ctx, u.until)
+	defer cancel()
+	for ; tries < maxTries; tries++ {
+		select {
+		case <-ctx.Done():
+			return tries, cause
+		case <-time.After(u.r.times.pause << (tries - 1)):
+		}
+		err := u.stand(ctx)
+		if err == nil {
+			return tries, nil
+		}
+		if !errors.Is(err, ErrUnavailable) {
+			break // the upload is gone
+		}
+	}
+	return tries, cause
 }
 
 // piece sends what one request may have.

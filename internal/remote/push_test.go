@@ -26,6 +26,7 @@ type shelf struct {
 	cuts    []int // how many bytes of each next PATCH arrive before the connection breaks
 	patch   http.HandlerFunc
 	status  http.HandlerFunc
+	put     http.HandlerFunc // of the next one alone
 	begin   http.Header
 	patches atomic.Int64
 }
@@ -71,6 +72,11 @@ func newShelf(t *testing.T) *shelf {
 			where()
 			w.WriteHeader(http.StatusNoContent)
 		case http.MethodPut:
+			if f := s.put; f != nil {
+				s.put = nil
+				f(w, r)
+				return
+			}
 			part, _ := io.ReadAll(r.Body)
 			s.got = append(s.got, part...)
 			if q := r.URL.Query(); !strings.HasPrefix(r.URL.RawQuery, "state=a%20b+c&digest=") || q.Get("digest") != string(sum(s.got)) {
@@ -131,6 +137,48 @@ func TestUploadsGoOn(t *testing.T) {
 	}
 }
 
+// A registry that is away for a while has an upload go on where it was, also where
+// only its end is missing, or the answer to that.
+func TestUploadsOutlastAnAbsence(t *testing.T) {
+	content := noise(3 << 20)
+	for name, tt := range map[string]struct {
+		cuts []int
+		ends bool // the registry sees the end
+		away int  // how many questions it does not answer
+		want string
+	}{
+		"in the middle":  {[]int{1 << 20}, false, 4, "POST PATCH GET GET GET GET GET PATCH PUT"},
+		"at the end":     {nil, false, 3, "POST PATCH PUT GET GET GET GET PUT"},
+		"behind the end": {nil, true, 2, "POST PATCH PUT GET GET GET HEAD"},
+	} {
+		s := newShelf(t)
+		s.cuts = tt.cuts
+		r := connect(t, s.URL, "")
+		r.Hurry(time.Minute)
+		if tt.cuts == nil {
+			s.put = func(w http.ResponseWriter, _ *http.Request) { s.done = tt.ends; raw(w, "") }
+		}
+		s.status = func(w http.ResponseWriter, _ *http.Request) {
+			switch tt.away--; {
+			case tt.away >= 0:
+				raw(w, "")
+			case s.done:
+				w.WriteHeader(http.StatusNotFound)
+			default:
+				w.Header().Set("Location", "/u?state=a%20b+c")
+				w.Header().Set("Range", fmt.Sprintf("0-%d", len(s.got)-1))
+				w.WriteHeader(http.StatusNoContent)
+			}
+		}
+		if sent, err := r.PushBlob(t.Context(), "a/b", source(content)); err != nil || !sent || !s.done || !bytes.Equal(s.got, content) {
+			t.Errorf("%s: %t, %v, %d bytes", name, sent, err, len(s.got))
+		}
+		if got := methods(s.lines()); got != tt.want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 // An upload ends, whatever the registry says of where it stands.
 func TestUploadsEnd(t *testing.T) {
 	content := noise(3 << 20)
@@ -165,9 +213,10 @@ func TestUploadsEnd(t *testing.T) {
 		"by little": {cut, func(w http.ResponseWriter, r *http.Request) {
 			stands++
 			answer(204, "Range", fmt.Sprintf("0-%d", stands))(w, r)
-		}, remote.ErrUnavailable, 5},
-		"always cut":       {cut, nil, remote.ErrUnavailable, 5},
-		"another part":     {answer(416), answer(204, "Range", "0-0"), remote.ErrAnswer, 5},
+		}, remote.ErrUnavailable, 8},
+		"always cut":       {cut, nil, remote.ErrUnavailable, 8},
+		"away for good":    {cut, func(w http.ResponseWriter, _ *http.Request) { raw(w, "") }, remote.ErrUnavailable, 1},
+		"another part":     {answer(416), answer(204, "Range", "0-0"), remote.ErrAnswer, 8},
 		"refused":          {answer(400), nil, remote.ErrRejected, 1},
 		"not allowed":      {answer(403), nil, remote.ErrRefused, 1},
 		"too many":         {answer(429), nil, remote.ErrLimited, 1},

@@ -27,6 +27,7 @@ import (
 // far as that is short and printable.
 var (
 	ErrSettings    = fault.New(fault.Invalid, "BAD_REQUEST", "the registry cannot be reached so")
+	ErrName        = fault.New(fault.Invalid, "BAD_REQUEST", "the registry can have no repository of the name")
 	ErrNotFound    = fault.New(fault.NotFound, "NOT_FOUND", "the registry does not have it")
 	ErrRefused     = fault.New(fault.Denied, "DENIED", "the registry refuses it")
 	ErrRealm       = fault.New(fault.Denied, "DENIED", "the registry asks for its credentials to be sent to somebody else")
@@ -57,10 +58,12 @@ type times struct {
 	hash  time.Duration // for an answer to begin: a registry may hash a whole blob before
 	ask   time.Duration // for what has a small answer
 	stall time.Duration // without a byte of a body
-	pause time.Duration // before an upload that broke goes on; more each time
+	pause time.Duration // before an upload that broke goes on; twice as much each time
+	// patience is for how long an upload waits in all for a registry that is away.
+	patience time.Duration
 }
 
-var usual = times{hash: 5 * time.Minute, ask: time.Minute, stall: time.Minute, pause: 500 * time.Millisecond}
+var usual = times{hash: 5 * time.Minute, ask: time.Minute, stall: time.Minute, pause: 500 * time.Millisecond, patience: time.Minute}
 
 // A Registry is a client of one. It is safe for concurrent use. Its owner closes
 // it.
@@ -74,6 +77,8 @@ type Registry struct {
 	out        *outbound.Client
 	auth       authority
 	times      times
+
+	amazon amazon
 
 	listing lock // of who adds to a list of referrers
 
@@ -115,7 +120,7 @@ func Open(r outbound.Rules, s Settings) (*Registry, error) {
 	reg := &Registry{
 		kind: s.Kind, vendor: v, base: base, account: s.Account, secret: s.Secret, skipVerify: s.SkipVerify,
 		out:   outbound.Trusting(roots, r, outbound.Limits{Header: usual.hash, Whole: outbound.Unlimited}),
-		times: usual, listing: newLock(),
+		times: usual, amazon: amazonOf(base), listing: newLock(),
 	}
 	reg.auth.reset(reg)
 	return reg, nil

@@ -16,17 +16,30 @@ import (
 // content copies the blobs of a manifest that the target lacks. Those that may be
 // elsewhere (foreign layers) stay there.
 func (c *copying) content(ctx context.Context, blobs []oci.Blob, t *tally) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for _, b := range blobs {
+	return each(ctx, blobsAtOnce, blobs, func(b oci.Blob) error {
 		if b.Foreign {
-			continue
-		}
-		g.Go(func() error {
-			err := c.part(ctx, b.Digest, true, func() error { return c.blob(ctx, b.Descriptor, t) })
-			if err != nil {
-				return fmt.Errorf("blob %s: %w", b.Digest, err)
-			}
 			return nil
+		}
+		err := c.part(ctx, b.Digest, true, func() error { return c.blob(ctx, b.Descriptor, t) })
+		if err != nil {
+			return fmt.Errorf("blob %s: %w", b.Digest, err)
+		}
+		return nil
+	})
+}
+
+// each does something with all of a list, so many at once. Where one fails, what
+// has begun goes on to its end, so that it need not be done again, and no other
+// begins.
+func each[T any](ctx context.Context, atOnce int, list []T, do func(T) error) error {
+	g, begins := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for _, one := range list {
+		g.Go(func() error {
+			if begins.Err() != nil {
+				return context.Cause(begins)
+			}
+			return do(one)
 		})
 	}
 	return g.Wait()

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
 	"github.com/berth-registry/berth/internal/artifact"
@@ -67,6 +66,7 @@ func (w way) to(d oci.Digest) way {
 // A result is what came of one artifact.
 type result struct {
 	what   string // "copied"
+	why    string // it was skipped
 	digest oci.Digest
 	blobs  int   // sent
 	bytes  int64 // sent
@@ -98,17 +98,12 @@ func (t *tally) add(n int64) {
 // artifact copies what a tag or a digest names, with its children, what refers to
 // it, and last of all itself: whoever sees it sees its signatures.
 func (c *copying) artifact(ctx context.Context, ref string) (r result, err error) {
-	m, err := c.from.StatManifest(ctx, c.source, ref)
+	m, err := stat(ctx, c.from, c.source, ref)
 	if fault.OfKind(err, fault.NotFound) {
 		return result{what: gone}, nil
 	}
 	if err != nil {
 		return r, err
-	}
-	if m.Digest == "" { // the registry does not say it
-		if m, err = c.from.Manifest(ctx, c.source, ref); err != nil {
-			return r, err
-		}
 	}
 	r.digest = m.Digest
 	if ok, err := c.wanted(ctx, &m); err != nil || !ok {
@@ -116,6 +111,7 @@ func (c *copying) artifact(ctx context.Context, ref string) (r result, err error
 		return r, err
 	}
 	if r.what, err = c.plan(ctx, ref, m.Digest); err != nil || r.what == skipped {
+		r.why = "the destination has another artifact there, and the policy does not override"
 		return r, err
 	}
 	var t tally
@@ -129,12 +125,22 @@ func (c *copying) artifact(ctx context.Context, ref string) (r result, err error
 	return r, nil
 }
 
+// stat returns what a side says of a manifest, and fetches it where its digest is
+// not said.
+func stat(ctx context.Context, at side, repository, ref string) (remote.Manifest, error) {
+	m, err := at.StatManifest(ctx, repository, ref)
+	if err == nil && m.Digest == "" {
+		return at.Manifest(ctx, repository, ref)
+	}
+	return m, err
+}
+
 // plan says what is to become of a tag or a digest: copied, unchanged or skipped.
 func (c *copying) plan(ctx context.Context, ref string, d oci.Digest) (string, error) {
 	if c.absent[ref] {
 		return copied, nil
 	}
-	there, err := c.to.StatManifest(ctx, c.target, ref)
+	there, err := stat(ctx, c.to, c.target, ref)
 	switch {
 	case fault.OfKind(err, fault.NotFound):
 		return copied, nil
@@ -142,7 +148,7 @@ func (c *copying) plan(ctx context.Context, ref string, d oci.Digest) (string, e
 		return "", err
 	case there.Digest == d:
 		return unchanged, nil
-	case there.Digest != "" && !c.policy.Override:
+	case !c.policy.Override:
 		return skipped, nil
 	}
 	return copied, nil
@@ -164,8 +170,10 @@ func (c *copying) wanted(ctx context.Context, m *remote.Manifest) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	return c.policy.WantsType(artifact.Describe(parsed, m.Digest, nil, nil).Type), nil
+	return c.policy.WantsType(typeOf(parsed, m.Digest)), nil
 }
+
+func typeOf(m oci.Manifest, d oci.Digest) string { return artifact.Describe(m, d, nil, nil).Type }
 
 // load fetches a manifest by its digest where it is not there yet, and reads it.
 func load(ctx context.Context, from side, repository string, m *remote.Manifest) (oci.Manifest, error) {
@@ -200,7 +208,7 @@ func (c *copying) whole(ctx context.Context, m remote.Manifest, ref string, ther
 		return err
 	}
 	if len(w.through) == 0 && !there {
-		c.note(artifact.Describe(parsed, m.Digest, nil, nil).Type)
+		c.note(typeOf(parsed, m.Digest))
 	}
 	if !there {
 		if err := c.content(ctx, parsed.Blobs, t); err != nil {
@@ -217,17 +225,12 @@ func (c *copying) whole(ctx context.Context, m remote.Manifest, ref string, ther
 }
 
 func (c *copying) children(ctx context.Context, all []oci.Descriptor, t *tally, w way) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(artifactsAtOnce)
-	for _, d := range all {
-		g.Go(func() error {
-			if err := c.child(ctx, d.Digest, t, w); err != nil {
-				return fmt.Errorf("%s: %w", d.Digest, err)
-			}
-			return nil
-		})
-	}
-	return g.Wait()
+	return each(ctx, artifactsAtOnce, all, func(d oci.Descriptor) error {
+		if err := c.child(ctx, d.Digest, t, w); err != nil {
+			return fmt.Errorf("%s: %w", d.Digest, err)
+		}
+		return nil
+	})
 }
 
 // note keeps what the first artifact is.

@@ -64,15 +64,15 @@ func workOf(e event.Event) (Work, bool) {
 	case event.TagCreated:
 		return Work{Repository: f.Repository, Tags: []string{f.Tag}}, true
 	case event.TagDeleted:
-		return Work{Repository: f.Repository, Tags: []string{f.Tag}, Delete: true}, true
+		return Work{Repository: f.Repository, Tags: []string{f.Tag}, Digest: f.Digest, Delete: true, Untag: true}, true
 	case event.ArtifactDeleted:
 		return Work{Repository: f.Repository, Tags: f.Tags, Digest: f.Digest, Delete: true}, true
 	}
 	return Work{}, false
 }
 
-// takes reports whether a policy is about some work, and returns what of it. Of
-// what came without a tag, the artifact itself is looked at later.
+// takes reports whether a policy is about some work, and returns what of it, by
+// names and tags. The artifact itself, and its labels, are looked at later.
 func (p Policy) takes(w Work) (Work, bool) {
 	if w.Delete && !p.Deletion || !p.Wants(w.Repository) {
 		return w, false
@@ -81,9 +81,7 @@ func (p Policy) takes(w Work) (Work, bool) {
 		return w, !w.Delete || !p.AsksTags()
 	}
 	tags := slices.DeleteFunc(slices.Clone(w.Tags), func(t string) bool { return !p.WantsTag(t) })
-	if len(tags) < len(w.Tags) {
-		w.Digest = "" // there it may have tags that this policy is not about
-	}
+	w.Untag = w.Untag || w.Delete && len(tags) < len(w.Tags) // there it may have tags that this policy is not about
 	w.Tags = tags
 	return w, len(tags) > 0
 }

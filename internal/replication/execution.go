@@ -14,8 +14,9 @@ type Work struct {
 	Policy     int64    `json:"policy"`
 	Repository string   `json:"repository,omitempty"` // full name at the source; empty: all that the policy is about
 	Tags       []string `json:"tags,omitempty"`       // of these alone; empty: all
-	Digest     string   `json:"digest,omitempty"`     // of this artifact alone; empty: all
+	Digest     string   `json:"digest,omitempty"`     // of this artifact alone; empty: all. Of a deletion: what the tags named
 	Delete     bool     `json:"delete,omitempty"`     // at the destination
+	Untag      bool     `json:"untag,omitempty"`      // of a deletion: the tags alone
 }
 
 // Progress is what a task has come to.

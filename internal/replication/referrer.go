@@ -77,12 +77,9 @@ func (c *copying) signature(ctx context.Context, tag string, t *tally, w way) er
 	if err != nil {
 		return err
 	}
-	there, err := c.to.StatManifest(ctx, c.target, tag)
-	if err != nil && !fault.OfKind(err, fault.NotFound) {
+	what, err := c.plan(ctx, tag, m.Digest)
+	if err != nil || what != copied {
 		return err
-	}
-	if err == nil && there.Digest == m.Digest {
-		return nil
 	}
 	if slices.Contains(w.through, m.Digest) {
 		return nil

@@ -8,6 +8,8 @@ package replication
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -103,6 +105,8 @@ type Registries interface {
 	// Client returns what speaks to the registry of an endpoint. Its user does not
 	// close it.
 	Client(ctx context.Context, id int64) (*remote.Registry, error)
+	// Kind returns the kind of a registry, or endpoint.ErrNotFound.
+	Kind(ctx context.Context, id int64) (remote.Kind, error)
 	// ByID returns an endpoint, also that of this registry.
 	ByID(ctx context.Context, id int64) (endpoint.Endpoint, error)
 }
@@ -112,10 +116,14 @@ func New(store Store, jobs *job.Service, registries Registries, here *Here) *Ser
 	return &Service{store: store, jobs: jobs, registries: registries, here: here, sent: map[[2]int64]*sent{}}
 }
 
-// Create makes a policy, and returns its id. It returns ErrInvalid, ErrExists, and
-// job.ErrCron.
+// Create makes a policy, and returns its id. It returns ErrInvalid, ErrExists,
+// job.ErrCron, and ErrTarget or remote.ErrName where the destination can have
+// nothing of the names that it is to get.
 func (s *Service) Create(ctx context.Context, p Policy) (int64, error) {
 	if err := p.complete(); err != nil {
+		return 0, err
+	}
+	if err := s.checkTargets(ctx, p); err != nil {
 		return 0, err
 	}
 	p.Created = time.Now()
@@ -137,9 +145,12 @@ func (s *Service) List(ctx context.Context, q query.Query) ([]Policy, int64, err
 }
 
 // Update changes a policy. What runs already learns of it repository by
-// repository. It returns ErrInvalid, ErrNotFound, ErrExists, and job.ErrCron.
+// repository. It returns ErrNotFound, and what Create does.
 func (s *Service) Update(ctx context.Context, p Policy) error {
 	if err := p.complete(); err != nil {
+		return err
+	}
+	if err := s.checkTargets(ctx, p); err != nil {
 		return err
 	}
 	p.Updated = time.Now()
@@ -166,6 +177,35 @@ func (s *Service) Delete(ctx context.Context, id int64) error {
 		return err
 	}
 	return s.jobs.Unschedule(ctx, job.Replication, id)
+}
+
+// checkTargets checks the names that repositories get at a destination that has
+// rules for them, as far as they are known before what the source has is.
+func (s *Service) checkTargets(ctx context.Context, p Policy) error {
+	if p.Destination == 0 {
+		return nil
+	}
+	kind, err := s.registries.Kind(ctx, p.Destination)
+	if errors.Is(err, endpoint.ErrNotFound) {
+		return nil // which the store says
+	}
+	if about, _ := remote.About(kind); err != nil || about.Components == 0 {
+		return err
+	}
+	names, literal := p.Names()
+	if !literal && p.Namespace != "" {
+		names = []string{strings.Repeat("any/", max(p.Replace, 1)) + "name"} // the shortest
+	}
+	for _, name := range names {
+		target, err := p.Target(name)
+		if err == nil {
+			err = remote.CheckName(kind, target)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // schedule has a policy run when it says. Where that fails, the policy is there

@@ -9,9 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berth-registry/berth/internal/endpoint"
+	"github.com/berth-registry/berth/internal/fault"
 	"github.com/berth-registry/berth/internal/job"
+	"github.com/berth-registry/berth/internal/outbound"
 	"github.com/berth-registry/berth/internal/query"
+	"github.com/berth-registry/berth/internal/remote"
 	"github.com/berth-registry/berth/internal/replication"
+	"github.com/berth-registry/berth/internal/secret"
 	"github.com/berth-registry/berth/internal/storage/db"
 	"github.com/berth-registry/berth/internal/storage/queue"
 	"github.com/berth-registry/berth/internal/storage/sqlstore"
@@ -19,7 +24,7 @@ import (
 )
 
 // A yard has policies and their executions, of which nothing does the work by
-// itself. There is another registry, with the id 1.
+// itself. There are a Harbor, with the id 1, and Docker Hub, with the id 2.
 type yard struct {
 	*testing.T
 	*replication.Service
@@ -32,7 +37,8 @@ func each(t *testing.T, f func(y yard)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, d *db.DB) {
 		err := d.Write(t.Context(), func(tx *db.Tx) error {
-			_, err := tx.Exec(`INSERT INTO endpoint (name, kind, url, sealed, healthy, created, updated, checked) VALUES ('far', 'harbor', 'https://far.example.org', ?, TRUE, 1, 1, 1)`, []byte{})
+			_, err := tx.Exec(`INSERT INTO endpoint (name, kind, url, sealed, healthy, created, updated, checked) VALUES
+				('far', 'harbor', 'https://far.example.org', ?, TRUE, 1, 1, 1), ('hub', 'docker-hub', 'https://hub.docker.com', ?, TRUE, 1, 1, 1)`, []byte{}, []byte{})
 			return err
 		})
 		if err != nil {
@@ -43,7 +49,9 @@ func each(t *testing.T, f func(y yard)) {
 			Store: y.rows, Schedules: y.rows, Logs: y.rows, Queue: new(queue.Queue), Log: slog.New(slog.DiscardHandler), Node: "node",
 			Works: map[job.Kind]job.Work{job.Replication: {Scheduled: func(ctx context.Context, at job.Schedule) (job.Submission, error) { return y.Due(ctx, at) }}},
 		})
-		y.Service = replication.New(sqlstore.NewReplication(d), y.jobs, nil, nil)
+		registries := endpoint.New(sqlstore.NewEndpoints(d), secret.NewSealer([32]byte{1}), outbound.ForSystem(), slog.New(slog.DiscardHandler))
+		t.Cleanup(registries.Close)
+		y.Service = replication.New(sqlstore.NewReplication(d), y.jobs, registries, nil)
 		f(y)
 	})
 }
@@ -428,6 +436,36 @@ func TestPoliciesAreCompleted(t *testing.T) {
 		}
 		if got.Created.IsZero() || !got.Created.Equal(got.Updated) {
 			y.Errorf("%+v", got)
+		}
+	})
+}
+
+// TestNamesThatADestinationCannotHave are refused when the policy is kept, where
+// they are known by then.
+func TestNamesThatADestinationCannotHave(t *testing.T) {
+	each(t, func(y yard) {
+		p := push()
+		p.Destination = 2
+		p.ID = y.create(p) // as the repositories are called here: that is seen when they are
+		for _, tt := range []struct {
+			name, namespace string
+			replace         int
+			fits            bool
+		}{
+			{"**", "acme", -1, true}, {"**", "acme", 1, true}, {"**", "acme", 2, true}, {"**", "acme", 0, false},
+			{"**", "acme/team", -1, false}, {"**", "acme/team", 1, false},
+			{"acme/app", "", -1, true}, {"acme/{app,deep/app}", "", -1, false}, {"acme/deep/app", "", -1, false},
+			{"acme/deep/app", "acme", -1, true}, {"acme/deep/app", "acme", 1, false}, {"acme/deep/app", "acme", 2, true}, {"acme/deep/app", "acme", 3, false},
+		} {
+			p.Filters, p.Namespace, p.Replace = named(tt.name).Filters, tt.namespace, tt.replace
+			if err := y.Update(y.Context(), p); (err == nil) != tt.fits || err != nil && !errors.Is(err, remote.ErrName) && !errors.Is(err, replication.ErrTarget) {
+				y.Errorf("%+v: %v", tt, err)
+			}
+			made := p
+			made.Name = tt.name + tt.namespace + strings.Repeat("x", tt.replace+1)
+			if _, err := y.Create(y.Context(), made); (err == nil) != tt.fits || err != nil && !fault.OfKind(err, fault.Invalid) {
+				y.Errorf("%+v: %v", tt, err)
+			}
 		}
 	})
 }

@@ -101,7 +101,11 @@ func (s *Service) sides(ctx context.Context, p Policy) (from, to side, err error
 // them, the source is not asked for its list, which many registries do not have.
 func plan(ctx context.Context, p Policy, from side) ([]string, error) {
 	if names, literal := p.Names(); literal {
-		return names, nil
+		for i, name := range names {
+			names[i] = remote.FullName(from.Kind(), name)
+		}
+		slices.Sort(names)
+		return slices.Compact(names), nil
 	}
 	var all []string
 	err := from.Repositories(ctx, func(names []string) error {
@@ -136,6 +140,9 @@ type doing struct {
 // repository does in one repository what a task is to do.
 func (s *Service) repository(ctx context.Context, r *job.Run, p Policy, w Work, from, to side) error {
 	target, err := p.Target(w.Repository)
+	if err == nil {
+		err = remote.CheckName(to.Kind(), target)
+	}
 	if err != nil {
 		return job.Permanent(err)
 	}
@@ -313,7 +320,7 @@ func (d *doing) wantsDigest(ctx context.Context, digest string) (bool, error) {
 	return d.policyWantsOneOf(ctx, parsed.Subject.Digest)
 }
 
-// prepare makes the target's project where that is lacking.
+// prepare makes what the target lacks: its project, or itself.
 func (s *Service) prepare(ctx context.Context, c *copying) error {
 	public := false
 	if here, ok := c.from.(*Here); ok {
@@ -322,9 +329,8 @@ func (s *Service) prepare(ctx context.Context, c *copying) error {
 			return err
 		}
 	}
-	of, _ := oci.SplitRepository(c.target)
-	if err := c.to.Prepare(ctx, of, public); err != nil {
-		return fmt.Errorf("project %s of the destination: %w", of, err)
+	if err := c.to.Prepare(ctx, c.target, public); err != nil {
+		return fmt.Errorf("repository %s of the destination: %w", c.target, err)
 	}
 	return nil
 }
@@ -367,18 +373,22 @@ func (d *doing) tell(ctx context.Context, ref string, r result, err error) error
 		}
 	case r.what == skipped:
 		d.progress.Skipped++
-		d.run.Logf("%s: left alone: the destination has another artifact there, and the policy does not override", name)
+		d.run.Logf("%s: left alone: %s", name, r.why)
 	case r.what == unchanged:
 		d.progress.Done++
 		d.run.Logf("%s: is there already, %s", name, r.digest)
 	default:
 		d.progress.Done++
+		took := ""
+		if r.what == copied {
+			took = fmt.Sprintf(", %d blobs with %d bytes were sent", r.blobs, r.bytes)
+		}
 		if len(d.progress.Named) < mostFailures {
 			d.progress.Named = append(d.progress.Named, name)
 		}
 		d.progress.Blobs += r.blobs
 		d.progress.Bytes += r.bytes
-		d.run.Logf("%s: %s, %s, %d blobs with %d bytes were sent", name, r.what, r.digest, r.blobs, r.bytes)
+		d.run.Logf("%s: %s, %s%s", name, r.what, r.digest, took)
 	}
 	if time.Since(d.kept) < reportEvery {
 		return nil
@@ -394,25 +404,4 @@ func asksToWait(err error) (time.Duration, bool) {
 		return 0, false
 	}
 	return min(cmp.Or(fault.After(err), time.Minute), mostPause), true
-}
-
-// delete deletes at the target what was deleted here. What is not there is no
-// failure, nor is what an index has that is to be deleted by itself.
-func (d *doing) delete(ctx context.Context, w Work) error {
-	one := func(ref string, do func() error) error {
-		err := do()
-		if fault.OfKind(err, fault.NotFound) || w.Tags == nil && fault.OfKind(err, fault.Conflict) {
-			err = nil
-		}
-		return d.tell(ctx, ref, result{what: deleted, digest: oci.Digest(w.Digest)}, err)
-	}
-	if w.Digest != "" {
-		return one(w.Digest, func() error { return d.to.DeleteManifest(ctx, d.target, w.Digest) })
-	}
-	for _, tag := range w.Tags {
-		if err := one(tag, func() error { return d.to.DeleteTag(ctx, d.target, tag) }); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -18,6 +18,7 @@ import (
 // A side is where artifacts are copied from or to: this registry, or another one.
 // What is not there is a fault of kind NotFound.
 type side interface {
+	Kind() remote.Kind
 	Repositories(ctx context.Context, fn func(names []string) error) error
 	Tags(ctx context.Context, repository string, fn func(tags []string) error) error
 	StatManifest(ctx context.Context, repository, ref string) (remote.Manifest, error)
@@ -27,9 +28,11 @@ type side interface {
 	StatBlob(ctx context.Context, repository string, d oci.Digest) (int64, error)
 	Blob(ctx context.Context, repository string, d oci.Digest, offset int64) (io.ReadCloser, int64, error)
 
-	Prepare(ctx context.Context, project string, public bool) error
+	Prepare(ctx context.Context, repository string, public bool) error
 	PushBlob(ctx context.Context, repository string, s remote.Source) (sent bool, err error)
 	PushManifest(ctx context.Context, repository, ref, mediaType string, body []byte) error
+	// TagsOf returns the tags that name an artifact.
+	TagsOf(ctx context.Context, repository string, d oci.Digest) ([]string, error)
 	DeleteManifest(ctx context.Context, repository, ref string) error
 	DeleteTag(ctx context.Context, repository, tag string) error
 }
@@ -49,6 +52,9 @@ type Here struct {
 }
 
 const listAtOnce = 1000
+
+// Kind implements side.
+func (h *Here) Kind() remote.Kind { return remote.Harbor }
 
 // Repositories implements side.
 func (h *Here) Repositories(ctx context.Context, fn func([]string) error) error {
@@ -167,7 +173,8 @@ func (h *Here) Public(ctx context.Context, repository string) (bool, error) {
 }
 
 // Prepare implements side.
-func (h *Here) Prepare(ctx context.Context, name string, public bool) error {
+func (h *Here) Prepare(ctx context.Context, repository string, public bool) error {
+	name, _ := oci.SplitRepository(repository)
 	p, err := h.Projects.ByName(ctx, name)
 	if err == nil && p.Upstream != 0 {
 		return project.ErrCache
@@ -194,7 +201,7 @@ func (h *Here) PushBlob(ctx context.Context, repository string, s remote.Source)
 			return false, err
 		}
 	}
-	in := remote.Lasting(ctx, nil, s.Size, func(offset int64) (io.ReadCloser, error) { return s.Open(ctx, offset) })
+	in := remote.Patient(ctx, s.Size, func(offset int64) (io.ReadCloser, error) { return s.Open(ctx, offset) })
 	defer in.Close()
 	_, err = h.Content.PushBlob(ctx, r, s.Digest, registry.Chunk{Size: s.Size, Body: in})
 	if failed := in.Err(); failed != nil {
@@ -215,6 +222,11 @@ func (h *Here) PushManifest(ctx context.Context, repository, ref, mediaType stri
 	}
 	_, err = h.Content.PushManifest(ctx, r, registry.PushRequest{Ref: at, MediaType: mediaType, Body: body})
 	return err
+}
+
+// TagsOf implements side.
+func (h *Here) TagsOf(ctx context.Context, repository string, d oci.Digest) ([]string, error) {
+	return h.Artifacts.TagsOf(ctx, repository, d, mostTags)
 }
 
 // DeleteManifest implements side.

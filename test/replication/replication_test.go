@@ -3,8 +3,11 @@
 package replication
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -25,6 +28,7 @@ const (
 	account  = "copier"
 	password = "Copies-for-both-1"
 	tags     = 2000 // of the largest repository
+	distinct = 5    // tags there have the same image
 )
 
 // TestCopies pushes what a Berth has to another registry, looks at it there, and
@@ -67,9 +71,13 @@ func TestCopies(t *testing.T) {
 					t.Errorf("%s is %s in the second Berth, want %s: %v", ref, d, digest, err)
 				}
 			}
-			if err := here.CheckImage(ctx, "library/app", "v1"); err != nil {
-				t.Error(err)
+			for _, ref := range []string{"app:v1", "deep/multi:v1", "chart:1.0.0"} {
+				repo, tag, _ := strings.Cut(ref, ":")
+				if err := here.CheckImage(ctx, "library/"+repo, tag); err != nil {
+					t.Errorf("%s: %v", ref, err)
+				}
 			}
+			accessory(ctx, t, second, "/projects/library/repositories/app/artifacts/v1", want["app:v1"], want)
 			if log := back.run(); strings.Contains(log, "blobs with") {
 				t.Errorf("the second run copies again:\n%.2000s", log)
 			}
@@ -81,8 +89,9 @@ func filters(name string) []map[string]string {
 	return []map[string]string{{"type": "name", "value": name}}
 }
 
-// fill pushes an image with a referrer, an index, a chart's like, and one image
-// with many tags, and returns the digests by "repository:tag".
+// fill pushes an image with a referrer, an index, a chart of Helm, and hundreds of
+// images with many tags, and returns the digests by "repository:tag", and by
+// "repository:digest" of what has no tag.
 func fill(ctx context.Context, t *testing.T, s *berth.Server) map[string]string {
 	t.Helper()
 	session := signIn(ctx, t, s.URL, "admin", berth.AdminPassword)
@@ -97,9 +106,7 @@ func fill(ctx context.Context, t *testing.T, s *berth.Server) map[string]string 
 		if err := session.PutManifest(ctx, "library/"+repo, tag, m); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(tag, ":") {
-			want[repo+":"+tag] = m.Digest
-		}
+		want[repo+":"+tag] = m.Digest // what is pushed by its digest, too
 	}
 	shared := registry.NewBlob(3<<20, "shared")
 	app := registry.NewImage("app", shared, registry.NewBlob(5<<20, "app"))
@@ -113,16 +120,39 @@ func fill(ctx context.Context, t *testing.T, s *berth.Server) map[string]string 
 	push("deep/multi", one.Digest, one.Manifest, one.Blobs()...)
 	push("deep/multi", two.Digest, two.Manifest, two.Blobs()...)
 	push("deep/multi", "v1", registry.NewIndex(one, two))
-	chart := registry.NewBlob(2000, "chart")
+	about, chart := registry.Bytes([]byte(chartFile)), registry.Bytes(archive(t, "app/Chart.yaml", chartFile))
 	push("chart", "1.0.0", registry.NewManifest(registry.ImageManifest, fmt.Appendf(nil,
-		`{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":"application/vnd.example.thing.config.v1+json","digest":%q,"size":2},"layers":[{"mediaType":"application/vnd.example.thing.v1","digest":%q,"size":%d}]}`,
-		registry.ImageManifest, empty.Digest, chart.Digest, chart.Size)), empty, chart)
-	many := registry.NewImage("many", registry.NewBlob(100, "many"))
+		`{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":"application/vnd.cncf.helm.config.v1+json","digest":%q,"size":%d},"layers":[{"mediaType":"application/vnd.cncf.helm.chart.content.v1.tar+gzip","digest":%q,"size":%d}]}`,
+		registry.ImageManifest, about.Digest, about.Size, chart.Digest, chart.Size)), about, chart)
+	layer := registry.NewBlob(100, "many")
+	many := registry.NewImage("many", layer)
 	push("many", "t0", many.Manifest, many.Blobs()...)
 	for i := 1; i < tags; i++ {
+		if i%distinct == 0 {
+			many = registry.NewImage(fmt.Sprint("many", i), layer)
+			push("many", fmt.Sprint("t", i), many.Manifest, many.Config)
+			continue
+		}
 		push("many", fmt.Sprint("t", i), many.Manifest)
 	}
 	return want
+}
+
+// chartFile is JSON, and so YAML, too.
+const chartFile = `{"apiVersion":"v2","name":"app","version":"1.0.0"}`
+
+// archive returns a tar.gz of one file.
+func archive(t *testing.T, name, content string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	a := tar.NewWriter(z)
+	header := a.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))})
+	_, written := a.Write([]byte(content))
+	if err := errors.Join(header, written, a.Close(), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // referrers wants the list of what refers to an artifact, by the tag that stands
@@ -135,6 +165,89 @@ func referrers(ctx context.Context, t *testing.T, s *registry.Session, repo, dig
 	}
 	if !bytes.Contains(m.Body, []byte("application/vnd.example.note")) {
 		t.Errorf("%s", m.Body)
+	}
+}
+
+// accessory wants an artifact of a Berth to have the note as its only accessory.
+func accessory(ctx context.Context, t *testing.T, s *berth.Server, at, subject string, want map[string]string) {
+	t.Helper()
+	var shown struct {
+		Accessories []struct {
+			Digest  string
+			Subject string `json:"subject_artifact_digest"`
+		}
+	}
+	if _, err := s.Admin().Do(ctx, http.MethodGet, at+"?with_accessory=true", nil, &shown); err != nil {
+		t.Fatal(err)
+	}
+	if a := shown.Accessories; len(a) != 1 || a[0].Subject != subject || want["app:"+a[0].Digest] == "" {
+		t.Errorf("%s has the accessories %+v", at, shown.Accessories)
+	}
+}
+
+// TestDeletions has a registry that deletes by digests alone follow what is deleted
+// in a Berth.
+func TestDeletions(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	source, url := berth.Run(t, berth.Options{}), start(t, true)
+	p := policy{t: t, ctx: ctx, api: source.Admin()}
+	p.make("dest", url, "docker-registry", account, password, "far", map[string]any{"filters": filters("library/app"), "deletion": true, "trigger": map[string]string{"type": "event_based"}})
+	here, there := signIn(ctx, t, source.URL, "admin", berth.AdminPassword), signIn(ctx, t, url, account, password)
+	is := func(ref, want string) {
+		t.Helper()
+		for {
+			d, err := there.HeadManifest(ctx, "far/app", ref)
+			if d == want && (want != "" || registry.StatusOf(err) == http.StatusNotFound) {
+				return
+			}
+			select {
+			case <-ctx.Done():
+				t.Fatalf("%s is %q, want %q: %v", ref, d, want, err)
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}
+	var images []registry.Image
+	for i := range 4 {
+		im := registry.NewImage(fmt.Sprint("image", i), registry.NewBlob(1000, fmt.Sprint("layer", i)))
+		images = append(images, im)
+		for _, b := range im.Blobs() {
+			if err := here.PushBlob(ctx, "library/app", b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := here.PutManifest(ctx, "library/app", fmt.Sprint("v", i), im.Manifest); err != nil {
+			t.Fatal(err)
+		}
+		is(fmt.Sprint("v", i), im.Digest)
+	}
+	if err := there.PutManifest(ctx, "far/app", "mine", images[1].Manifest); err != nil {
+		t.Fatal(err)
+	}
+	const artifacts = "/projects/library/repositories/app/artifacts/"
+	for _, path := range []string{"v0", "v1", "v2/tags/v2", "v3"} { // in this order there, too
+		if _, err := p.api.Do(ctx, http.MethodDelete, artifacts+path, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is(images[3].Digest, "")
+	is(images[2].Digest, "")
+	is(images[0].Digest, "")
+	is("mine", images[1].Digest)
+	is("v1", images[1].Digest) // the registry cannot delete the tag alone
+	var executions []struct{ Status string }
+	if _, err := p.api.Do(ctx, http.MethodGet, fmt.Sprintf("/replication/executions?sort=-id&policy_id=%d", p.id), nil, &executions); err != nil {
+		t.Fatal(err)
+	}
+	failed := 0
+	for _, e := range executions {
+		if e.Status == "Failed" {
+			failed++
+		}
+	}
+	if failed != 1 || len(executions) != 8 {
+		t.Errorf("%+v", executions)
 	}
 }
 

@@ -368,6 +368,14 @@ type replicationTask struct {
 	Destination string  `json:"dst_resource"`
 	Started     *moment `json:"start_time,omitempty"`
 	Ended       *moment `json:"end_time,omitempty"`
+
+	Text     string               `json:"status_text,omitempty" doc:"why it failed. Berth's own: Harbor does not have it"`
+	Failures []replicationFailure `json:"failures,omitempty" doc:"the artifacts that failed, the first hundred. Berth's own: Harbor does not have it"`
+}
+
+type replicationFailure struct {
+	Artifact string `json:"artifact" doc:"as repository:tag or repository@digest"`
+	Cause    string `json:"cause" doc:"why it failed"`
 }
 
 func asReplicationTask(t job.Task) replicationTask {
@@ -376,7 +384,8 @@ func asReplicationTask(t job.Task) replicationTask {
 	_, _ = json.Unmarshal(t.Args, &told), json.Unmarshal(t.Attrs, &came) // which it wrote itself
 	shown := replicationTask{
 		ID: t.ID, Execution: t.ExecutionID, Status: replicationStatus(t.Status), JobID: strconv.FormatInt(t.ID, 10), Operation: "copy", Kind: came.Kind,
-		Source: told.Repository, Started: perhaps(t.Started), Ended: perhaps(t.Ended),
+		Source: told.Repository, Started: perhaps(t.Started), Ended: perhaps(t.Ended), Text: t.Message,
+		Failures: all(came.Failures, func(f replication.Failure) replicationFailure { return replicationFailure(f) }),
 	}
 	if told.Delete {
 		shown.Operation = "deletion"

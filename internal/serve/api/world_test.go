@@ -334,7 +334,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		Advisories: w.advisories, Intake: w.intake,
 		Exports:   w.exports,
 		Hub:       hub.New(sqlstore.NewHub(w.db), w.scans.DefaultScanner),
-		Endpoints: w.endpoints, Replication: replication.New(sqlstore.NewReplication(w.db), jobs, nil, nil),
+		Endpoints: w.endpoints, Replication: replication.New(sqlstore.NewReplication(w.db), jobs, w.endpoints, nil),
 		Scanners:   scanner.New(sqlstore.NewScanners(w.db), secret.NewSealer([32]byte{1}), outbound.ForSystem(), "1.2.3", log),
 		Allowlists: allowlist.New(sqlstore.NewAllowlists(w.db)),
 		Components: []Component{{"database", w.db.Ping}},
