@@ -76,7 +76,6 @@ export const pages: Shown[] = [
   { name: 'project-robots-new', path: '/projects/harbour-tools/robots', opens: 'robots:create.open' },
   { name: 'webhooks-new', path: '/projects/harbour-tools/webhooks', opens: 'webhooks:create.open' },
   { name: 'users-new', path: '/users', opens: 'users:create.open' },
-  { name: 'users-delete', path: '/users', opens: 'users:delete.open' },
   { name: 'groups-new', path: '/groups', opens: 'groups:create.open' },
   { name: 'robots-new', path: '/robots', opens: 'robots:create.open' },
   { name: 'registries-new', path: '/registries', opens: 'registries:create.open' },
