@@ -32,6 +32,11 @@ export function useSystemInfo(): Schemas['GeneralInfo'] {
   return useSuspenseQuery(systemInfo).data
 }
 
+/** Whether somebody administers the system: by themselves, or by a group. */
+export function isAdmin(user: User | null): boolean {
+  return user !== null && (user.sysadmin_flag || user.admin_role_in_auth)
+}
+
 /** Signs in and out. Whatever was read before is forgotten. */
 export function useDoor() {
   const queries = useQueryClient()

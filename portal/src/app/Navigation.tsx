@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
-import { useMe } from '~/api/session'
+import { isAdmin, useMe } from '~/api/session'
 import { administrators, type Entry, elsewhere, everybody, members } from './navigation'
 import classes from './Shell.module.css'
 
@@ -8,7 +8,7 @@ import classes from './Shell.module.css'
 export function Navigation() {
   const { t } = useTranslation()
   const user = useMe()
-  const admin = user?.sysadmin_flag || user?.admin_role_in_auth
+  const admin = isAdmin(user)
   return (
     <>
       <Entries entries={user ? [...everybody, ...members] : everybody} />

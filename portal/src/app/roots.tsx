@@ -1,6 +1,6 @@
 import { createRootRouteWithContext, createRoute, lazyRouteComponent, Outlet, redirect } from '@tanstack/react-router'
 import type { QueryClient } from '@tanstack/react-query'
-import { me, systemInfo } from '~/api/session'
+import { isAdmin, me, systemInfo } from '~/api/session'
 import { PageError } from './PageError'
 
 /** Everything: pages without navigation, like the one to sign in, hang here. */
@@ -35,6 +35,6 @@ export const adminRoute = createRoute({
   id: 'admin',
   beforeLoad: async ({ context: { queries } }) => {
     const user = await queries.ensureQueryData(me)
-    if (!user?.sysadmin_flag && !user?.admin_role_in_auth) throw redirect({ to: '/projects' })
+    if (!isAdmin(user)) throw redirect({ to: '/projects' })
   },
 })

@@ -1,6 +1,6 @@
 import { Badge, SimpleGrid, Stack } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
-import { useMe, useSystemInfo } from '~/api/session'
+import { isAdmin, useMe, useSystemInfo } from '~/api/session'
 import { Facts } from '~/parts/Facts'
 import { PageHeader } from '~/parts/PageHeader'
 import { Panel } from '~/parts/Panel'
@@ -14,7 +14,7 @@ export default function ProfilePage() {
   const user = useMe()
   const mode = useSystemInfo().auth_mode
   if (!user) return null
-  const admin = user.sysadmin_flag || user.admin_role_in_auth
+  const admin = isAdmin(user)
   return (
     <>
       <PageHeader title={t('title')} mark={admin && <Badge color="tide">{t('admin')}</Badge>} description={t('pageDescription')} />

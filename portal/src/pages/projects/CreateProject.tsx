@@ -4,7 +4,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
-import { useMe } from '~/api/session'
+import { isAdmin, useMe } from '~/api/session'
 import { isLimit } from '~/pages/projectConfig/settings'
 import { field } from '~/parts/field'
 import { FormModal } from '~/parts/FormModal'
@@ -19,7 +19,7 @@ const CacheOf = lazy(() => import('./CacheOf'))
 export default function CreateProject({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation('projects')
   const user = useMe()
-  const admin = user?.sysadmin_flag || user?.admin_role_in_auth
+  const admin = isAdmin(user)
   const queries = useQueryClient()
   const navigate = useNavigate()
   const form = useForm<NewProject>({

@@ -4,7 +4,7 @@ import { IconDots, IconLock, IconPlus, IconStack2, IconTrash, IconWorld } from '
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
-import { useMe, useSystemInfo } from '~/api/session'
+import { isAdmin, useMe, useSystemInfo } from '~/api/session'
 import { Count } from '~/parts/Bytes'
 import { useConfirm } from '~/parts/Confirm'
 import { type Column, DataTable } from '~/parts/DataTable'
@@ -26,7 +26,7 @@ export default function ProjectsPage() {
   const [creating, dialog] = useDisclosure()
   const user = useMe()
   const onlyAdmins = useSystemInfo().project_creation_restriction === 'adminonly'
-  const mayCreate = user !== null && (!onlyAdmins || user.sysadmin_flag || user.admin_role_in_auth)
+  const mayCreate = user !== null && (!onlyAdmins || isAdmin(user))
   const create = mayCreate && <Button leftSection={<IconPlus size={16} />} onClick={dialog.open}>{t('create.open')}</Button>
 
   return (
@@ -88,7 +88,7 @@ function Actions({ project }: { project: Project }) {
   const { t } = useTranslation('projects')
   const user = useMe()
   const remove = useDeleteProject()
-  const may = user?.sysadmin_flag || user?.admin_role_in_auth || project.current_user_role_id === 1
+  const may = isAdmin(user) || project.current_user_role_id === 1
   if (!may) return null
   return (
     <Menu>

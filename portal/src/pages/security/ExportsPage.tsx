@@ -4,7 +4,7 @@ import { IconDownload, IconFileDownload, IconPlus } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
-import { useMe } from '~/api/session'
+import { isAdmin, useMe } from '~/api/session'
 import { projectNamed } from '~/pages/projects/queries'
 import { EmptyState } from '~/parts/EmptyState'
 import { ErrorState } from '~/parts/ErrorState'
@@ -28,8 +28,7 @@ export default function ExportsPage() {
   const { project: named = '' } = exportsRoute.useSearch()
   const { data: project } = useQuery({ ...projectNamed(named), enabled: named !== '' })
   const [opened, dialog] = useDisclosure(named !== '')
-  const me = useMe()
-  const admin = me?.sysadmin_flag || me?.admin_role_in_auth
+  const admin = isAdmin(useMe())
   const start = <Button leftSection={<IconPlus size={16} />} onClick={dialog.open}>{t('exports.new')}</Button>
   return (
     <>
