@@ -33,17 +33,7 @@ type house struct {
 
 func each(t *testing.T, f func(h *house)) {
 	t.Helper()
-	storetest.EachURL(t, func(t *testing.T, url string) {
-		d, err := db.Open(t.Context(), url, db.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = d.Close() })
-		if err := d.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		f(&house{T: t, url: url, db: d, store: sqlstore.NewJobs(d)})
-	})
+	storetest.EachOf(t, func(t *testing.T, d *db.DB, url string) { f(&house{T: t, url: url, db: d, store: sqlstore.NewJobs(d)}) })
 }
 
 // A node is a service, as one process has it.

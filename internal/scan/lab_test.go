@@ -48,17 +48,7 @@ type lab struct {
 
 func each(t *testing.T, f func(l *lab)) {
 	t.Helper()
-	storetest.EachURL(t, func(t *testing.T, url string) {
-		d, err := db.Open(t.Context(), url, db.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = d.Close() })
-		if err := d.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		f(newLab(t, d, url))
-	})
+	storetest.EachOf(t, func(t *testing.T, d *db.DB, url string) { f(newLab(t, d, url)) })
 }
 
 func newLab(t *testing.T, d *db.DB, url string) *lab {

@@ -18,6 +18,18 @@ func Each(t *testing.T, f func(t *testing.T, d *db.DB)) {
 	t.Run(string(db.PostgreSQL), func(t *testing.T) { f(t, PostgreSQL(t)) })
 }
 
+// EachOf runs f as Each does, with the URL of the database as well.
+func EachOf(t *testing.T, f func(t *testing.T, d *db.DB, url string)) {
+	t.Helper()
+	EachURL(t, func(t *testing.T, url string) {
+		d := open(t, url)
+		if err := d.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f(t, d, url)
+	})
+}
+
 // EachURL runs f as Each does, with the URL of a database that is empty: nothing
 // is open, and nothing is migrated.
 func EachURL(t *testing.T, f func(t *testing.T, url string)) {
